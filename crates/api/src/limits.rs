@@ -1,0 +1,81 @@
+//! The contract's numbers, here only. The server's configuration may lower or raise those marked so.
+
+/// Longest edge of a picture that leaves the browser or enters an engine, in pixels.
+pub const MAX_EDGE: u32 = 1024;
+/// JPEG quality of a downsized picture.
+pub const JPEG_QUALITY: u8 = 85;
+
+/// Pictures in one request (configurable).
+pub const MAX_IMAGES: usize = 8;
+/// Bytes of one picture (configurable).
+pub const MAX_IMAGE_BYTES: usize = 5 * 1024 * 1024;
+/// Pixels that one picture may declare (configurable).
+pub const MAX_PIXELS: u64 = 40_000_000;
+/// Characters of an article's content (configurable).
+pub const MAX_CONTENT_CHARS: usize = 200_000;
+/// Bytes of a whole body: the pictures as base64, the article in four-byte characters, and room for the rest.
+pub const MAX_BODY_BYTES: usize = MAX_IMAGES * MAX_IMAGE_BYTES / 3 * 4 + MAX_CONTENT_CHARS * 4 + 256 * 1024;
+
+/// Characters of a title, caption, file name, tone, audience, brand or phrase that a caller sends.
+pub const MAX_SHORT_CHARS: usize = 500;
+/// Phrases in `must_include` or `avoid`.
+pub const MAX_PHRASES: usize = 20;
+/// Characters of a URL.
+pub const MAX_URL_CHARS: usize = 2048;
+/// Alternatives of title and description.
+pub const MAX_CANDIDATES: u8 = 5;
+
+/// Seconds that a token lives at most.
+pub const MAX_TOKEN_TTL_SECONDS: u32 = 900;
+/// Characters of a token's subject.
+pub const MAX_SUBJECT_CHARS: usize = 128;
+/// Characters of an idempotency key.
+pub const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
+/// Hours that an idempotency key is remembered.
+pub const IDEMPOTENCY_HOURS: u64 = 24;
+/// Seconds between two heartbeats of a stream, at most.
+pub const HEARTBEAT_SECONDS: u64 = 10;
+
+/// The lengths of a language's fields.
+///
+/// Search engines document no number; these are the habits of the trade, which is what editors expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lengths {
+    /// Characters of a title.
+    pub title_chars: u16,
+    /// Characters of a description.
+    pub description_chars: u16,
+    /// Number of keywords.
+    pub keywords: u16,
+    /// Characters of an alt text.
+    pub alt_chars: u16,
+}
+
+/// Languages whose characters take one column.
+pub const NARROW: Lengths = Lengths { title_chars: 60, description_chars: 160, keywords: 8, alt_chars: 125 };
+/// Chinese, Japanese and Korean: full-width characters; a Latin letter among them counts one half.
+pub const WIDE: Lengths = Lengths { title_chars: 30, description_chars: 80, keywords: 8, alt_chars: 60 };
+
+/// The lengths for a BCP 47 tag.
+pub fn lengths(language: &str) -> Lengths {
+    let primary = language.split(['-', '_']).next().unwrap_or_default();
+    if ["zh", "ja", "ko", "yue"].iter().any(|wide| wide.eq_ignore_ascii_case(primary)) { WIDE } else { NARROW }
+}
+
+/// Pixels that a desktop result page gives a title (20 px Arial).
+pub const TITLE_PIXELS: u32 = 580;
+/// Pixels that a desktop result page gives a description over two lines (14 px Arial).
+pub const DESCRIPTION_PIXELS: u32 = 920;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chinese_counts_full_width() {
+        assert_eq!(lengths("zh-Hans"), WIDE);
+        assert_eq!(lengths("ZH"), WIDE);
+        assert_eq!(lengths("en"), NARROW);
+        assert_eq!(lengths(""), NARROW);
+    }
+}
