@@ -1,0 +1,179 @@
+//! GIF: blocks, header and the first frame. Source: GIF89a specification, sections 18 to 27.
+
+use std::io::Cursor;
+use std::num::NonZeroU64;
+
+use ::gif::{ColorOutput, DecodeOptions, MemoryLimit};
+
+use crate::decode::{Channels, Profiled, Raw};
+use crate::metadata::{Found, Metadata};
+use crate::{Error, Format, Header};
+
+/// The logical screen, and whether a second image follows the first.
+pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
+    let Some([w0, w1, h0, h1]) = bytes.get(6..).and_then(|rest| rest.first_chunk()).copied() else {
+        return Err(Error::broken("it ends before its size is declared"));
+    };
+    Ok(Header {
+        format: Format::Gif,
+        width: u32::from(u16::from_le_bytes([w0, w1])),
+        height: u32::from(u16::from_le_bytes([h0, h1])),
+        animated: Blocks::of(bytes)
+            .filter(|block| matches!(block, Block::Image))
+            .nth(1)
+            .is_some(),
+        orientation: None,
+    })
+}
+
+pub(crate) fn metadata(bytes: &[u8]) -> Found {
+    let mut found = Found {
+        truncated: true,
+        ..Found::default()
+    };
+    for block in Blocks::of(bytes) {
+        match block {
+            Block::Image => {}
+            Block::End { rest } => {
+                found.truncated = false;
+                if !rest.is_empty() {
+                    found.note(Metadata::Trailer);
+                }
+            }
+            // Graphic control; the loop count of an animation.
+            Block::Extension { label: 0xF9, .. } => {}
+            Block::Extension {
+                data: [11, b'N', b'E', b'T', b'S', ..] | [11, b'A', b'N', b'I', b'M', ..],
+                ..
+            } => {}
+            Block::Extension {
+                data: [11, b'X', b'M', b'P', ..],
+                ..
+            } => found.note(Metadata::Xmp),
+            Block::Extension {
+                data: [11, b'I', b'C', b'C', ..],
+                ..
+            } => found.note(Metadata::ColorProfile),
+            Block::Extension {
+                label: 0xFE | 0x01, ..
+            } => found.note(Metadata::Comment),
+            Block::Extension { .. } => found.note(Metadata::Other),
+        }
+    }
+    found
+}
+
+/// Decodes the first frame onto the transparent canvas.
+pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Profiled, Error> {
+    let (width, height) = (header.width as usize, header.height as usize);
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::RGBA);
+    // A frame beyond the canvas could have any size, whatever the header declares.
+    options.check_frame_consistency(true);
+    let limit = (header.pixels() * 4).saturating_add(1 << 20);
+    options.set_memory_limit(MemoryLimit::Bytes(
+        NonZeroU64::new(limit).unwrap_or(NonZeroU64::MIN),
+    ));
+    let mut decoder = options
+        .read_info(Cursor::new(bytes))
+        .map_err(Error::from_decoder)?;
+    let frame = decoder.next_frame_info().map_err(Error::from_decoder)?;
+    let frame = frame.ok_or_else(|| Error::broken("it holds no picture"))?;
+    let (left, top) = (usize::from(frame.left), usize::from(frame.top));
+    let (frame_width, frame_height) = (usize::from(frame.width), usize::from(frame.height));
+    let mut pixels = vec![0; frame_width * frame_height * 4];
+    decoder
+        .read_into_buffer(&mut pixels)
+        .map_err(Error::from_decoder)?;
+    if (frame_width, frame_height) != (width, height) {
+        let mut canvas = vec![0; width * height * 4];
+        let rows = canvas.chunks_exact_mut(width * 4).skip(top);
+        for (to, from) in rows.zip(pixels.chunks_exact((frame_width * 4).max(1))) {
+            if let Some(place) = to.get_mut(left * 4..(left + frame_width) * 4) {
+                place.copy_from_slice(from);
+            }
+        }
+        pixels = canvas;
+    }
+    Raw {
+        pixels,
+        width: header.width,
+        height: header.height,
+        channels: Channels::Rgba,
+    }
+    .with_profile(None, true)
+}
+
+enum Block<'a> {
+    Image,
+    /// `data` starts with the length of the first sub-block.
+    Extension {
+        label: u8,
+        data: &'a [u8],
+    },
+    End {
+        rest: &'a [u8],
+    },
+}
+
+/// The blocks after the logical screen, up to the trailer or to where the file ends.
+struct Blocks<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Blocks<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        let flags = bytes.get(10).copied().unwrap_or_default();
+        Self {
+            rest: bytes.get(13 + color_table(flags)..).unwrap_or_default(),
+        }
+    }
+
+    /// Moves past sub-blocks to after their terminator.
+    fn skip_sub_blocks(&mut self) -> Option<()> {
+        loop {
+            let length = usize::from(*self.rest.first()?);
+            self.rest = self.rest.get(length + 1..)?;
+            if length == 0 {
+                return Some(());
+            }
+        }
+    }
+}
+
+/// Length of the colour table that the flags of a screen or an image announce.
+fn color_table(flags: u8) -> usize {
+    if flags & 0x80 == 0 {
+        0
+    } else {
+        3 << ((flags & 7) + 1)
+    }
+}
+
+impl<'a> Iterator for Blocks<'a> {
+    type Item = Block<'a>;
+
+    fn next(&mut self) -> Option<Block<'a>> {
+        match self.rest {
+            [0x2C, rest @ ..] => {
+                let flags = *rest.get(8)?;
+                self.rest = rest.get(9 + color_table(flags) + 1..)?;
+                self.skip_sub_blocks()?;
+                Some(Block::Image)
+            }
+            [0x21, label, data @ ..] => {
+                self.rest = data;
+                self.skip_sub_blocks()?;
+                Some(Block::Extension {
+                    label: *label,
+                    data,
+                })
+            }
+            [0x3B, rest @ ..] => {
+                self.rest = &[];
+                Some(Block::End { rest })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! EXIF orientation 1 to 8 to upright. Source: CIPA DC-008 (Exif 2.32), tag 274.
+
+use crate::decode::{Channels, Raw};
+
+/// Turns and mirrors `raw` so that it is upright. An orientation out of range leaves it as it is.
+pub(crate) fn upright(raw: Raw, orientation: u8) -> Raw {
+    match raw.channels {
+        Channels::Rgb => turn::<3>(raw, orientation),
+        Channels::Rgba => turn::<4>(raw, orientation),
+    }
+}
+
+fn turn<const N: usize>(mut raw: Raw, orientation: u8) -> Raw {
+    match orientation {
+        2 => mirror_rows::<N>(&mut raw),
+        3 => raw.pixels.as_chunks_mut::<N>().0.reverse(),
+        4 => {
+            raw.pixels.as_chunks_mut::<N>().0.reverse();
+            mirror_rows::<N>(&mut raw);
+        }
+        // 5 to 8 are a transposition, then 1 to 4.
+        5 => return transpose::<N>(&raw),
+        6 => return turn::<N>(transpose::<N>(&raw), 2),
+        7 => return turn::<N>(transpose::<N>(&raw), 3),
+        8 => return turn::<N>(transpose::<N>(&raw), 4),
+        _ => {}
+    }
+    raw
+}
+
+fn mirror_rows<const N: usize>(raw: &mut Raw) {
+    let width = (raw.width as usize).max(1);
+    for row in raw.pixels.as_chunks_mut::<N>().0.chunks_exact_mut(width) {
+        row.reverse();
+    }
+}
+
+/// Swaps rows and columns.
+fn transpose<const N: usize>(raw: &Raw) -> Raw {
+    let width = (raw.width as usize).max(1);
+    let from = raw.pixels.as_chunks::<N>().0;
+    let mut pixels = Vec::with_capacity(raw.pixels.len());
+    for column in 0..width {
+        pixels.extend(from.iter().skip(column).step_by(width).flatten());
+    }
+    Raw {
+        pixels,
+        width: raw.height,
+        height: raw.width,
+        channels: raw.channels,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of `stored`, one letter a pixel, must read as `expected` once upright.
+    #[track_caller]
+    fn check(orientation: u8, stored: &[&str], expected: &[&str]) {
+        for (channels, count) in [(Channels::Rgb, 3), (Channels::Rgba, 4)] {
+            let pixels = stored
+                .concat()
+                .bytes()
+                .flat_map(|letter| vec![letter; count])
+                .collect();
+            let (width, height) = (stored[0].len() as u32, stored.len() as u32);
+            let raw = upright(
+                Raw {
+                    pixels,
+                    width,
+                    height,
+                    channels,
+                },
+                orientation,
+            );
+            assert_eq!(
+                (raw.width as usize, raw.height as usize),
+                (expected[0].len(), expected.len())
+            );
+            let letters: Vec<u8> = raw
+                .pixels
+                .chunks_exact(count)
+                .map(|pixel| pixel[0])
+                .collect();
+            assert_eq!(
+                String::from_utf8(letters).unwrap(),
+                expected.concat(),
+                "orientation {orientation}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_orientation_is_undone() {
+        let upright = ["abc", "def"];
+        check(1, &["abc", "def"], &upright);
+        check(2, &["cba", "fed"], &upright);
+        check(3, &["fed", "cba"], &upright);
+        check(4, &["def", "abc"], &upright);
+        check(5, &["ad", "be", "cf"], &upright);
+        check(6, &["cf", "be", "ad"], &upright);
+        check(7, &["fc", "eb", "da"], &upright);
+        check(8, &["da", "eb", "fc"], &upright);
+    }
+
+    #[test]
+    fn an_unknown_orientation_changes_nothing() {
+        check(0, &["abc", "def"], &["abc", "def"]);
+        check(9, &["abc", "def"], &["abc", "def"]);
+    }
+}

@@ -1,0 +1,177 @@
+//! PNG: chunks, header, decoding and taking metadata out. Source: PNG (third edition), sections 5 and 11.
+
+use std::io::Cursor;
+
+use ::png::{ColorType, Decoder, Limits, Transformations};
+
+use crate::decode::{Channels, Profiled, Raw, grow};
+use crate::metadata::{Found, Metadata};
+use crate::{Error, Format, Header};
+
+const SIGNATURE: usize = 8;
+
+/// IHDR, and whether `acTL` announces an animation or `eXIf` an orientation.
+pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
+    let mut chunks = Chunks::of(bytes);
+    let size = match chunks.next() {
+        Some(Chunk {
+            kind: b"IHDR",
+            payload,
+            ..
+        }) => payload.first_chunk::<8>(),
+        _ => None,
+    };
+    let Some([w0, w1, w2, w3, h0, h1, h2, h3]) = size.copied() else {
+        return Err(Error::broken("it ends before its size is declared"));
+    };
+    let mut found = Found::default();
+    let mut animated = false;
+    for chunk in chunks {
+        match chunk.kind {
+            b"acTL" => animated = true,
+            b"eXIf" => found.exif(chunk.payload),
+            _ => {}
+        }
+    }
+    let (width, height) = (
+        u32::from_be_bytes([w0, w1, w2, w3]),
+        u32::from_be_bytes([h0, h1, h2, h3]),
+    );
+    Ok(Header {
+        format: Format::Png,
+        width,
+        height,
+        animated,
+        orientation: found.orientation,
+    })
+}
+
+pub(crate) fn metadata(bytes: &[u8]) -> Found {
+    let mut found = Found {
+        truncated: true,
+        ..Found::default()
+    };
+    for chunk in Chunks::of(bytes) {
+        match chunk.kind {
+            b"eXIf" => found.exif(chunk.payload),
+            b"iTXt" if chunk.payload.starts_with(b"XML:com.adobe.xmp\0") => {
+                found.xmp(chunk.payload)
+            }
+            b"tEXt" | b"zTXt" | b"iTXt" => found.note(Metadata::Comment),
+            b"iCCP" => found.note(Metadata::ColorProfile),
+            b"tIME" => found.note(Metadata::Date),
+            b"IEND" => {
+                found.truncated = false;
+                if !chunk.rest.is_empty() {
+                    found.note(Metadata::Trailer);
+                }
+            }
+            // What every encoder writes about colour and density tells nothing about a person.
+            b"gAMA" | b"cHRM" | b"sRGB" | b"cICP" | b"pHYs" | b"bKGD" | b"sBIT" | b"hIST"
+            | b"sPLT" | b"tRNS" | b"acTL" | b"fcTL" | b"fdAT" => {}
+            kind if is_ancillary(kind) => found.note(Metadata::Other),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The case of the first letter says whether a reader may leave a chunk out.
+fn is_ancillary(kind: &[u8; 4]) -> bool {
+    kind.first().is_some_and(u8::is_ascii_lowercase)
+}
+
+/// Decodes to RGB or RGBA of 8 bits: palettes and bits expanded, 16 bits reduced, `tRNS` applied.
+pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Profiled, Error> {
+    let pixels = header.pixels() as usize;
+    // Decoded rows and the profile; the picture itself is in a buffer of ours, whose size the bounds allow.
+    let limits = Limits {
+        bytes: pixels.saturating_mul(8).saturating_add(16 << 20),
+    };
+    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), limits);
+    decoder.set_transformations(Transformations::normalize_to_color8());
+    decoder.set_ignore_text_chunk(true);
+    let mut reader = decoder.read_info().map_err(Error::from_decoder)?;
+    let (color, _) = reader.output_color_type();
+    let channels = match color {
+        ColorType::Grayscale | ColorType::Rgb | ColorType::Indexed => Channels::Rgb,
+        ColorType::GrayscaleAlpha | ColorType::Rgba => Channels::Rgba,
+    };
+    let expected = reader
+        .output_buffer_size()
+        .ok_or_else(|| Error::broken("its rows are too long"))?;
+    let mut buffer = vec![0; expected.max(pixels * channels.count())];
+    reader
+        .next_frame(&mut buffer)
+        .map_err(Error::from_decoder)?;
+    match color {
+        ColorType::Grayscale => grow::<1, 3>(&mut buffer, pixels, |[y]| [y, y, y]),
+        ColorType::GrayscaleAlpha => grow::<2, 4>(&mut buffer, pixels, |[y, a]| [y, y, y, a]),
+        ColorType::Rgb | ColorType::Rgba => {}
+        ColorType::Indexed => {
+            return Err(Error::broken(
+                "its palette was not expanded, which is a bug",
+            ));
+        }
+    }
+    let icc = reader.info().icc_profile.as_deref().map(<[u8]>::to_vec);
+    Raw {
+        pixels: buffer,
+        width: header.width,
+        height: header.height,
+        channels,
+    }
+    .with_profile(icc, true)
+}
+
+/// The same picture with the chunks that make pixels, and no other.
+pub(crate) fn strip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    out.extend(bytes.get(..SIGNATURE).unwrap_or_default());
+    for chunk in Chunks::of(bytes) {
+        if !is_ancillary(chunk.kind) || chunk.kind == b"tRNS" {
+            out.extend(chunk.whole);
+        }
+    }
+    out
+}
+
+struct Chunk<'a> {
+    kind: &'a [u8; 4],
+    payload: &'a [u8],
+    /// With length, type and checksum.
+    whole: &'a [u8],
+    /// What follows.
+    rest: &'a [u8],
+}
+
+/// The chunks after the signature, up to IEND or to where the file ends.
+struct Chunks<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Chunks<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes.get(SIGNATURE..).unwrap_or_default(),
+        }
+    }
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = Chunk<'a>;
+
+    fn next(&mut self) -> Option<Chunk<'a>> {
+        let length = u32::from_be_bytes(*self.rest.first_chunk()?) as usize;
+        let (whole, rest) = self.rest.split_at_checked(length.checked_add(12)?)?;
+        let kind = whole.get(4..)?.first_chunk()?;
+        let payload = whole.get(8..length.checked_add(8)?)?;
+        self.rest = if kind == b"IEND" { &[] } else { rest };
+        Some(Chunk {
+            kind,
+            payload,
+            whole,
+            rest,
+        })
+    }
+}
