@@ -1,0 +1,63 @@
+//! `cargo xtask bench`: measurements, each side by side with what it is compared to.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::sh;
+
+/// Which bench.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(clap::Subcommand)]
+enum Bench {
+    /// The embedded engine's summaries beside human ones: a folder with `dev.jsonl.gz`, `images/` and `evaluate.py`.
+    Corpus {
+        /// The folder.
+        #[arg(long)]
+        corpus: PathBuf,
+    },
+}
+
+/// Runs one bench.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    match &args.bench {
+        Bench::Corpus { corpus } => run_corpus(corpus),
+    }
+}
+
+/// Predicts every article's fields with the release binary, then scores them with the corpus' own script.
+fn run_corpus(corpus: &std::path::Path) -> Result<()> {
+    let corpus = corpus
+        .canonicalize()
+        .context("--corpus needs an existing folder")?;
+    let input = corpus.join("dev.jsonl.gz");
+    ensure!(input.exists(), "{} is not there", input.display());
+    let predictions = sh::root().join("target/corpus-predictions.jsonl");
+    let (input, predictions) = (input.to_string_lossy(), predictions.to_string_lossy());
+    sh::part("predictions", || {
+        let run = [
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            "backend",
+            "--bin",
+            "smart-summary",
+            "--",
+        ];
+        let evaluate = ["evaluate", "--input", &*input, "--output", &*predictions];
+        sh::run(".", "cargo", &[&run[..], &evaluate[..]].concat())
+    })?;
+    let script = corpus.join("evaluate.py");
+    let scored = format!("ours={predictions}");
+    sh::run(
+        ".",
+        "python3",
+        &[&*script.to_string_lossy(), "--corpus", &*input, &scored],
+    )
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask check`: everything that is wrong without running the product.
+
+use anyhow::Result;
+
+use crate::{setup, sh, types};
+
+/// Checks formatting, lints, generated files, TypeScript and licences.
+pub(crate) fn run() -> Result<()> {
+    setup::wasm_target()?;
+    sh::part("formatting", || {
+        sh::run(".", "cargo", &["fmt", "--all", "--check"])
+    })?;
+    sh::part("lints", || {
+        sh::run(
+            ".",
+            "cargo",
+            &[
+                "clippy",
+                "--quiet",
+                "--workspace",
+                "--all-targets",
+                "--all-features",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        )
+    })?;
+    sh::part("generated files", || types::run(&types::Args::checking()))?;
+    for dir in [setup::PACKAGE, setup::DEMO, setup::BROWSER_TESTS] {
+        setup::npm(dir)?;
+        sh::part(&format!("TypeScript of {dir}"), || {
+            sh::run(dir, "npm", &["run", "--silent", "check"])
+        })?;
+    }
+    licences()
+}
+
+fn licences() -> Result<()> {
+    if sh::has("cargo-deny") {
+        return sh::part("licences", || {
+            sh::run(
+                ".",
+                "cargo",
+                &[
+                    "deny",
+                    "--log-level",
+                    "error",
+                    "check",
+                    "licenses",
+                    "bans",
+                    "sources",
+                ],
+            )
+        });
+    }
+    // The licences themselves are also held by a test, so that no check depends on a tool that may be absent.
+    println!(
+        "== cargo-deny is not installed (`cargo install cargo-deny --locked`): licences are left to `cargo xtask test`"
+    );
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! `cargo xtask demo`: the whole product on one machine, with the embedded engine.
+
+use anyhow::Result;
+
+use crate::{setup, sh, wasm};
+
+/// Where the demo listens.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A loopback address.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    bind: String,
+    /// Builds everything, then stops.
+    #[arg(long)]
+    build_only: bool,
+}
+
+/// Builds everything and serves until Ctrl-C.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    build()?;
+    if args.build_only {
+        return Ok(());
+    }
+    let binary = sh::root().join("target/debug/smart-summary");
+    let binary = binary.to_string_lossy();
+    println!("== open http://{} (Ctrl-C stops it)", args.bind);
+    sh::run(
+        ".",
+        &binary,
+        &[
+            "--data-dir",
+            "data/demo",
+            "serve",
+            "--bind",
+            &args.bind,
+            "--demo",
+            "web-demo/dist",
+        ],
+    )
+}
+
+/// Builds the browser package, the page and the server.
+pub(crate) fn build() -> Result<()> {
+    page()?;
+    sh::part("server", || {
+        sh::run(
+            ".",
+            "cargo",
+            &[
+                "build",
+                "--quiet",
+                "--package",
+                "backend",
+                "--bin",
+                "smart-summary",
+            ],
+        )
+    })
+}
+
+/// Builds the browser package and the page into `web-demo/dist`.
+pub(crate) fn page() -> Result<()> {
+    wasm::run()?;
+    setup::npm(setup::DEMO)?;
+    sh::part("demo page", || {
+        sh::run(setup::DEMO, "npm", &["run", "--silent", "build"])
+    })
+}

@@ -1,0 +1,74 @@
+//! What a fresh machine lacks: the wasm target, npm packages, and for the browser tests Chromium with fonts.
+
+use anyhow::{Context, Result, bail};
+
+use crate::sh;
+
+/// The folders with a `package.json`.
+pub(crate) const PACKAGE: &str = "plugin-wasm/js";
+pub(crate) const DEMO: &str = "web-demo";
+pub(crate) const BROWSER_TESTS: &str = "tests/browser";
+
+/// Makes sure that the compiler can make WASM.
+pub(crate) fn wasm_target() -> Result<()> {
+    let installed = sh::output(".", "rustup", &["target", "list", "--installed"])
+        .context("rustup is needed: https://rustup.rs")?;
+    if installed
+        .lines()
+        .any(|line| line.trim() == "wasm32-unknown-unknown")
+    {
+        return Ok(());
+    }
+    sh::run(".", "rustup", &["target", "add", "wasm32-unknown-unknown"])
+}
+
+/// Installs the npm packages of `dir` as its lock file says, unless that was done.
+pub(crate) fn npm(dir: &str) -> Result<()> {
+    if !sh::has("npm") {
+        bail!("npm is needed: install Node.js 20 or newer");
+    }
+    let lock = sh::root().join(dir).join("package-lock.json");
+    let done = sh::root().join(dir).join("node_modules/.package-lock.json");
+    let fresh = match (
+        lock.metadata()?.modified(),
+        done.metadata().and_then(|meta| meta.modified()),
+    ) {
+        (Ok(lock), Ok(done)) => done >= lock,
+        _ => false,
+    };
+    if fresh {
+        Ok(())
+    } else {
+        sh::run(dir, "npm", &["ci", "--no-audit", "--no-fund"])
+    }
+}
+
+/// Installs Debian's Chromium and a font with Chinese characters, for the browser tests, unless they are there.
+pub(crate) fn chromium() -> Result<()> {
+    let font = || {
+        sh::output(".", "fc-list", &[":lang=zh", "family"])
+            .is_ok_and(|fonts| !fonts.trim().is_empty())
+    };
+    if sh::has("chromium") && font() {
+        return Ok(());
+    }
+    if !sh::has("apt-get") {
+        bail!("the browser tests need `chromium` on the PATH and a font with Chinese characters");
+    }
+    sh::run(".", "apt-get", &["update", "-qq"])?;
+    let mut install = sh::command(
+        ".",
+        "apt-get",
+        &["install", "-y", "-qq", "--no-install-recommends"],
+    );
+    install.args([
+        "chromium",
+        "fonts-noto-cjk",
+        "fonts-liberation",
+        "fontconfig",
+    ]);
+    install
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdout(std::process::Stdio::null());
+    sh::run_command(install)
+}

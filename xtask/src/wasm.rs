@@ -1,0 +1,154 @@
+//! `cargo xtask wasm`: the npm package with its WASM modules, in `plugin-wasm/js/dist`.
+//!
+//! One crate gives two modules, so that a page loads the pictures' code first and the draft engine only when it is used.
+//! Each is built with `-p plugin-wasm` alone: a build of the workspace would unify features and grow both.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::{setup, sh};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// Feature of `plugin-wasm`, which is the module's name too.
+const MODULES: [&str; 2] = ["core", "draft"];
+
+/// Builds the package and prints the size of each file that a page may load.
+pub(crate) fn run() -> Result<()> {
+    setup::wasm_target()?;
+    setup::npm(setup::PACKAGE)?;
+    sh::part("npm package", || {
+        sh::run(setup::PACKAGE, "npm", &["run", "--silent", "build"])
+    })?;
+    for module in MODULES {
+        sh::part(&format!("wasm module {module}"), || build(module))?;
+    }
+    print_sizes(&dist())
+}
+
+fn dist() -> PathBuf {
+    sh::root().join(setup::PACKAGE).join("dist")
+}
+
+fn build(module: &str) -> Result<()> {
+    let target_dir = format!("target/wasm-{module}");
+    let mut cargo = sh::command(
+        ".",
+        "cargo",
+        &["build", "--quiet", "--package", "plugin-wasm", "--lib"],
+    );
+    cargo.args([
+        "--target",
+        TARGET,
+        "--profile",
+        "wasm",
+        "--no-default-features",
+        "--features",
+        module,
+    ]);
+    // Dependencies are shared by a common folder; the result is taken away before the next module replaces it.
+    cargo.args(["--target-dir", "target"]);
+    // 128-bit SIMD is in every browser since 2021-2023; the bridge falls back to plain canvas where it is not.
+    cargo.env(
+        "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+        "-C target-feature=+simd128",
+    );
+    sh::run_command(cargo)?;
+
+    let built = sh::root()
+        .join("target")
+        .join(TARGET)
+        .join("wasm/plugin_wasm.wasm");
+    let bound = sh::root().join(&target_dir);
+    wasm_bindgen_cli_support::Bindgen::new()
+        .input_path(&built)
+        .out_name(module)
+        .web(true)?
+        .typescript(true)
+        .generate(&bound)
+        .with_context(|| format!("wasm-bindgen could not read {}", built.display()))?;
+    optimise(&bound, module)?;
+    let out = dist().join("wasm");
+    fs::create_dir_all(&out)?;
+    for name in [
+        format!("{module}.js"),
+        format!("{module}.d.ts"),
+        format!("{module}_bg.wasm"),
+    ] {
+        fs::copy(bound.join(&name), out.join(&name))
+            .with_context(|| format!("{name} was not made"))?;
+    }
+    Ok(())
+}
+
+fn optimise(bound: &Path, module: &str) -> Result<()> {
+    let file = bound.join(format!("{module}_bg.wasm"));
+    let file = file.to_string_lossy();
+    let level = if module == "core" { "-O3" } else { "-Os" };
+    let features = [
+        "--enable-simd",
+        "--enable-bulk-memory",
+        "--enable-nontrapping-float-to-int",
+        "--enable-sign-ext",
+    ];
+    let more = [
+        "--enable-mutable-globals",
+        "--enable-reference-types",
+        "--enable-multivalue",
+    ];
+    let mut args = vec!["--no-install", "wasm-opt", level];
+    args.extend(features);
+    args.extend(more);
+    args.extend([&*file, "-o", &*file]);
+    sh::run(setup::PACKAGE, "npx", &args)
+}
+
+fn print_sizes(dist: &Path) -> Result<()> {
+    println!("{:<44} {:>9} {:>9} {:>9}", "file", "raw", "gzip", "brotli");
+    for file in files(dist)? {
+        let bytes = fs::read(&file)?;
+        let name = file
+            .strip_prefix(dist)
+            .unwrap_or(&file)
+            .display()
+            .to_string();
+        println!(
+            "{name:<44} {:>9} {:>9} {:>9}",
+            bytes.len(),
+            gzip(&bytes)?,
+            brotli(&bytes)?
+        );
+    }
+    Ok(())
+}
+
+/// Every file below `dir` that a browser loads, sorted by name.
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else if !path.to_string_lossy().ends_with(".d.ts")
+            && path.extension().is_some_and(|end| end != "map")
+        {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn gzip(bytes: &[u8]) -> Result<usize> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.len())
+}
+
+fn brotli(bytes: &[u8]) -> Result<usize> {
+    let mut encoder = brotli::CompressorWriter::new(Vec::new(), 1 << 16, 9, 22);
+    encoder.write_all(bytes)?;
+    Ok(encoder.into_inner().len())
+}
