@@ -1,0 +1,197 @@
+//! The one table of settings.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use api::EnginePreference;
+use ipnet::IpNet;
+
+use super::source::Source;
+use super::value::{LogFormat, LogLevel, Secret, Value};
+
+/// What the name of every environment variable begins with.
+pub const ENVIRONMENT_PREFIX: &str = "SMART_SUMMARY__";
+
+/// What is known of a setting before any value is read.
+#[derive(Debug)]
+pub struct Setting {
+    /// The last part of its key.
+    pub name: &'static str,
+    /// The kind of its value.
+    pub kind: &'static str,
+    /// The built-in value, as an environment variable would carry it.
+    pub default: &'static str,
+    /// The least and the greatest number allowed.
+    pub bounds: Option<(u64, u64)>,
+    /// What it does, in a sentence or two.
+    pub meaning: &'static str,
+}
+
+/// A group of settings.
+pub(super) trait Section: Sized {
+    /// Its settings, in the order of its fields.
+    const SETTINGS: &'static [Setting];
+    /// Takes its settings out of the source; faults are noted there and the built-in value stands in.
+    fn read(source: &mut Source, section: &str) -> Self;
+    /// The values as TOML, in the order of [`Section::SETTINGS`]; `None` for a secret.
+    fn written(&self) -> Vec<Option<String>>;
+}
+
+macro_rules! settings {
+    ($($(#[doc = $about:literal])* $section:ident {
+        $($(#[doc = $meaning:literal])* $name:ident: $kind:ty = $default:literal $([$low:literal ..= $high:literal])?;)*
+    })*) => {$(
+        $(#[doc = $about])*
+        #[derive(Debug, Clone)]
+        pub struct $section {
+            $($(#[doc = $meaning])* pub $name: $kind,)*
+        }
+
+        impl Section for $section {
+            const SETTINGS: &'static [Setting] = &[$(Setting {
+                name: stringify!($name),
+                kind: <$kind as Value>::KIND,
+                default: $default,
+                bounds: settings!(@bounds $($low, $high)?),
+                meaning: concat!($($meaning),*).trim_ascii(),
+            }),*];
+
+            fn read(source: &mut Source, section: &str) -> Self {
+                let mut settings = Self::SETTINGS.iter();
+                Self { $($name: source.take(section, settings.next()),)* }
+            }
+
+            fn written(&self) -> Vec<Option<String>> {
+                vec![$(self.$name.write()),*]
+            }
+        }
+    )*};
+    (@bounds) => { None };
+    (@bounds $low:literal, $high:literal) => { Some(($low, $high)) };
+}
+
+/// The tier `high`, where it differs from [`Tier`]'s own values.
+pub(super) const HIGH_TIER: [(&str, &str); 4] = [
+    ("requests_per_minute", "6000"),
+    ("request_burst", "1000"),
+    ("images_per_minute", "12000"),
+    ("tokens_per_minute", "20000000"),
+];
+
+settings! {
+    /// Settings without a section.
+    Top {
+        /// Where keys, the signing key and the ledger lie. When not set: `$XDG_DATA_HOME/smart-summary` or `~/.local/share/smart-summary`.
+        data_dir: PathBuf = "~/.local/share/smart-summary";
+        /// Whether the embedded engine answers, with a warning, when the engine that was asked for is overloaded.
+        degrade: bool = "false";
+    }
+
+    /// Where and how the server listens.
+    Server {
+        /// Address and port of the API.
+        bind: SocketAddr = "127.0.0.1:8080";
+        /// Address and port of `/metrics`, or "off".
+        metrics_bind: Option<SocketAddr> = "127.0.0.1:9464";
+        /// Threads that serve connections; 0: one per core.
+        workers: usize = "0" [0..=1024];
+        /// Seconds that a whole request may take to arrive.
+        request_timeout_seconds: u64 = "30" [1..=3600];
+        /// Seconds that running requests have to end once the server is asked to stop.
+        drain_seconds: u64 = "30" [0..=3600];
+        /// Addresses of reverse proxies; `X-Forwarded-For` is believed only from them.
+        trusted_proxies: Vec<IpNet> = "";
+        /// Connections that are open at once.
+        max_connections: usize = "4096" [1..=1000000];
+    }
+
+    /// Keys and tokens.
+    Auth {
+        /// The `iss` of tokens: this server's name.
+        issuer: String = "smart-summary";
+        /// The `aud` of tokens. Servers that share keys share it.
+        audience: String = "smart-summary";
+        /// Seconds by which another clock may differ.
+        token_leeway_seconds: u64 = "5" [0..=30];
+        /// What keys are hashed with, at least 32 characters. Without it and without `pepper_file` one is made in the data directory.
+        pepper: Option<Secret> = "off";
+        /// A file that holds the pepper.
+        pepper_file: Option<PathBuf> = "off";
+        /// Seconds that a key which was read is kept in memory. Revoking it takes effect within one second all the same.
+        cache_seconds: u64 = "300" [1..=86400];
+    }
+
+    /// What a key of a tier may use.
+    Tier {
+        /// Requests a minute.
+        requests_per_minute: u32 = "60" [1..=1000000];
+        /// Requests at once, before the pace of `requests_per_minute` holds.
+        request_burst: u32 = "20" [1..=1000000];
+        /// Pictures a minute; also how many at once.
+        images_per_minute: u32 = "120" [1..=10000000];
+        /// Engine tokens a minute; also how many at once.
+        tokens_per_minute: u32 = "200000" [1..=1000000000];
+        /// Engine tokens a day (UTC), or "off".
+        tokens_per_day: Option<u64> = "off" [1..=1000000000000];
+    }
+
+    /// What one request may hold.
+    Intake {
+        /// Pictures.
+        max_images: usize = "8" [1..=64];
+        /// Bytes of one picture.
+        max_image_bytes: usize = "5242880" [1024..=104857600];
+        /// Pixels that one picture may declare.
+        max_pixels: u64 = "40000000" [1024..=200000000];
+        /// Characters of the article.
+        max_content_chars: usize = "200000" [100..=10000000];
+        /// Bytes of the whole body.
+        max_body_bytes: usize = "56986282" [1024..=1073741824];
+    }
+
+    /// Answers that are kept.
+    Cache {
+        /// Bytes of answers in memory; 0: none.
+        max_bytes: u64 = "67108864" [0..=1099511627776];
+        /// Seconds that an answer is kept.
+        ttl_seconds: u64 = "3600" [1..=2592000];
+    }
+
+    /// Requests that wait.
+    Queue {
+        /// Requests that wait at once; more are refused with `overloaded`.
+        max_waiting: usize = "256" [1..=100000];
+        /// Requests that an engine works on at once; 0: as many as it has threads.
+        max_running: usize = "0" [0..=10000];
+        /// Milliseconds until a person's request is given up.
+        interactive_deadline_ms: u64 = "30000" [100..=3600000];
+        /// Milliseconds until a job's request is given up.
+        batch_deadline_ms: u64 = "600000" [100..=86400000];
+    }
+
+    /// Who writes.
+    Engine {
+        /// The engine that `auto` means.
+        default: EnginePreference = "extractive";
+        /// Threads of the embedded engine; 0: one per core.
+        threads: usize = "0" [0..=1024];
+    }
+
+    /// Callers without credentials, and with wrong ones.
+    Anonymous {
+        /// Requests a minute that one address may send to routes without authentication.
+        requests_per_minute: u32 = "300" [1..=1000000];
+        /// Wrong credentials a minute that one address may send.
+        failed_auth_per_minute: u32 = "20" [1..=100000];
+        /// Addresses and keys that are counted apart; further ones share one count.
+        max_tracked: usize = "100000" [16..=10000000];
+    }
+
+    /// What is written to standard error.
+    Log {
+        /// `error`, `warn`, `info`, `debug` or `trace`.
+        level: LogLevel = "info";
+        /// `json`, `text`, or `auto`: text on a terminal.
+        format: LogFormat = "auto";
+    }
+}

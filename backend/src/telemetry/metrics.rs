@@ -1,0 +1,350 @@
+//! The numbers of a running server, in the text format that Prometheus reads.
+//!
+//! Every label value comes from an enum, so the number of series is bounded whatever callers send.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use api::{Code, EngineName, Priority, TokenUsage};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// One label: its name and its value.
+type Label = (&'static str, &'static str);
+type Counters<const N: usize> = Family<[Label; N], Counter<u64, AtomicU64>>;
+type Histograms<const N: usize> = Family<[Label; N], Histogram, Buckets>;
+type Level = Gauge<i64, AtomicI64>;
+
+/// The upper bounds of a histogram's buckets, in seconds.
+#[derive(Clone, Copy)]
+struct Buckets(&'static [f64]);
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(self.0.iter().copied())
+    }
+}
+
+/// From an answer out of the cache to one that a model wrote slowly.
+const REQUEST_SECONDS: Buckets =
+    Buckets(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
+
+macro_rules! label {
+    ($(#[$about:meta])* $name:ident { $($(#[$meaning:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$meaning])* $variant,)* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The label's value.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+    };
+}
+
+label! {
+    /// A route, never the address that was asked for.
+    Route {
+        /// `POST /v1/summaries`.
+        Summaries = "/v1/summaries",
+        /// `POST /v1/tokens`.
+        Tokens = "/v1/tokens",
+        /// `GET /v1/usage`.
+        Usage = "/v1/usage",
+        /// `/v1/admin/keys` and below.
+        Keys = "/v1/admin/keys",
+        /// `GET /healthz`.
+        Health = "/healthz",
+        /// `GET /readyz`.
+        Ready = "/readyz",
+        /// `GET /metrics`.
+        Metrics = "/metrics",
+        /// `GET /openapi.json`.
+        OpenApi = "/openapi.json",
+        /// `GET /docs` and below.
+        Docs = "/docs",
+        /// The demo's files.
+        Files = "files",
+        /// Every other address.
+        Other = "other",
+    }
+}
+
+label! {
+    /// Where an answer came from.
+    CacheOutcome {
+        /// It was known.
+        Hit = "hit",
+        /// An engine had to write it.
+        Miss = "miss",
+        /// Another request for the same was on its way.
+        Joined = "joined",
+    }
+}
+
+label! {
+    /// A part of an engine's work.
+    Stage {
+        /// Checking and decoding what was sent.
+        Intake = "intake",
+        /// Reading the prompt and the pictures.
+        Prefill = "prefill",
+        /// Writing.
+        Decode = "decode",
+        /// Fitting, grounding, masking.
+        Finish = "finish",
+    }
+}
+
+label! {
+    /// What a quota counts.
+    QuotaKind {
+        /// Requests a minute.
+        Requests = "requests",
+        /// Pictures a minute.
+        Images = "images",
+        /// Engine tokens a minute.
+        Tokens = "tokens",
+        /// Engine tokens a day.
+        Budget = "budget",
+        /// Unauthenticated requests of an address.
+        Anonymous = "anonymous",
+        /// Wrong credentials of an address.
+        Failures = "failures",
+    }
+}
+
+const fn priority_name(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Interactive => "interactive",
+        Priority::Batch => "batch",
+    }
+}
+
+/// A status as a label: the contract's own, and nothing a proxy or a scanner could invent.
+const fn status_name(status: u16) -> &'static str {
+    match status {
+        200 => "200", 201 => "201", 202 => "202", 204 => "204", 206 => "206", 301..=308 => "3xx",
+        400 => "400", 401 => "401", 403 => "403", 404 => "404", 405 => "405", 406 => "406", 408 => "408",
+        409 => "409", 413 => "413", 415 => "415", 422 => "422", 429 => "429",
+        500 => "500", 502 => "502", 503 => "503", 504 => "504",
+        _ => "other",
+    }
+}
+
+macro_rules! metrics {
+    ($($field:ident: $kind:ty, $name:literal, $help:literal $(, $unit:ident)? => $new:expr;)*) => {
+        /// Every number. Cheap to share behind an `Arc`; each method is a few atomic operations.
+        pub struct Metrics {
+            registry: Registry,
+            $($field: $kind,)*
+        }
+
+        impl Default for Metrics {
+            fn default() -> Self {
+                let mut registry = Registry::with_prefix("smart_summary");
+                $(
+                    let $field: $kind = $new;
+                    metrics!(@register registry, $field, $name, $help $(, $unit)?);
+                )*
+                Self { registry, $($field,)* }
+            }
+        }
+
+        impl Metrics {
+            /// Names and meanings, for the documentation.
+            pub const TABLE: &[(&'static str, &'static str)] = &[$((concat!("smart_summary_", $name), $help)),*];
+        }
+    };
+    (@register $registry:ident, $field:ident, $name:literal, $help:literal) => {
+        $registry.register($name, $help, $field.clone())
+    };
+    (@register $registry:ident, $field:ident, $name:literal, $help:literal, $unit:ident) => {
+        $registry.register_with_unit($name, $help, Unit::$unit, $field.clone())
+    };
+}
+
+metrics! {
+    requests: Counters<3>, "requests", "Answered requests by route, status and problem code" => Counters::default();
+    request_seconds: Histograms<1>, "request_duration", "From the request's head to the answer's end", Seconds
+        => Histograms::new_with_constructor(REQUEST_SECONDS);
+    in_flight: Level, "requests_in_flight", "Requests that are being answered" => Level::default();
+    refusals: Counters<1>, "refusals", "Refusals by problem code" => Counters::default();
+    limited: Counters<1>, "limited", "Refusals by the quota that was used up" => Counters::default();
+    tracked: Level, "limiter_tracked_keys", "Keys and addresses that the limits count apart" => Level::default();
+    queue_depth: Family<[Label; 1], Level>, "queue_depth", "Requests that wait" => Family::default();
+    queue_seconds: Histograms<1>, "queue_wait", "Time spent waiting for an engine", Seconds
+        => Histograms::new_with_constructor(REQUEST_SECONDS);
+    cache: Counters<1>, "cache_lookups", "Look-ups by outcome" => Counters::default();
+    cache_bytes: Level, "cache_size", "Bytes of kept answers", Bytes => Level::default();
+    engine_seconds: Histograms<2>, "engine_stage", "Time of an engine's stages", Seconds
+        => Histograms::new_with_constructor(REQUEST_SECONDS);
+    tokens: Counters<2>, "tokens", "Engine tokens by kind" => Counters::default();
+    images: Counters<0>, "images", "Pictures taken in" => Counters::default();
+    cancelled: Counters<1>, "cancellations", "Requests whose caller left, by route" => Counters::default();
+    streams: Level, "streams_open", "Event streams that are open" => Level::default();
+    key_lookups: Counters<1>, "key_lookups", "Look-ups of keys: kept in memory or read from the store" => Counters::default();
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// An answer has been sent in full, or its head when it is a stream.
+    pub fn request(&self, route: Route, status: u16, code: Option<Code>, took: Duration) {
+        let code = code.map_or("", Code::as_str);
+        let labels = [("route", route.as_str()), ("status", status_name(status)), ("code", code)];
+        self.requests.get_or_create(&labels).inc();
+        self.request_seconds.get_or_create(&[("route", route.as_str())]).observe(took.as_secs_f64());
+    }
+
+    /// A request was refused.
+    pub fn refused(&self, code: Code) {
+        self.refusals.get_or_create(&[("code", code.as_str())]).inc();
+    }
+
+    /// A quota said no.
+    pub fn limited(&self, quota: QuotaKind) {
+        self.limited.get_or_create(&[("quota", quota.as_str())]).inc();
+    }
+
+    /// How many keys and addresses the limits hold.
+    pub fn set_tracked(&self, count: usize) {
+        self.tracked.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a request as running until the guard is dropped.
+    #[must_use]
+    pub fn enter(&self) -> LevelGuard {
+        LevelGuard::new(&self.in_flight)
+    }
+
+    /// Counts a stream as open until the guard is dropped.
+    #[must_use]
+    pub fn open_stream(&self) -> LevelGuard {
+        LevelGuard::new(&self.streams)
+    }
+
+    /// How many requests of a priority wait.
+    pub fn set_queue_depth(&self, priority: Priority, waiting: usize) {
+        let labels = [("priority", priority_name(priority))];
+        self.queue_depth.get_or_create(&labels).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// A request has left the queue for an engine.
+    pub fn queue_wait(&self, priority: Priority, waited: Duration) {
+        self.queue_seconds.get_or_create(&[("priority", priority_name(priority))]).observe(waited.as_secs_f64());
+    }
+
+    /// The cache was asked.
+    pub fn cache(&self, outcome: CacheOutcome) {
+        self.cache.get_or_create(&[("outcome", outcome.as_str())]).inc();
+    }
+
+    /// How large the cache is.
+    pub fn set_cache_bytes(&self, bytes: u64) {
+        self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A stage of an engine has ended.
+    pub fn stage(&self, engine: EngineName, stage: Stage, took: Duration) {
+        let labels = [("engine", engine.as_str()), ("stage", stage.as_str())];
+        self.engine_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// Tokens were used.
+    pub fn tokens(&self, engine: EngineName, usage: TokenUsage) {
+        let kinds =
+            [("prompt", usage.prompt_tokens), ("image", usage.image_tokens), ("completion", usage.completion_tokens)];
+        for (kind, count) in kinds {
+            self.tokens.get_or_create(&[("engine", engine.as_str()), ("kind", kind)]).inc_by(u64::from(count));
+        }
+    }
+
+    /// Pictures came in.
+    pub fn images(&self, count: usize) {
+        self.images.get_or_create(&[]).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// A caller left before the answer.
+    pub fn cancelled(&self, route: Route) {
+        self.cancelled.get_or_create(&[("route", route.as_str())]).inc();
+    }
+
+    /// A key was looked up.
+    pub(crate) fn key_lookup(&self, kept: bool) {
+        self.key_lookups.get_or_create(&[("from", if kept { "memory" } else { "store" })]).inc();
+    }
+
+    /// Everything, as `application/openmetrics-text; version=1.0.0; charset=utf-8`.
+    pub fn render(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        let mut text = format!(
+            "# HELP smart_summary_build_info The server's version.\n# TYPE smart_summary_build_info gauge\n\
+             smart_summary_build_info{{version=\"{version}\"}} 1\n"
+        );
+        // Writing into a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// Holds a level up by one until it is dropped.
+#[derive(Debug)]
+pub struct LevelGuard(Level);
+
+impl LevelGuard {
+    fn new(level: &Level) -> Self {
+        level.inc();
+        Self(level.clone())
+    }
+}
+
+impl Drop for LevelGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_rendered() {
+        let metrics = Metrics::default();
+        metrics.request(Route::Summaries, 429, Some(Code::RateLimited), Duration::from_millis(3));
+        metrics.limited(QuotaKind::Images);
+        let running = metrics.enter();
+        let text = metrics.render();
+        for line in [
+            r#"smart_summary_requests_total{route="/v1/summaries",status="429",code="rate_limited"} 1"#,
+            r#"smart_summary_limited_total{quota="images"} 1"#,
+            "smart_summary_requests_in_flight 1",
+            "smart_summary_build_info{version=",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        drop(running);
+        assert!(metrics.render().contains("smart_summary_requests_in_flight 0"));
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn an_invented_status_makes_no_new_series() {
+        assert_eq!(status_name(799), status_name(418));
+    }
+}
