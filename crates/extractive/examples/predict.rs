@@ -1,0 +1,103 @@
+//! Writes a prediction for each article of a corpus: `predict CORPUS.jsonl PREDICTIONS.jsonl [--features FEATURES.jsonl]`.
+//!
+//! One corpus line: `{"id", "lang", "title", "body_markdown", "images": [{"file"}]}`; one prediction line: `{"id", "title",
+//! "description", "keywords", "slug", "alt_texts", "latency_ms"}`. With `--features` it also writes everything that could
+//! have been chosen, with its features, for `examples/fit_weights.py`.
+
+use extractive::{Article, ContentFormat, Guidance, ImageContext, Limits, summarize, training};
+use serde_json::{Map, Value, json};
+use std::error::Error;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::time::Instant;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [corpus, predictions, rest @ ..] = arguments.as_slice() else {
+        return Err(
+            "use: predict CORPUS.jsonl PREDICTIONS.jsonl [--features FEATURES.jsonl]".into(),
+        );
+    };
+    let mut output = BufWriter::new(std::fs::File::create(predictions)?);
+    let mut features = match rest {
+        [_, path, ..] => Some(BufWriter::new(std::fs::File::create(path)?)),
+        _ => None,
+    };
+    for line in BufReader::new(std::fs::File::open(corpus)?).lines() {
+        let row: Value = serde_json::from_str(&line?)?;
+        writeln!(output, "{}", predict(&row))?;
+        if let Some(features) = &mut features {
+            writeln!(features, "{}", explain(&row))?;
+        }
+    }
+    Ok(())
+}
+
+fn text<'a>(row: &'a Value, name: &str) -> &'a str {
+    row.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn article(row: &Value) -> Article<'_> {
+    Article {
+        title: Some(text(row, "title")),
+        content: text(row, "body_markdown"),
+        format: ContentFormat::Markdown,
+        language: None,
+    }
+}
+
+fn images(row: &Value) -> Vec<ImageContext<'_>> {
+    let files = row
+        .get("images")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|image| text(image, "file"));
+    files
+        .map(|file| ImageContext {
+            id: file,
+            filename: Some(file),
+            src: Some(file),
+            ..ImageContext::default()
+        })
+        .collect()
+}
+
+fn predict(row: &Value) -> Value {
+    let (article, images) = (article(row), images(row));
+    let start = Instant::now();
+    let summary = summarize(&article, &images, &Limits::default(), &Guidance::default());
+    let latency = start.elapsed().as_secs_f64() * 1000.0;
+    let alt_texts: Map<String, Value> = summary
+        .alt_texts
+        .into_iter()
+        .map(|alt| (alt.id, alt.text.into()))
+        .collect();
+    json!({
+        "id": row.get("id"), "title": summary.title, "description": summary.meta_description, "keywords": summary.keywords,
+        "slug": summary.slug, "alt_texts": alt_texts, "latency_ms": latency, "summary": summary.summary,
+        "language": summary.language,
+    })
+}
+
+fn explain(row: &Value) -> Value {
+    let article = article(row);
+    let plain = |choices: Vec<training::Choice>| -> Vec<Value> {
+        choices
+            .into_iter()
+            .map(|choice| json!({ "text": choice.text, "features": choice.features }))
+            .collect()
+    };
+    let alt_texts: Map<String, Value> = images(row)
+        .iter()
+        .map(|image| {
+            (
+                image.id.to_owned(),
+                plain(training::alt_texts(&article, image)).into(),
+            )
+        })
+        .collect();
+    json!({
+        "id": row.get("id"), "names": training::feature_names(), "descriptions": plain(training::descriptions(&article)),
+        "keywords": plain(training::keywords(&article, 150)), "alt_texts": alt_texts,
+    })
+}

@@ -1,0 +1,112 @@
+//! The ranks -> the fields that a person reads.
+
+mod alt;
+mod keywords;
+mod slug;
+mod title;
+
+pub(crate) use alt::{FEATURES as ALT_FEATURES, alt_candidates, alt_texts};
+pub(crate) use keywords::{FEATURES as KEYWORD_FEATURES, keywords, phrases};
+pub use slug::slugify;
+pub(crate) use title::{as_sentence, learn_how, titles};
+
+use crate::fit::{full_stop, join, measure};
+use crate::rank::{Analysis, Candidate};
+use crate::segment;
+
+/// A description as it is shown: it begins with a capital and ends as a sentence.
+pub(crate) fn finished(text: &str, language: &str, max: usize) -> String {
+    let text = text
+        .trim()
+        .trim_start_matches([
+            '-', '–', '—', '•', '*', ':', '：', ',', '，', '.', '。', ')', '）',
+        ])
+        .trim_start();
+    let text = if language == "en" {
+        with_capital(text)
+    } else {
+        text.to_owned()
+    };
+    if text.is_empty() || segment::ends_as_sentence(&text) || text.ends_with('…') {
+        return text;
+    }
+    let bare = text.trim_end_matches([':', '：', ',', '，', ';', '；', '、', '-', '–', '—', ' ']);
+    let ended = format!("{bare}{}", full_stop(language));
+    #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
+    let fits = measure(&ended, language) <= max as f32;
+    if fits { ended } else { bare.to_owned() }
+}
+
+/// The first letter in upper case, unless the word carries capitals of its own (`iPhone`).
+fn with_capital(text: &str) -> String {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let own = word
+        .chars()
+        .any(|c| c.is_uppercase() || c.is_ascii_digit() || c == '.' || c == '_');
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if first.is_lowercase() && !own => first.to_uppercase().chain(chars).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+/// Two or three sentences in the article's order: the description's own, then what adds most.
+pub(crate) fn summary(analysis: &Analysis<'_>, candidates: &[Candidate]) -> (String, Vec<usize>) {
+    let mut chosen: Vec<usize> = Vec::new();
+    for candidate in candidates
+        .iter()
+        .filter(|candidate| !candidate.parts.is_empty())
+        .take(60)
+    {
+        for part in &candidate.parts {
+            if chosen.len() < 3 && !chosen.contains(part) && adds(analysis, &chosen, *part) {
+                chosen.push(*part);
+            }
+        }
+    }
+    chosen.sort_unstable();
+    let mut text = String::new();
+    for sentence in chosen
+        .iter()
+        .filter_map(|part| analysis.sentences.get(*part))
+    {
+        let ended = finished(&sentence.text, &analysis.language, usize::MAX);
+        text = join(&text, &ended, &analysis.language);
+    }
+    (text, chosen)
+}
+
+/// Whether a sentence says something that the chosen ones do not: more than half of its words are new.
+fn adds(analysis: &Analysis<'_>, chosen: &[usize], part: usize) -> bool {
+    let Some(sentence) = analysis.sentences.get(part) else {
+        return false;
+    };
+    if sentence.text.chars().count() > 400 {
+        return false;
+    }
+    let said: Vec<&String> = chosen
+        .iter()
+        .filter_map(|part| analysis.sentences.get(*part))
+        .flat_map(|s| &s.stems)
+        .collect();
+    let new = sentence
+        .stems
+        .iter()
+        .filter(|stem| !said.contains(stem))
+        .count();
+    chosen.is_empty() || new * 2 > sentence.stems.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_begins_with_a_capital_and_ends_as_a_sentence() {
+        assert_eq!(finished("- how to cook:", "en", 80), "How to cook.");
+        assert_eq!(finished("iPhone tips", "en", 80), "iPhone tips.");
+        assert_eq!(finished("如何部署", "zh", 80), "如何部署。");
+        assert_eq!(finished("Exactly ten", "en", 11), "Exactly ten");
+        assert_eq!(finished("", "en", 11), "");
+    }
+}

@@ -1,0 +1,349 @@
+//! A text alternative for each image, from what the article says around it. The picture itself is not seen here.
+
+mod features;
+mod weights;
+
+use crate::fit::fit;
+use crate::rank::Analysis;
+use crate::segment;
+use crate::text::{BlockKind, ImagePlace, file_name};
+use crate::{AltSource, AltText, ImageContext, ImageRole};
+pub(crate) use features::FEATURES;
+
+/// A text that could stand for an image.
+#[derive(Debug, Clone)]
+pub(crate) struct AltCandidate {
+    pub(crate) text: String,
+    pub(crate) source: AltSource,
+    pub(crate) features: Vec<f32>,
+    pub(crate) score: f32,
+}
+
+/// One text for each image, in the given order.
+pub(crate) fn alt_texts(
+    analysis: &Analysis<'_>,
+    images: &[ImageContext<'_>],
+    max: usize,
+) -> Vec<AltText> {
+    images
+        .iter()
+        .map(|image| alt_text(analysis, image, max))
+        .collect()
+}
+
+fn alt_text(analysis: &Analysis<'_>, image: &ImageContext<'_>, max: usize) -> AltText {
+    let name = name_of(image);
+    let nothing = |source| AltText {
+        id: image.id.to_owned(),
+        text: String::new(),
+        decorative: true,
+        source,
+    };
+    let decorative = image.role == ImageRole::Auto && is_ornament(&name);
+    if image.role == ImageRole::Decorative || decorative {
+        return nothing(AltSource::None);
+    }
+    let best = alt_candidates(analysis, image, max).into_iter().next();
+    best.map_or_else(
+        || nothing(AltSource::None),
+        |best| AltText {
+            id: image.id.to_owned(),
+            text: best.text,
+            decorative: false,
+            source: best.source,
+        },
+    )
+}
+
+/// All texts that could stand for an image, best first.
+pub(crate) fn alt_candidates(
+    analysis: &Analysis<'_>,
+    image: &ImageContext<'_>,
+    max: usize,
+) -> Vec<AltCandidate> {
+    let place = image.src.and_then(|src| analysis.document.image(src));
+    let place = place.or_else(|| {
+        image
+            .filename
+            .and_then(|name| analysis.document.image(name))
+    });
+    let name = name_words(&name_of(image));
+    let mut out: Vec<AltCandidate> = Vec::new();
+    let mut add = |text: &str, source: AltSource| {
+        let text = crate::clean(text);
+        let text = text.trim_end_matches([':', '：', ' ', ',', '，', '#']);
+        let text = fit(text, max, &analysis.language);
+        if text.chars().filter(|c| c.is_alphabetic()).count() >= 3
+            && !out.iter().any(|other| other.text == text)
+        {
+            out.push(AltCandidate {
+                text,
+                source,
+                features: Vec::new(),
+                score: 0.0,
+            });
+        }
+    };
+    let caption = image.caption.filter(|caption| !caption.trim().is_empty());
+    if let Some(caption) = caption.or_else(|| place.and_then(|place| place.caption.as_deref())) {
+        add(caption, AltSource::Caption);
+    }
+    add(&name, AltSource::FileName);
+    if let Some(place) = place {
+        around(analysis, place, &mut add);
+    }
+    add(&analysis.title, AltSource::Title);
+    for candidate in &mut out {
+        candidate.features = features::of(analysis, candidate, &name, place.is_some());
+        candidate.score = weights::score(&candidate.features, &analysis.language);
+    }
+    out.sort_by(|a, b| b.score.total_cmp(&a.score));
+    out
+}
+
+/// What stands around an image: its heading, the sentences before it, the first one after it.
+fn around(analysis: &Analysis<'_>, place: &ImagePlace, add: &mut impl FnMut(&str, AltSource)) {
+    let document = analysis.document;
+    if let Some(heading) = document.heading_text(place.heading) {
+        add(heading, AltSource::Heading);
+    }
+    let prose = |index: usize| {
+        document
+            .blocks
+            .get(index)
+            .filter(|block| !matches!(block.kind, BlockKind::Heading(_)))
+    };
+    if let Some(before) = place.block.checked_sub(1).and_then(prose) {
+        let text: String = before.text.chars().take(20_000).collect();
+        let sentences = segment::sentences(&text);
+        for sentence in sentences.iter().rev().take(2) {
+            add(sentence, AltSource::Before);
+        }
+    }
+    if let Some(after) = prose(place.block) {
+        let text: String = after.text.chars().take(5_000).collect();
+        for sentence in segment::sentences(&text).into_iter().take(1) {
+            add(sentence, AltSource::After);
+        }
+    }
+}
+
+fn name_of(image: &ImageContext<'_>) -> String {
+    let given = image
+        .filename
+        .map(file_name)
+        .filter(|name| !name.is_empty());
+    given
+        .or_else(|| image.src.map(file_name))
+        .unwrap_or_default()
+}
+
+/// Names of pictures that only adorn a page.
+const ORNAMENTS: &[&str] = &[
+    "spacer",
+    "divider",
+    "separator",
+    "blank",
+    "pixel",
+    "transparent",
+    "bullet",
+    "ornament",
+    "border",
+    "placeholder",
+];
+
+fn is_ornament(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let stem = lower
+        .rsplit_once('.')
+        .map_or(lower.as_str(), |(stem, _)| stem);
+    let words: Vec<&str> = stem
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.len() <= 2 && words.iter().any(|word| ORNAMENTS.contains(word))
+        || matches!(
+            words.as_slice(),
+            ["icon" | "line" | "dot" | "hr" | "bg" | "background"]
+        )
+}
+
+/// Words of file names that say nothing of what is shown.
+const EMPTY_NAMES: &[&str] = &[
+    "img",
+    "image",
+    "images",
+    "dsc",
+    "dscn",
+    "dscf",
+    "pxl",
+    "photo",
+    "photos",
+    "picture",
+    "pic",
+    "screenshot",
+    "screen",
+    "shot",
+    "untitled",
+    "unnamed",
+    "file",
+    "download",
+    "figure",
+    "fig",
+    "copy",
+    "final",
+    "new",
+    "edited",
+    "scaled",
+    "thumb",
+    "thumbnail",
+    "min",
+    "small",
+    "large",
+    "medium",
+    "full",
+    "resized",
+    "cropped",
+    "crop",
+    "v",
+    "x",
+    "px",
+    "width",
+    "height",
+    "screencap",
+    "at",
+    "am",
+    "pm",
+    "whatsapp",
+    "wechat",
+    "mmexport",
+    "snip",
+    "capture",
+    "media",
+    "asset",
+    "assets",
+    "banner",
+    "hero",
+    "cover",
+    "png",
+    "jpg",
+    "jpeg",
+    "gif",
+    "webp",
+    "svg",
+    "scr",
+    "mvimg",
+    "gopr",
+    "pano",
+    "burst",
+];
+
+/// `cloud-functions_list2.png` -> `cloud functions list`; empty when the name says nothing (`IMG_1234`, a hash, a date).
+pub(crate) fn name_words(name: &str) -> String {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let mut words: Vec<String> = Vec::new();
+    for part in stem.split(|c: char| !c.is_alphanumeric()) {
+        if is_hash(part) {
+            continue;
+        }
+        words.extend(humps(part));
+    }
+    let says = |word: &String| {
+        !EMPTY_NAMES.contains(&word.to_lowercase().as_str())
+            && word.chars().filter(|c| c.is_alphabetic()).count() >= 2
+    };
+    if !words
+        .iter()
+        .any(|word| says(word) && word.chars().count() >= 3)
+    {
+        return String::new();
+    }
+    words.retain(|word| word.chars().any(char::is_alphabetic));
+    words.join(" ")
+}
+
+/// Hexadecimal of eight or more with digits in it, or letters and digits mixed at length: nobody named that.
+fn is_hash(part: &str) -> bool {
+    let digits = part.chars().filter(char::is_ascii_digit).count();
+    let hex = part.chars().all(|c| c.is_ascii_hexdigit());
+    hex && part.len() >= 8 && digits >= 1
+        || part.len() >= 12 && digits * 5 >= part.len()
+        || hex && digits >= 2 && part.len() >= 4
+}
+
+/// `TopicHierarchy2` -> `Topic`, `Hierarchy`.
+fn humps(part: &str) -> Vec<String> {
+    let chars: Vec<char> = part.chars().collect();
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut before: Option<char> = None;
+    for (at, &c) in chars.iter().enumerate() {
+        let next_lower = chars.get(at + 1).is_some_and(|next| next.is_lowercase());
+        let edge = before.is_some_and(|before| {
+            before.is_lowercase() && c.is_uppercase()
+                || before.is_uppercase() && c.is_uppercase() && next_lower
+                || before.is_alphabetic() != c.is_alphabetic()
+        });
+        if edge && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        word.push(c);
+        before = Some(c);
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, expect: &str) {
+        assert_eq!(name_words(name), expect);
+    }
+
+    #[test]
+    fn names_that_say_something_are_read() {
+        check("cloud-functions_list2.png", "cloud functions list");
+        check("ECMCapacityTopol.gif", "ECM Capacity Topol");
+        check("数据库架构.png", "数据库架构");
+    }
+
+    #[test]
+    fn names_that_say_nothing_are_not() {
+        for name in [
+            "IMG_1234.JPG",
+            "screenshot-2.png",
+            "image1.png",
+            "42778e43-80a3-4600-81de-ef1aaecd698f.png",
+            "d41d8cd98f00b204.png",
+            "DSC00012.jpg",
+            "2021-03-04.png",
+            "Screen Shot 2020-01-01 at 10.11.12 AM.png",
+            "",
+            ".png",
+            "1.png",
+            "1579087652-2.png",
+        ] {
+            check(name, "");
+        }
+    }
+
+    #[test]
+    fn ornaments_are_known_by_name() {
+        for name in [
+            "spacer.gif",
+            "divider-1.png",
+            "icon.png",
+            "section_divider.svg",
+        ] {
+            assert!(is_ornament(name), "{name}");
+        }
+        for name in ["owl.png", "border-collie-in-the-snow.jpg", ""] {
+            assert!(!is_ornament(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Titles that fit, and the two frames that make a description of a title.
+
+use crate::fit::{fit, full_stop, measure};
+use crate::rank::{gerund_to_base, starts_with_verb};
+
+/// Marks between a title and its second half or its site's name.
+const SEPARATORS: &[&str] = &[
+    " | ", " — ", " – ", " - ", ": ", "：", "——", "｜", " · ", " // ", "? ",
+];
+
+/// Titles that fit, the best first; `own` is the article's title, `headings` what else could stand for it.
+pub(crate) fn titles(
+    own: &str,
+    headings: &[&str],
+    brand: Option<&str>,
+    max: usize,
+    language: &str,
+) -> Vec<String> {
+    let mut out = Vec::new();
+    for source in [own].iter().chain(headings) {
+        for title in shortened(source, max, language) {
+            push_once(&mut out, title);
+        }
+    }
+    if let Some(brand) = brand.map(str::trim).filter(|brand| !brand.is_empty()) {
+        for title in &mut out {
+            *title = branded(title, brand, max, language);
+        }
+    }
+    out
+}
+
+fn push_once(out: &mut Vec<String>, title: String) {
+    if !title.is_empty() && !out.iter().any(|other| other.eq_ignore_ascii_case(&title)) {
+        out.push(title);
+    }
+}
+
+/// The title itself when it fits; else its halves that say enough; else its words that fit.
+fn shortened(title: &str, max: usize, language: &str) -> Vec<String> {
+    let title = title
+        .trim()
+        .trim_end_matches(['.', '。', ':', '：', ',', '，', '#'])
+        .trim_end();
+    let whole = fit(title, max, language);
+    if whole == title {
+        return vec![whole];
+    }
+    #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
+    let room = max as f32;
+    let mut out: Vec<String> = Vec::new();
+    for separator in SEPARATORS {
+        for (at, _) in title.match_indices(separator).take(4) {
+            let head = title.get(..at).unwrap_or_default().trim();
+            let tail = title.get(at + separator.len()..).unwrap_or_default().trim();
+            // “Milvus: how we built …”: half of the room is enough to say something.
+            for half in [head, tail] {
+                let long = measure(half, language);
+                if long <= room && long >= room * 0.4 {
+                    out.push(half.to_owned());
+                }
+            }
+        }
+    }
+    out.sort_by(|a, b| measure(b, language).total_cmp(&measure(a, language)));
+    out.push(whole);
+    out
+}
+
+/// `Title | Brand`, when that fits and the brand is not named already.
+fn branded(title: &str, brand: &str, max: usize, language: &str) -> String {
+    let named = title.to_lowercase().contains(&brand.to_lowercase());
+    let whole = format!("{title} | {brand}");
+    #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
+    let fits = measure(&whole, language) <= max as f32;
+    if !named && fits {
+        whole
+    } else {
+        title.to_owned()
+    }
+}
+
+/// `Deploy a cluster` -> `Learn how to deploy a cluster.`; `如何部署` -> `了解如何部署。`; other titles give none.
+pub(crate) fn learn_how(title: &str, language: &str) -> Option<String> {
+    let title = title
+        .trim()
+        .trim_end_matches(['.', '。', '!', '！', '?', '？', ':', '：']);
+    match language {
+        "en" => Some(format!("Learn how to {}.", english_infinitive(title)?)),
+        "zh" => Some(format!("了解{}{}", chinese_how(title)?, full_stop("zh"))),
+        _ => None,
+    }
+}
+
+fn english_infinitive(title: &str) -> Option<String> {
+    let lower = title.to_lowercase();
+    if let Some(rest) = lower.strip_prefix("how to ") {
+        return title.get(title.len() - rest.len()..).map(lower_first);
+    }
+    if starts_with_verb(title, "en") {
+        return Some(lower_first(title));
+    }
+    let base = gerund_to_base(title)?;
+    let rest = title.split_once(' ')?.1;
+    Some(format!("{base} {rest}"))
+}
+
+fn chinese_how(title: &str) -> Option<String> {
+    if title.starts_with("如何") || title.starts_with("怎样") || title.starts_with("怎么") {
+        return Some(title.to_owned());
+    }
+    starts_with_verb(title, "zh").then(|| format!("如何{title}"))
+}
+
+/// The first letter in lower case, unless the first word has capitals of its own.
+fn lower_first(text: &str) -> String {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    if word
+        .chars()
+        .skip(1)
+        .any(|c| c.is_uppercase() || c.is_ascii_digit())
+    {
+        return text.to_owned();
+    }
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(chars).collect()
+    })
+}
+
+/// A title with a full stop, unless it ends in a mark of its own.
+pub(crate) fn as_sentence(title: &str, language: &str) -> String {
+    super::finished(title, language, usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn learns(title: &str, language: &str, expect: Option<&str>) {
+        assert_eq!(learn_how(title, language).as_deref(), expect);
+    }
+
+    #[test]
+    fn titles_that_begin_with_a_verb_become_promises() {
+        learns(
+            "Deploy a cluster",
+            "en",
+            Some("Learn how to deploy a cluster."),
+        );
+        learns("How to Deploy", "en", Some("Learn how to deploy."));
+        learns(
+            "Using Flux on AWS",
+            "en",
+            Some("Learn how to use Flux on AWS."),
+        );
+        learns("A cluster of grapes", "en", None);
+        learns("创建数据库", "zh", Some("了解如何创建数据库。"));
+        learns("如何创建", "zh", Some("了解如何创建。"));
+        learns("数据库概述", "zh", None);
+    }
+
+    #[test]
+    fn a_long_title_is_cut_where_it_is_jointed() {
+        let found = titles(
+            "Announcing the new release: a long list of everything that changed",
+            &[],
+            None,
+            40,
+            "en",
+        );
+        assert_eq!(found[0], "Announcing the new release");
+    }
+
+    #[test]
+    fn a_brand_is_added_when_it_fits() {
+        assert_eq!(
+            titles("Bread", &[], Some("Bakery"), 20, "en"),
+            ["Bread | Bakery"]
+        );
+        assert_eq!(
+            titles("Bread", &[], Some("Bakery of the town"), 20, "en"),
+            ["Bread"]
+        );
+        assert_eq!(
+            titles("Bakery bread", &[], Some("bakery"), 40, "en"),
+            ["Bakery bread"]
+        );
+    }
+}

@@ -1,0 +1,336 @@
+//! Lengths: how wide a text is, and how to make it fit without cutting a word.
+
+use crate::language::{is_full_width, is_unspaced};
+use crate::segment::{self, is_stop, is_unspaced_script};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// The display width in full-width characters: wide and full-width characters (UAX #11) count 1, all others one half.
+#[must_use]
+pub fn width(text: &str) -> f32 {
+    text.chars()
+        .map(|c| if is_wide(c) { 1.0 } else { 0.5 })
+        .sum()
+}
+
+/// East Asian Width W or F (UAX #11, Unicode 16), in ranges; the reserved rest of the CJK planes counts as wide.
+fn is_wide(c: char) -> bool {
+    matches!(u32::from(c),
+        0x1100..=0x115f | 0x231a..=0x231b | 0x2329..=0x232a | 0x23e9..=0x23ec | 0x23f0 | 0x23f3 | 0x25fd..=0x25fe
+        | 0x2614..=0x2615 | 0x2630..=0x2637 | 0x2648..=0x2653 | 0x267f | 0x268a..=0x268f | 0x2693 | 0x26a1
+        | 0x26aa..=0x26ab | 0x26bd..=0x26be | 0x26c4..=0x26c5 | 0x26ce | 0x26d4 | 0x26ea | 0x26f2..=0x26f3 | 0x26f5
+        | 0x26fa | 0x26fd | 0x2705 | 0x270a..=0x270b | 0x2728 | 0x274c | 0x274e | 0x2753..=0x2755 | 0x2757
+        | 0x2795..=0x2797 | 0x27b0 | 0x27bf | 0x2b1b..=0x2b1c | 0x2b50 | 0x2b55 | 0x2e80..=0x303e | 0x3041..=0x3247
+        | 0x3250..=0x4dbf | 0x4dc0..=0xa4cf | 0xa960..=0xa97c | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe10..=0xfe19
+        | 0xfe30..=0xfe6b | 0xff01..=0xff60 | 0xffe0..=0xffe6 | 0x16fe0..=0x18cff | 0x1aff0..=0x1b2fb
+        | 0x1d300..=0x1d376 | 0x1f004 | 0x1f0cf | 0x1f18e | 0x1f191..=0x1f19a | 0x1f200..=0x1f320 | 0x1f32d..=0x1f335
+        | 0x1f337..=0x1f37c | 0x1f37e..=0x1f393 | 0x1f3a0..=0x1f3ca | 0x1f3cf..=0x1f3d3 | 0x1f3e0..=0x1f3f0 | 0x1f3f4
+        | 0x1f3f8..=0x1f43e | 0x1f440 | 0x1f442..=0x1f4fc | 0x1f4ff..=0x1f53d | 0x1f54b..=0x1f54e | 0x1f550..=0x1f567
+        | 0x1f57a | 0x1f595..=0x1f596 | 0x1f5a4 | 0x1f5fb..=0x1f64f | 0x1f680..=0x1f6c5 | 0x1f6cc | 0x1f6d0..=0x1f6d2
+        | 0x1f6d5..=0x1f6d7 | 0x1f6dc..=0x1f6df | 0x1f6eb..=0x1f6ec | 0x1f6f4..=0x1f6fc | 0x1f7e0..=0x1f7eb | 0x1f7f0
+        | 0x1f90c..=0x1f93a | 0x1f93c..=0x1f945 | 0x1f947..=0x1f9ff | 0x1fa70..=0x1faff | 0x20000..=0x3fffd)
+}
+
+/// A text's length as its language counts it: full-width characters for Chinese, Japanese and Korean, else characters.
+pub(crate) fn measure(text: &str, language: &str) -> f32 {
+    if is_full_width(language) {
+        return width(text);
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a length past 16 million characters may be off by one"
+    )]
+    let chars = text.chars().count() as f32;
+    chars
+}
+
+/// Makes a text fit: at the end of a sentence, else of a clause, else of a word; never inside a word.
+///
+/// `max` counts as the language does: full-width characters for `zh`, `ja` and `ko`, characters for all others.
+/// A sentence that was cut at a clause ends in a full stop, one that was cut at a word in `…`; a text that was no
+/// sentence (a title) gets neither. A single word that is too long leaves nothing.
+#[must_use]
+pub fn fit(text: &str, max: usize, language: &str) -> String {
+    let text = text.trim();
+    #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
+    let max = max as f32;
+    if measure(text, language) <= max {
+        return text.to_owned();
+    }
+    at_sentence(text, max, language)
+        .or_else(|| at_clause(text, max, language))
+        .unwrap_or_else(|| at_word(text, max, language))
+}
+
+/// Whole sentences, when they fill two fifths of the room.
+fn at_sentence(text: &str, max: f32, language: &str) -> Option<String> {
+    let mut fitted = String::new();
+    for sentence in segment::sentences(text) {
+        if !segment::ends_as_sentence(sentence) {
+            break;
+        }
+        let joined = join(&fitted, sentence, language);
+        if measure(&joined, language) > max {
+            break;
+        }
+        fitted = joined;
+    }
+    (measure(&fitted, language) >= max * 0.4).then_some(fitted)
+}
+
+/// Two sentences side by side, as the language writes them.
+pub(crate) fn join(first: &str, second: &str, language: &str) -> String {
+    let tight =
+        first.is_empty() || is_unspaced(language) && first.ends_with(|c: char| !c.is_ascii());
+    format!("{first}{}{second}", if tight { "" } else { " " })
+}
+
+/// The last clause edge in the second half of the room, outside brackets and quotes.
+fn at_clause(text: &str, max: f32, language: &str) -> Option<String> {
+    let is_sentence = is_sentence(text);
+    let room = max
+        - if is_sentence {
+            measure(full_stop(language), language)
+        } else {
+            0.0
+        };
+    let mut nesting = 0_usize;
+    let mut best = None;
+    for (at, c) in text.char_indices() {
+        let head = text.get(..at).unwrap_or_default();
+        // Measuring a head is linear, so only the room is walked.
+        if at > 8 * 400 || measure(head, language) > room {
+            break;
+        }
+        nesting = nest(nesting, c);
+        if nesting == 0 && is_clause_edge(text, at, c) && measure(head, language) >= max * 0.5 {
+            best = Some(head);
+        }
+    }
+    let head = trim_tail(best?, language);
+    (!head.is_empty()).then(|| {
+        format!(
+            "{head}{}",
+            if is_sentence { full_stop(language) } else { "" }
+        )
+    })
+}
+
+fn nest(nesting: usize, c: char) -> usize {
+    match c {
+        '(' | '（' | '[' | '“' | '「' | '『' | '《' | '«' | '【' => nesting + 1,
+        ')' | '）' | ']' | '”' | '」' | '』' | '》' | '»' | '】' => {
+            nesting.saturating_sub(1)
+        }
+        _ => nesting,
+    }
+}
+
+fn is_clause_edge(text: &str, at: usize, c: char) -> bool {
+    let after = text.get(at + c.len_utf8()..).unwrap_or_default();
+    match c {
+        '，' | '；' | '：' | '。' | '！' | '？' | '、' => true,
+        ',' | ';' | ':' | '–' | '—' | '|' => after.starts_with(char::is_whitespace),
+        '.' | '!' | '?' | '-' => {
+            after.starts_with(char::is_whitespace)
+                && text
+                    .get(..at)
+                    .is_some_and(|head| c != '-' || head.ends_with(' '))
+        }
+        _ => false,
+    }
+}
+
+fn at_word(text: &str, max: f32, language: &str) -> String {
+    let mark = if is_sentence(text) { "…" } else { "" };
+    let room = max - measure(mark, language);
+    let mut end = 0;
+    let mut used = 0.0;
+    for (at, piece) in text.split_word_bound_indices() {
+        used += measure(piece, language);
+        if used > room {
+            break;
+        }
+        end = at + piece.len();
+    }
+    let head = text.get(..end).unwrap_or_default();
+    let head = if is_unspaced(language) {
+        at_known_word(head, text, language)
+    } else {
+        whole_word(head, text)
+    };
+    let head = trim_tail(head, language);
+    if head.is_empty() {
+        String::new()
+    } else {
+        format!("{head}{mark}")
+    }
+}
+
+/// `multi-agent`, `user@host` and `path/to` are several words to UAX #29, but one to a reader.
+fn whole_word<'a>(head: &'a str, text: &str) -> &'a str {
+    let next = text.get(head.len()..).and_then(|rest| rest.chars().next());
+    let inside = next.is_some_and(|c| !c.is_whitespace() && !is_unspaced_script(c))
+        && !head.ends_with(char::is_whitespace);
+    if !inside || head.ends_with(is_unspaced_script) {
+        return head;
+    }
+    match head.rfind(char::is_whitespace) {
+        Some(at) => head.get(..at).unwrap_or_default(),
+        None => "",
+    }
+}
+
+/// UAX #29 ends a word after each Han character; the dictionary knows better.
+fn at_known_word<'a>(head: &'a str, text: &str, language: &str) -> &'a str {
+    let window_end = text
+        .get(head.len()..)
+        .and_then(|rest| rest.char_indices().nth(12))
+        .map_or(text.len(), |(at, _)| head.len() + at);
+    let window = text.get(..window_end).unwrap_or(text);
+    let cut = segment::words(window, language)
+        .into_iter()
+        .find(|word| word.start < head.len() && word.end() > head.len());
+    match cut {
+        Some(word) if language == "zh" || !word.text.chars().all(segment::is_han) => {
+            head.get(..word.start).unwrap_or_default()
+        }
+        _ => head,
+    }
+}
+
+/// Leaves out what cannot stand last: punctuation that opens or joins, and function words.
+fn trim_tail<'a>(text: &'a str, language: &str) -> &'a str {
+    let joins =
+        |c: char| c.is_whitespace() || "，,;；：:、-–—|/&(（[“‘「『《«.。!！?？…·•+=".contains(c);
+    let mut head = text.trim_end_matches(joins);
+    for _ in 0..4 {
+        let last = head.rsplit(char::is_whitespace).next().unwrap_or_default();
+        if last.len() == head.len() || !is_stop(&last.to_lowercase(), language) {
+            break;
+        }
+        head = head
+            .get(..head.len() - last.len())
+            .unwrap_or_default()
+            .trim_end_matches(joins);
+    }
+    unclosed(head).map_or(head, |at| {
+        let cut = head.get(..at).unwrap_or_default().trim_end_matches(joins);
+        if cut.is_empty() { head } else { cut }
+    })
+}
+
+/// Where the last bracket or quote begins that is never closed.
+fn unclosed(text: &str) -> Option<usize> {
+    let mut open = Vec::new();
+    for (at, c) in text.char_indices() {
+        if nest(0, c) == 1 {
+            open.push(at);
+        } else if nest(1, c) == 0 {
+            open.pop();
+        }
+    }
+    open.first().copied()
+}
+
+fn is_sentence(text: &str) -> bool {
+    segment::ends_as_sentence(text) || text.trim_end().ends_with('…')
+}
+
+/// The full stop of a language.
+pub(crate) fn full_stop(language: &str) -> &'static str {
+    match language {
+        "zh" | "ja" => "。",
+        "hi" | "bn" | "mr" | "ne" | "pa" => "।",
+        "ur" => "۔",
+        _ => ".",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, max: usize, language: &str, expect: &str) {
+        assert_eq!(fit(text, max, language), expect);
+    }
+
+    #[test]
+    fn widths_follow_uax_11() {
+        assert!((width("中文ab") - 3.0).abs() < 1e-6);
+        assert!((width("ｆ！") - 2.0).abs() < 1e-6);
+        assert!((width("é“”…") - 2.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_fits_is_left_alone() {
+        check(" Short. ", 20, "en", "Short.");
+        check("中文标题", 4, "zh", "中文标题");
+    }
+
+    #[test]
+    fn sentences_go_before_clauses() {
+        check(
+            "One small sentence. Another, much longer sentence.",
+            30,
+            "en",
+            "One small sentence.",
+        );
+        check(
+            "第一句话在这里。第二句话也在这里。",
+            10,
+            "zh",
+            "第一句话在这里。",
+        );
+    }
+
+    #[test]
+    fn clauses_go_before_words() {
+        check(
+            "Containers run anywhere, and they are small and quick.",
+            30,
+            "en",
+            "Containers run anywhere.",
+        );
+        check(
+            "容器随处运行，而且又小又快又简单。",
+            10,
+            "zh",
+            "容器随处运行。",
+        );
+    }
+
+    #[test]
+    fn words_are_never_cut() {
+        check(
+            "Containers run anywhere you may want to run them now.",
+            30,
+            "en",
+            "Containers run anywhere…",
+        );
+        check(
+            "A very long title about multi-agent systems",
+            35,
+            "en",
+            "A very long title about",
+        );
+        check(&"x".repeat(300), 60, "en", "");
+    }
+
+    #[test]
+    fn a_title_ends_without_a_mark() {
+        check(
+            "Deploying the application to a cluster of machines",
+            30,
+            "en",
+            "Deploying the application",
+        );
+    }
+
+    #[cfg(feature = "dictionary")]
+    #[test]
+    fn chinese_words_are_not_cut() {
+        check("使用分布式数据库提高系统性能", 6, "zh", "使用分布式");
+        check("使用分布式数据库提高系统性能", 7, "zh", "使用分布式");
+    }
+}

@@ -1,0 +1,267 @@
+//! What is said where: sentences with their words, and how well each would describe the article.
+
+mod features;
+mod verbs;
+mod weights;
+
+use crate::language::measure_limits;
+use crate::segment;
+use crate::text::{BlockKind, Document};
+use crate::{clean, fit};
+pub(crate) use features::FEATURES;
+use std::collections::{HashMap, HashSet};
+pub(crate) use verbs::{gerund_to_base, starts_with_verb};
+
+/// How many sentences are weighed; what describes an article stands before them.
+const MAX_SENTENCES: usize = 300;
+/// Longer sentences are no sentences: lists without full stops, minified text.
+const MAX_SENTENCE_CHARS: usize = 1_200;
+
+/// An article, cut into sentences and words once.
+#[derive(Debug)]
+pub(crate) struct Analysis<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) language: String,
+    /// The article's own title, cleaned; empty when it has none.
+    pub(crate) title: String,
+    pub(crate) sentences: Vec<Sentence>,
+    pub(crate) title_stems: Vec<String>,
+    pub(crate) heading_stems: HashSet<String>,
+    /// How often each content word stands in the sentences.
+    pub(crate) counts: HashMap<String, u32>,
+}
+
+/// A sentence that could stand in a description.
+#[derive(Debug, Clone)]
+pub(crate) struct Sentence {
+    pub(crate) text: String,
+    pub(crate) block: usize,
+    /// Its place in its block.
+    pub(crate) in_block: usize,
+    pub(crate) kind: BlockKind,
+    /// How many headings stand above it.
+    pub(crate) section: usize,
+    /// Its content words, as they are compared.
+    pub(crate) stems: Vec<String>,
+}
+
+impl<'a> Analysis<'a> {
+    pub(crate) fn new(document: &'a Document, title: String, language: String) -> Self {
+        let title_stems = stems(&title, &language);
+        let mut analysis = Self {
+            document,
+            sentences: collect_sentences(document, &language),
+            heading_stems: heading_stems(document, &language),
+            counts: HashMap::new(),
+            language,
+            title,
+            title_stems,
+        };
+        for stem in analysis
+            .sentences
+            .iter()
+            .flat_map(|sentence| &sentence.stems)
+        {
+            *analysis.counts.entry(stem.clone()).or_insert(0) += 1;
+        }
+        analysis
+    }
+}
+
+/// The content words of a text, as they are compared.
+pub(crate) fn stems(text: &str, language: &str) -> Vec<String> {
+    segment::words(text, language)
+        .into_iter()
+        .filter(|word| segment::is_content(word.text, language))
+        .map(|word| segment::stem(word.text))
+        .collect()
+}
+
+fn heading_stems(document: &Document, language: &str) -> HashSet<String> {
+    let headings = document
+        .blocks
+        .iter()
+        .filter(|block| matches!(block.kind, BlockKind::Heading(_)))
+        .take(200);
+    headings
+        .flat_map(|block| stems(&first_chars(&block.text, 300), language))
+        .collect()
+}
+
+fn collect_sentences(document: &Document, language: &str) -> Vec<Sentence> {
+    let mut out: Vec<Sentence> = Vec::new();
+    let mut section = 0;
+    for (block, content) in document.blocks.iter().enumerate() {
+        if matches!(content.kind, BlockKind::Heading(_)) {
+            section += 1;
+            continue;
+        }
+        for (in_block, text) in segment::sentences(&first_chars(&content.text, 20_000))
+            .into_iter()
+            .enumerate()
+        {
+            if out.len() >= MAX_SENTENCES {
+                return out;
+            }
+            if text.chars().nth(MAX_SENTENCE_CHARS).is_some() {
+                continue;
+            }
+            let text = clean(text);
+            let stems = stems(&text, language);
+            if !stems.is_empty() {
+                out.push(Sentence {
+                    text,
+                    block,
+                    in_block,
+                    kind: content.kind,
+                    section,
+                    stems,
+                });
+            }
+        }
+    }
+    out
+}
+
+fn first_chars(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}
+
+/// How a description was made; the frames are the only words that do not come from the article.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// One sentence of the article.
+    Sentence,
+    /// Two neighbouring sentences.
+    Pair,
+    /// `Learn how to <title>.`, `了解如何<title>。`, for titles that begin with a verb.
+    Learn,
+    /// The title in front of a sentence that lacks its words.
+    Titled,
+    /// The title alone.
+    Title,
+}
+
+/// A description that could be given.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    pub(crate) text: String,
+    /// Indices into [`Analysis::sentences`].
+    pub(crate) parts: Vec<usize>,
+    pub(crate) frame: Frame,
+    pub(crate) features: Vec<f32>,
+    pub(crate) score: f32,
+}
+
+/// All descriptions that could be given, best first; none holds a phrase of `avoid`.
+pub(crate) fn candidates(analysis: &Analysis<'_>, max: usize, avoid: &[String]) -> Vec<Candidate> {
+    let mut out = Vec::new();
+    for (index, sentence) in analysis.sentences.iter().enumerate() {
+        if !is_usable(&sentence.text) {
+            continue;
+        }
+        add(
+            analysis,
+            &mut out,
+            &sentence.text,
+            vec![index],
+            Frame::Sentence,
+            max,
+        );
+        if let Some(pair) = pair(analysis, index) {
+            add(
+                analysis,
+                &mut out,
+                &pair,
+                vec![index, index + 1],
+                Frame::Pair,
+                max,
+            );
+        }
+    }
+    framed(analysis, &mut out, max);
+    let avoid: Vec<String> = avoid
+        .iter()
+        .map(|phrase| phrase.to_lowercase())
+        .filter(|phrase| !phrase.is_empty())
+        .collect();
+    out.retain(|candidate| {
+        !avoid
+            .iter()
+            .any(|phrase| candidate.text.to_lowercase().contains(phrase))
+    });
+    for candidate in &mut out {
+        candidate.features = features::of(analysis, candidate);
+        candidate.score = weights::score(&candidate.features, &analysis.language);
+    }
+    // Equal scores keep the article's order.
+    out.sort_by(|a, b| b.score.total_cmp(&a.score));
+    out
+}
+
+fn add(
+    analysis: &Analysis<'_>,
+    out: &mut Vec<Candidate>,
+    text: &str,
+    parts: Vec<usize>,
+    frame: Frame,
+    max: usize,
+) {
+    let text = crate::fields::finished(
+        &fit::fit(text, max, &analysis.language),
+        &analysis.language,
+        max,
+    );
+    if !text.is_empty() {
+        out.push(Candidate {
+            text,
+            parts,
+            frame,
+            features: Vec::new(),
+            score: 0.0,
+        });
+    }
+}
+
+/// This sentence and the next one of the same block, when both are short.
+fn pair(analysis: &Analysis<'_>, index: usize) -> Option<String> {
+    let first = analysis.sentences.get(index)?;
+    let second = analysis
+        .sentences
+        .get(index + 1)
+        .filter(|second| second.block == first.block)?;
+    let (_, room) = measure_limits(&analysis.language);
+    let text = fit::join(&first.text, &second.text, &analysis.language);
+    (is_usable(&second.text) && fit::measure(&text, &analysis.language) <= room).then_some(text)
+}
+
+/// Whether a sentence can stand alone in a search result.
+fn is_usable(text: &str) -> bool {
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    let all = text.chars().count();
+    letters * 2 >= all
+        && letters >= 6
+        && !text.ends_with([':', '：'])
+        && !text.contains(['<', '{', '`'])
+}
+
+/// How many sentences are tried behind the title.
+const TITLED: usize = 6;
+
+fn framed(analysis: &Analysis<'_>, out: &mut Vec<Candidate>, max: usize) {
+    if analysis.title.is_empty() {
+        return;
+    }
+    if let Some(learn) = crate::fields::learn_how(&analysis.title, &analysis.language) {
+        add(analysis, out, &learn, Vec::new(), Frame::Learn, max);
+    }
+    let title = crate::fields::as_sentence(&analysis.title, &analysis.language);
+    add(analysis, out, &title, Vec::new(), Frame::Title, max);
+    let (_, room) = measure_limits(&analysis.language);
+    for (index, sentence) in analysis.sentences.iter().enumerate().take(TITLED) {
+        let text = fit::join(&title, &sentence.text, &analysis.language);
+        if is_usable(&sentence.text) && fit::measure(&text, &analysis.language) <= room {
+            add(analysis, out, &text, vec![index], Frame::Titled, max);
+        }
+    }
+}

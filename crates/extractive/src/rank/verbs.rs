@@ -1,0 +1,112 @@
+//! Titles that begin with a verb: `Deploy a cluster`, `Using maps`, `创建数据库`.
+
+/// Verbs with which instructions begin, base form.
+const VERBS: &str = "accelerate access achieve acquire activate adapt add adjust administer adopt aggregate align allow analyze analyse animate annotate answer apply appoint approve archive arrange assemble assess assign associate attach audit authenticate author authorize automate avoid back backup balance become begin benchmark block boost bootstrap bring browse build bundle buy cache calculate call capture carry categorize centralize change check choose classify clean clear clone close code collaborate collect combine compare compile complete compose compress compute configure connect consume contain continue contribute control convert cook copy correct create crop customize cut debug decide declare decorate decouple decrease define delegate delete deliver deploy describe design detect determine develop diagnose disable discover display distribute divide document download draw drive dynamically edit elevate embed enable encode encrypt enforce engage enhance ensure enrich enroll establish estimate evaluate examine exchange exclude execute expand explain explore export expose extend extract fetch file fill filter find finish fix follow force format fork gain generate get give govern grade grant group grow handle harness hide hire host identify implement import improve include increase index ingest initialize insert inspect install instrument integrate interact introduce investigate invite invoke isolate join keep launch lead learn leverage limit link list listen load localize locate lock log maintain make manage map mask master maximize measure meet merge migrate minimize model modernize modify monitor mount move name navigate normalize open operate optimize orchestrate order organize overcome override pack package paint parse partition pass perform personalize pick place plan plant play plot populate post practice predict prepare present preserve prevent print prioritize process produce profile program promote protect prototype provide provision publish pull purge push query raise reach read rebuild receive recommend record recover redirect reduce refactor refresh register release reload remove rename render repair replace replicate report request require reset resize resolve restart restore restrict retrieve return reuse review revoke rewrite roll rotate route run save scale scan schedule scrape script search secure select send separate serve set setup share shift ship show shrink sign simplify simulate skip solve sort specify speed spin split start stop store stream streamline structure style submit subscribe summarize support survive switch sync synchronize tag take teach test track train transcribe transfer transform translate troubleshoot tune turn type understand uninstall unit unlock unpublish update upgrade upload use validate verify view virtualize visualize walk watch win work wrap write";
+
+/// Chinese verbs with which instructions begin.
+const CHINESE: &[&str] = &[
+    "创建",
+    "使用",
+    "配置",
+    "部署",
+    "安装",
+    "设置",
+    "管理",
+    "添加",
+    "删除",
+    "查看",
+    "编写",
+    "运行",
+    "调试",
+    "开发",
+    "构建",
+    "测试",
+    "连接",
+    "导入",
+    "导出",
+    "启用",
+    "禁用",
+    "更新",
+    "升级",
+    "迁移",
+    "生成",
+    "实现",
+    "优化",
+    "监视",
+    "监控",
+    "分析",
+    "诊断",
+    "访问",
+    "搜索",
+    "排查",
+    "修改",
+    "编辑",
+    "发布",
+    "打开",
+    "保存",
+    "选择",
+    "定义",
+    "自定义",
+    "集成",
+    "利用",
+    "将",
+    "向",
+    "为",
+    "从",
+    "在",
+    "对",
+    "通过",
+];
+
+/// Whether a title begins with the base form of a verb.
+pub(crate) fn starts_with_verb(title: &str, language: &str) -> bool {
+    match language {
+        "zh" => CHINESE.iter().any(|verb| title.starts_with(verb)),
+        "en" => first_word(title).is_some_and(|word| is_verb(&word)),
+        _ => false,
+    }
+}
+
+/// `Using` -> `use`, when the first word of a title is the gerund of a known verb.
+pub(crate) fn gerund_to_base(title: &str) -> Option<String> {
+    let word = first_word(title)?;
+    let root = word.strip_suffix("ing").filter(|root| root.len() >= 2)?;
+    let undoubled = root
+        .char_indices()
+        .next_back()
+        .map(|(at, _)| root.get(..at).unwrap_or_default());
+    let forms = [
+        Some(root.to_owned()),
+        Some(format!("{root}e")),
+        undoubled.map(str::to_owned),
+    ];
+    forms.into_iter().flatten().find(|form| is_verb(form))
+}
+
+fn first_word(title: &str) -> Option<String> {
+    let word = title.split_whitespace().next()?;
+    word.chars()
+        .all(|c| c.is_ascii_alphabetic())
+        .then(|| word.to_lowercase())
+}
+
+fn is_verb(word: &str) -> bool {
+    VERBS.split(' ').any(|verb| verb == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_are_known() {
+        assert!(starts_with_verb("Deploy a cluster", "en"));
+        assert!(!starts_with_verb("Deployment of clusters", "en"));
+        assert!(starts_with_verb("创建数据库", "zh"));
+        assert_eq!(gerund_to_base("Using maps").as_deref(), Some("use"));
+        assert_eq!(gerund_to_base("Running tests").as_deref(), Some("run"));
+        assert_eq!(gerund_to_base("Building a house").as_deref(), Some("build"));
+        assert_eq!(gerund_to_base("Morning has broken"), None);
+        assert_eq!(gerund_to_base("Spring"), None);
+    }
+}
