@@ -58,3 +58,8 @@ export class SmartSummaryError extends Error {
     Object.assign(this, facts);
   }
 }
+
+/** The caller's signal was aborted, or the whole was disposed of. */
+export function aborted(): SmartSummaryError {
+  return new SmartSummaryError({ code: 'aborted', message: 'the call was stopped' });
+}

@@ -1,0 +1,55 @@
+// What the page and its workers say to each other. Blobs cross as handles: no bytes are copied on the page's thread.
+
+import type { ErrorFacts } from './error.js';
+import type { Field, SummaryRequest } from './generated/api.js';
+import type { Draft, Evidence, PreparedPicture, Progress, TokenReason } from './types.js';
+
+/** A piece of work for a worker, and what comes back. */
+export interface Jobs {
+  load: { ask: { part: 'core' | 'draft' }; answer: null };
+  prepare: { ask: { id: string; blob: Blob; options: PictureOptions }; answer: PreparedPicture };
+  summarize: { ask: { options: UploadOptions; request: SummaryRequest; pictures: Map<string, Blob> }; answer: string };
+  draft: { ask: { request: SummaryRequest }; answer: Draft };
+  ground: { ask: { request: SummaryRequest; texts: Record<string, string> }; answer: Record<string, Evidence> };
+}
+
+export type Job = { [Kind in keyof Jobs]: { kind: Kind } & Jobs[Kind]['ask'] }[keyof Jobs];
+export type Answer<Kind extends keyof Jobs> = Jobs[Kind]['answer'];
+
+/** `PictureOptions` of `options.rs`. */
+export interface PictureOptions {
+  longest_edge?: number;
+  quality?: number;
+}
+
+/** `UploadOptions` of `options.rs`. */
+export interface UploadOptions {
+  endpoint: string;
+  idempotency_key: string;
+  attempts: number;
+  max_wait_ms: number;
+}
+
+/** A progress whose error, if it has one, is still a plain object. */
+export type PlainProgress =
+  | Extract<Progress, { stage: 'uploading' | 'queued' | 'started' }>
+  | { stage: 'retrying'; after_ms: number; attempt: number; error: ErrorFacts };
+
+/** What a call tells on its way; `Told` of `upload.rs`. */
+export type Told =
+  | { kind: 'progress'; progress: PlainProgress }
+  | { kind: 'delta'; field: Field; text: string }
+  | { kind: 'field'; name: Field; value: unknown };
+
+export type ToWorker = { call: number } & (
+  { say: 'do'; job: Job } | { say: 'abort' } | { say: 'token'; token: string } | { say: 'no_token'; message: string }
+);
+
+export type FromWorker = { call: number } & (
+  | { say: 'done'; answer: unknown }
+  | { say: 'failed'; error: ErrorFacts }
+  /** The module has trapped and is not to be used again. */
+  | { say: 'trapped'; message: string }
+  | { say: 'told'; told: Told }
+  | { say: 'token'; reason: TokenReason['reason'] }
+);
