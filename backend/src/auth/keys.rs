@@ -1,0 +1,434 @@
+//! The keys of this server: verified for callers, administered for operators.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use api::{Key, KeyChange, KeyCreated, KeyDraft, Scope};
+use moka::sync::Cache;
+use zeroize::Zeroizing;
+
+use super::key::{ApiKey, FirstKey, Pepper, random_digits};
+use super::origin::Origin;
+use super::scopes::ScopeSet;
+use super::store::{SqliteStore, Store, StoredKey};
+use super::{Error, files};
+use crate::config::Config;
+use crate::telemetry::{Clock, Metrics};
+
+/// Keys kept in memory at most.
+const MAX_KEPT: u64 = 10_000;
+/// Origins of one key at most.
+const MAX_ORIGINS: usize = 50;
+const MINUTE_MS: u64 = 60_000;
+
+/// What is known of a key, without its secrets. Times are Unix times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The public part.
+    pub id: String,
+    /// The operator's name for it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: ScopeSet,
+    /// Pages that may use it or its tokens.
+    pub origins: Vec<Origin>,
+    /// The name of its quota.
+    pub tier: String,
+    /// When it was made.
+    pub created_at: u64,
+    /// From when on it no longer works.
+    pub expires_at: Option<u64>,
+    /// To the minute.
+    pub last_used_at: Option<u64>,
+    /// When it was withdrawn.
+    pub revoked_at: Option<u64>,
+}
+
+impl KeyRecord {
+    /// As the operator sees it.
+    pub fn to_api(&self) -> Key {
+        Key {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            scopes: self.scopes.iter().collect(),
+            origins: self.origins.iter().map(ToString::to_string).collect(),
+            tier: self.tier.clone(),
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            last_used_at: self.last_used_at,
+            revoked_at: self.revoked_at,
+        }
+    }
+
+    /// Whether it works at `now`.
+    fn check_live(&self, now: u64) -> Result<(), Error> {
+        match (self.revoked_at, self.expires_at) {
+            (Some(_), _) => Err(Error::KeyRevoked),
+            (None, Some(end)) if end <= now => Err(Error::KeyExpired),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The keys of a data directory.
+#[derive(Debug)]
+pub struct Keys {
+    store: Box<dyn Store>,
+    pepper: Pepper,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    tiers: BTreeSet<String>,
+    /// What was read, with the generation in which it was: it counts only in that one.
+    kept: Cache<String, (u64, Arc<StoredKey>, Arc<KeyRecord>)>,
+    /// Raised by every change, ours or another process's.
+    generation: AtomicU64,
+    /// The store's version when it was last looked at.
+    seen: AtomicI64,
+    answering: AtomicBool,
+    /// Origins of live keys, in the generation that is named.
+    origins: RwLock<(u64, HashSet<Origin>)>,
+    /// Last uses that are not in the store yet; at most one entry per key.
+    used: Mutex<HashMap<String, u64>>,
+}
+
+impl Keys {
+    /// Opens the data directory's keys, making what is missing.
+    ///
+    /// # Errors
+    /// When files cannot be read or written, or the pepper is not the one that was used before.
+    pub fn open(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        files::make_directory(&config.data_dir)?;
+        let store = SqliteStore::open(&config.data_dir.join("keys.sqlite"))?;
+        let pepper = open_pepper(config, &store)?;
+        let kept = Cache::builder()
+            .max_capacity(MAX_KEPT)
+            .time_to_live(Duration::from_secs(config.auth.cache_seconds))
+            .build();
+        let keys = Self {
+            seen: AtomicI64::new(store.version()?),
+            store: Box::new(store),
+            pepper,
+            clock,
+            metrics,
+            tiers: config.tiers.keys().cloned().collect(),
+            kept,
+            generation: AtomicU64::new(1),
+            answering: AtomicBool::new(true),
+            origins: RwLock::default(),
+            used: Mutex::default(),
+        };
+        Ok(keys)
+    }
+
+    /// The key whose secret this is.
+    pub(super) fn verify(&self, key: &ApiKey) -> Result<Arc<KeyRecord>, Error> {
+        let now = self.clock.now_ms();
+        let Some((stored, record)) = self.find(&key.id)? else {
+            // As much work as for a known id.
+            let _ = key.fits(&[0; 32], &self.pepper);
+            return Err(Error::KeyUnknown);
+        };
+        let fitting = stored.secrets.iter().filter(|secret| key.fits(&secret.digest, &self.pepper)).last();
+        let secret = fitting.ok_or(Error::KeyUnknown)?;
+        // Only who holds the secret learns what became of the key.
+        record.check_live(now)?;
+        if secret.expires_at.is_some_and(|end| end <= now) {
+            return Err(Error::KeyExpired);
+        }
+        Ok(record)
+    }
+
+    /// The key with this id, when it works now; for a token that names it.
+    pub(super) fn live(&self, id: &str) -> Result<Arc<KeyRecord>, Error> {
+        let (_, record) = self.find(id)?.ok_or(Error::KeyRevoked)?;
+        record.check_live(self.clock.now_ms())?;
+        Ok(record)
+    }
+
+    fn find(&self, id: &str) -> Result<Option<(Arc<StoredKey>, Arc<KeyRecord>)>, Error> {
+        // Read before the store: a row that is older than the change which raised it is never used.
+        let generation = self.generation.load(Ordering::SeqCst);
+        if let Some((read_in, stored, record)) = self.kept.get(id)
+            && read_in == generation
+        {
+            self.metrics.key_lookup(true);
+            return Ok(Some((stored, record)));
+        }
+        self.metrics.key_lookup(false);
+        // Unknown ids are not kept: there is no end of them.
+        let Some(stored) = self.store.find(id)? else { return Ok(None) };
+        let record = Arc::new(stored.record.clone());
+        let stored = Arc::new(stored);
+        self.kept.insert(id.to_owned(), (generation, stored.clone(), record.clone()));
+        Ok(Some((stored, record)))
+    }
+
+    /// Looks whether another process changed a key; a second process's change counts from here on.
+    pub(super) fn refresh(&self) {
+        let version = self.store.version();
+        let changed = version.as_ref().map_or(true, |version| self.seen.swap(*version, Ordering::SeqCst) != *version);
+        if changed {
+            self.forget();
+        }
+        if let Err(error) = &version
+            && self.answering.swap(false, Ordering::SeqCst)
+        {
+            tracing::error!(%error, "the key store does not answer");
+        }
+        if version.is_ok() && !self.answering.swap(true, Ordering::SeqCst) {
+            tracing::info!("the key store answers again");
+        }
+    }
+
+    fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn ready(&self) -> bool {
+        self.answering.load(Ordering::SeqCst)
+    }
+
+    /// Notes that a key was used now; written to the store by [`Keys::write_uses`].
+    pub(super) fn note_use(&self, id: &str) {
+        let minute = self.clock.now_ms() / MINUTE_MS * MINUTE_MS;
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        match used.get_mut(id) {
+            Some(at) => *at = minute,
+            None => {
+                used.insert(id.to_owned(), minute);
+            }
+        }
+    }
+
+    /// Writes the last uses. They are lost when the store does not take them: they are no more than a hint.
+    pub(super) fn write_uses(&self) {
+        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        if used.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.touch(&used.into_iter().collect::<Vec<_>>()) {
+            tracing::warn!(%error, "the last use of keys could not be written");
+        }
+    }
+
+    pub(super) fn allows_somewhere(&self, origin: &Origin) -> bool {
+        let generation = self.generation.load(Ordering::SeqCst);
+        {
+            let known = self.origins.read().unwrap_or_else(PoisonError::into_inner);
+            if known.0 == generation {
+                return known.1.contains(origin);
+            }
+        }
+        let now = self.clock.now_ms();
+        let Ok(records) = self.store.list() else { return false };
+        let live = records.into_iter().filter(|record| record.check_live(now).is_ok());
+        let origins: HashSet<_> = live.flat_map(|record| record.origins).collect();
+        let allowed = origins.contains(origin);
+        *self.origins.write().unwrap_or_else(PoisonError::into_inner) = (generation, origins);
+        allowed
+    }
+
+    /// Makes a key with every scope when there is none at all.
+    pub(super) fn make_first(&self) -> Result<Option<FirstKey>, Error> {
+        if !self.store.list()?.is_empty() {
+            return Ok(None);
+        }
+        let draft = KeyDraft {
+            name: "first".to_owned(),
+            scopes: Scope::ALL.to_vec(),
+            origins: Vec::new(),
+            tier: None,
+            expires_at: None,
+        };
+        let (key, record) = self.draft(&draft)?;
+        // Another process may have been quicker.
+        let made = self.store.insert(&record, &key.digest(&self.pepper), true)?;
+        self.forget();
+        Ok(made.then(|| FirstKey::new(key.id.clone(), key.text())))
+    }
+
+    /// Makes a key. Its text is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// [`Error::InvalidField`], or when the store does not answer.
+    pub fn create(&self, draft: &KeyDraft) -> Result<KeyCreated, Error> {
+        let (key, record) = self.draft(draft)?;
+        self.store.insert(&record, &key.digest(&self.pepper), false)?;
+        self.forget();
+        tracing::info!(key.id = %record.id, scopes = %record.scopes, "a key was made");
+        Ok(KeyCreated { key: key.text(), id: key.id })
+    }
+
+    fn draft(&self, draft: &KeyDraft) -> Result<(ApiKey, KeyRecord), Error> {
+        let key = ApiKey::generate(None)?;
+        let now = self.clock.now_ms();
+        let record = KeyRecord {
+            id: key.id.clone(),
+            name: check_name(&draft.name)?,
+            scopes: check_scopes(&draft.scopes)?,
+            origins: check_origins(&draft.origins)?,
+            tier: self.check_tier(draft.tier.as_deref().unwrap_or("default"))?,
+            created_at: now,
+            expires_at: draft.expires_at.map(|end| check_expiry(end, now)).transpose()?,
+            last_used_at: None,
+            revoked_at: None,
+        };
+        Ok((key, record))
+    }
+
+    /// Every key, newest first.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn list(&self) -> Result<Vec<Key>, Error> {
+        Ok(self.store.list()?.iter().map(KeyRecord::to_api).collect())
+    }
+
+    /// One key.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the store does not answer.
+    pub fn get(&self, id: &str) -> Result<Key, Error> {
+        Ok(self.record(id)?.to_api())
+    }
+
+    fn record(&self, id: &str) -> Result<KeyRecord, Error> {
+        Ok(self.store.find(id)?.ok_or(Error::NotFound)?.record)
+    }
+
+    /// A key that may still be changed.
+    fn unrevoked(&self, id: &str) -> Result<KeyRecord, Error> {
+        let record = self.record(id)?;
+        if record.revoked_at.is_some() {
+            return Err(Error::Conflict("the key was revoked and cannot be changed; make a new one"));
+        }
+        Ok(record)
+    }
+
+    /// Changes what is present in `change`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Conflict`] for a revoked key, [`Error::InvalidField`], or when the store does not
+    /// answer.
+    pub fn change(&self, id: &str, change: &KeyChange) -> Result<Key, Error> {
+        let mut record = self.unrevoked(id)?;
+        if let Some(name) = &change.name {
+            record.name = check_name(name)?;
+        }
+        if let Some(scopes) = &change.scopes {
+            record.scopes = check_scopes(scopes)?;
+        }
+        if let Some(origins) = &change.origins {
+            record.origins = check_origins(origins)?;
+        }
+        if let Some(tier) = &change.tier {
+            record.tier = self.check_tier(tier)?;
+        }
+        if let Some(end) = change.expires_at {
+            record.expires_at = Some(check_expiry(end, self.clock.now_ms())?);
+        }
+        self.write(&record)?;
+        Ok(record.to_api())
+    }
+
+    fn write(&self, record: &KeyRecord) -> Result<(), Error> {
+        let found = self.store.update(record);
+        self.forget();
+        if found? { Ok(()) } else { Err(Error::NotFound) }
+    }
+
+    /// Gives a key another secret; the present one works for `overlap` longer.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Conflict`] for a revoked key, or when the store does not answer.
+    pub fn rotate(&self, id: &str, overlap: Duration) -> Result<KeyCreated, Error> {
+        self.unrevoked(id)?;
+        let key = ApiKey::generate(Some(id))?;
+        let now = self.clock.now_ms();
+        let until = now.saturating_add(u64::try_from(overlap.as_millis()).unwrap_or(u64::MAX));
+        self.store.rotate(id, &key.digest(&self.pepper), now, until)?;
+        self.forget();
+        tracing::info!(key.id = %id, "a key was rotated");
+        Ok(KeyCreated { key: key.text(), id: key.id })
+    }
+
+    /// Withdraws a key and with it its tokens, at once and for good. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or when the store does not answer.
+    pub fn revoke(&self, id: &str) -> Result<Key, Error> {
+        let mut record = self.record(id)?;
+        if record.revoked_at.is_none() {
+            record.revoked_at = Some(self.clock.now_ms());
+            self.write(&record)?;
+            tracing::info!(key.id = %id, "a key was revoked");
+        }
+        Ok(record.to_api())
+    }
+
+    fn check_tier(&self, tier: &str) -> Result<String, Error> {
+        if self.tiers.contains(tier) {
+            return Ok(tier.to_owned());
+        }
+        let known = self.tiers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Err(Error::field("/tier", format!("there is no such tier; there are {known}")))
+    }
+}
+
+/// The configured pepper, or one of the data directory's own. A pepper that changed would make every key unknown, so
+/// that is told instead.
+fn open_pepper(config: &Config, store: &SqliteStore) -> Result<Pepper, Error> {
+    let own = config.data_dir.join("pepper");
+    let (text, path): (_, PathBuf) = match (&config.auth.pepper, &config.auth.pepper_file) {
+        (Some(pepper), _) => (Zeroizing::new(pepper.expose().as_bytes().to_vec()), PathBuf::from("auth.pepper")),
+        (None, Some(file)) => (files::read(file)?, file.clone()),
+        (None, None) => {
+            let make = || Ok(Zeroizing::new(random_digits(43)?.into_bytes()));
+            (files::read_or_make(&own, make)?, own)
+        }
+    };
+    if text.len() < 32 {
+        return Err(Error::File { path, problem: "a pepper has at least 32 characters".to_owned() });
+    }
+    let pepper = Pepper::new(&text)?;
+    if !store.same_pepper(&pepper.mark())? {
+        let problem = "this is not the pepper that the keys of this data directory were made with; put the old one back";
+        return Err(Error::File { path, problem: problem.to_owned() });
+    }
+    Ok(pepper)
+}
+
+fn check_name(name: &str) -> Result<String, Error> {
+    let name = name.trim();
+    let fits = (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if fits { Ok(name.to_owned()) } else { Err(Error::field("/name", "a name has 1 to 64 characters")) }
+}
+
+fn check_scopes(scopes: &[Scope]) -> Result<ScopeSet, Error> {
+    let scopes: ScopeSet = scopes.iter().copied().collect();
+    if scopes.is_empty() { Err(Error::field("/scopes", "a key has at least one scope")) } else { Ok(scopes) }
+}
+
+fn check_origins(origins: &[String]) -> Result<Vec<Origin>, Error> {
+    if origins.len() > MAX_ORIGINS {
+        return Err(Error::field("/origins", format!("a key has at most {MAX_ORIGINS} origins")));
+    }
+    let wrong = || Error::field("/origins", "an origin is a scheme and a host, for instance https://blog.example; no path, no *");
+    let mut parsed = Vec::with_capacity(origins.len());
+    for text in origins {
+        let origin = Origin::parse(text).ok_or_else(wrong)?;
+        if !parsed.contains(&origin) {
+            parsed.push(origin);
+        }
+    }
+    Ok(parsed)
+}
+
+fn check_expiry(end: u64, now: u64) -> Result<u64, Error> {
+    // Within what the store's signed integers and a person's plans hold.
+    let fits = end > now && end <= 253_402_300_799_000;
+    if fits { Ok(end) } else { Err(Error::field("/expires_at", "a key expires in the future; Unix time in milliseconds")) }
+}

@@ -1,0 +1,46 @@
+//! Where keys are kept. One trait, so that several servers may share a database one day.
+
+mod sqlite;
+
+use std::fmt::Debug;
+
+pub(super) use sqlite::SqliteStore;
+
+use super::Error;
+use super::key::Digest;
+use super::keys::KeyRecord;
+
+/// A key with what is known of its secrets.
+#[derive(Debug, Clone)]
+pub(super) struct StoredKey {
+    pub(super) record: KeyRecord,
+    pub(super) secrets: Vec<StoredSecret>,
+}
+
+/// One secret. A key has one, and for a while after a rotation two.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StoredSecret {
+    pub(super) digest: Digest,
+    /// Unix time in milliseconds from which it no longer works.
+    pub(super) expires_at: Option<u64>,
+}
+
+/// A store of keys. Every change is whole or not at all, and on disk when the call returns.
+pub(super) trait Store: Debug + Send + Sync {
+    /// The key with this public id.
+    fn find(&self, id: &str) -> Result<Option<StoredKey>, Error>;
+    /// Every key, newest first.
+    fn list(&self) -> Result<Vec<KeyRecord>, Error>;
+    /// Adds a key. With `only_first`, only when there is none yet; false when there was one.
+    fn insert(&self, record: &KeyRecord, digest: &Digest, only_first: bool) -> Result<bool, Error>;
+    /// Writes the fields that an operator may change; false when there is no such key.
+    fn update(&self, record: &KeyRecord) -> Result<bool, Error>;
+    /// Adds a secret, and ends the others at `others_until` at the latest. Secrets that are over are forgotten.
+    fn rotate(&self, id: &str, digest: &Digest, now: u64, others_until: u64) -> Result<(), Error>;
+    /// Writes when each key was last used.
+    fn touch(&self, uses: &[(String, u64)]) -> Result<(), Error>;
+    /// A number that changes whenever someone changed the store.
+    fn version(&self) -> Result<i64, Error>;
+    /// Remembers a mark of the pepper on first use and tells whether this is the one that keys were hashed with.
+    fn same_pepper(&self, mark: &Digest) -> Result<bool, Error>;
+}

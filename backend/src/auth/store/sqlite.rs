@@ -1,0 +1,258 @@
+//! Keys in an SQLite file of the data directory.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
+
+use super::{Store, StoredKey, StoredSecret};
+use crate::auth::key::Digest;
+use crate::auth::keys::KeyRecord;
+use crate::auth::origin::Origin;
+use crate::auth::scopes::ScopeSet;
+use crate::auth::{Error, files};
+
+/// Each brings the form one further; `user_version` says how many were done. Never edit one that was released.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE keys (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        origins TEXT NOT NULL,
+        tier TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER,
+        last_used_at INTEGER,
+        revoked_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE secrets (
+        key_id TEXT NOT NULL REFERENCES keys (id) ON DELETE CASCADE,
+        digest BLOB NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER,
+        PRIMARY KEY (key_id, digest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+"];
+
+const COLUMNS: &str = "id, name, scopes, origins, tier, created_at, expires_at, last_used_at, revoked_at";
+
+/// How long a writer waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// Three connections, so that a reader waits for no writer, and the look for changes for neither.
+#[derive(Debug)]
+pub(in crate::auth) struct SqliteStore {
+    readers: Mutex<Connection>,
+    writers: Mutex<Connection>,
+    watcher: Mutex<Connection>,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it when it is not there, and brings it to the newest form.
+    pub(in crate::auth) fn open(path: &Path) -> Result<Self, Error> {
+        // Made here with its mode; SQLite gives its side files the same.
+        files::make_file(path)?;
+        let mut writer = connect(path)?;
+        migrate(&mut writer)?;
+        let (readers, watcher) = (connect(path)?.into(), connect(path)?.into());
+        Ok(Self { readers, writers: writer.into(), watcher })
+    }
+}
+
+/// The form that this version writes.
+pub(in crate::auth) const NEWEST: usize = MIGRATIONS.len();
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // A revocation that was answered must outlive a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = i64::try_from(NEWEST).unwrap_or(i64::MAX);
+    let done = usize::try_from(found).ok().filter(|done| *done <= NEWEST);
+    let pending = done.and_then(|done| MIGRATIONS.get(done..)).ok_or(Error::StoreTooNew { found, known })?;
+    for migration in pending {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    Ok(transaction.commit()?)
+}
+
+/// A connection is sound after a panic elsewhere: an open transaction was rolled back when it was dropped.
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
+    let (scopes, origins): (String, String) = (row.get("scopes")?, row.get("origins")?);
+    Ok(KeyRecord {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        // A scope or origin that this version does not know allows nothing.
+        scopes: scopes.split(' ').filter_map(ScopeSet::parse).flat_map(ScopeSet::iter).collect(),
+        origins: origins.split(' ').filter_map(Origin::parse).collect(),
+        tier: row.get("tier")?,
+        created_at: time(row, "created_at")?.unwrap_or_default(),
+        expires_at: time(row, "expires_at")?,
+        last_used_at: time(row, "last_used_at")?,
+        revoked_at: time(row, "revoked_at")?,
+    })
+}
+
+/// SQLite's integers are signed; a negative time is long over, never absent.
+fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<u64>> {
+    let value: Option<i64> = row.get(column)?;
+    Ok(value.map(|value| u64::try_from(value).unwrap_or_default()))
+}
+
+fn integer(time: u64) -> i64 {
+    i64::try_from(time).unwrap_or(i64::MAX)
+}
+
+fn origins(record: &KeyRecord) -> String {
+    record.origins.iter().map(Origin::as_str).collect::<Vec<_>>().join(" ")
+}
+
+impl Store for SqliteStore {
+    fn find(&self, id: &str) -> Result<Option<StoredKey>, Error> {
+        let mut connection = lock(&self.readers);
+        // One moment for both tables.
+        let moment = connection.transaction()?;
+        let record = moment
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM keys WHERE id = ?1"))?
+            .query_row([id], record)
+            .optional()?;
+        let Some(record) = record else { return Ok(None) };
+        let secrets = moment
+            .prepare_cached("SELECT digest, expires_at FROM secrets WHERE key_id = ?1")?
+            .query_map([id], |row| Ok(StoredSecret { digest: row.get("digest")?, expires_at: time(row, "expires_at")? }))?
+            .collect::<Result<_, _>>()?;
+        Ok(Some(StoredKey { record, secrets }))
+    }
+
+    fn list(&self) -> Result<Vec<KeyRecord>, Error> {
+        let connection = lock(&self.readers);
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM keys ORDER BY created_at DESC, id"))?;
+        let records = statement.query_map([], record)?.collect::<Result<_, _>>()?;
+        Ok(records)
+    }
+
+    fn insert(&self, record: &KeyRecord, digest: &Digest, only_first: bool) -> Result<bool, Error> {
+        let mut connection = lock(&self.writers);
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let any: bool = change.query_row("SELECT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?;
+        if only_first && any {
+            return Ok(false);
+        }
+        change.execute(
+            "INSERT INTO keys (id, name, scopes, origins, tier, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                record.id,
+                record.name,
+                record.scopes.to_string(),
+                origins(record),
+                record.tier,
+                integer(record.created_at),
+                record.expires_at.map(integer)
+            ],
+        )?;
+        change.execute(
+            "INSERT INTO secrets (key_id, digest, created_at) VALUES (?1, ?2, ?3)",
+            params![record.id, digest, integer(record.created_at)],
+        )?;
+        change.commit()?;
+        Ok(true)
+    }
+
+    fn update(&self, record: &KeyRecord) -> Result<bool, Error> {
+        let changed = lock(&self.writers).execute(
+            "UPDATE keys SET name = ?2, scopes = ?3, origins = ?4, tier = ?5, expires_at = ?6,
+                    revoked_at = coalesce(revoked_at, ?7) WHERE id = ?1",
+            params![
+                record.id,
+                record.name,
+                record.scopes.to_string(),
+                origins(record),
+                record.tier,
+                record.expires_at.map(integer),
+                record.revoked_at.map(integer)
+            ],
+        )?;
+        Ok(changed == 1)
+    }
+
+    fn rotate(&self, id: &str, digest: &Digest, now: u64, others_until: u64) -> Result<(), Error> {
+        let mut connection = lock(&self.writers);
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        change.execute("DELETE FROM secrets WHERE key_id = ?1 AND expires_at <= ?2", params![id, integer(now)])?;
+        change.execute(
+            "UPDATE secrets SET expires_at = min(coalesce(expires_at, ?2), ?2) WHERE key_id = ?1",
+            params![id, integer(others_until)],
+        )?;
+        change.execute(
+            "INSERT INTO secrets (key_id, digest, created_at) VALUES (?1, ?2, ?3)",
+            params![id, digest, integer(now)],
+        )?;
+        Ok(change.commit()?)
+    }
+
+    fn touch(&self, uses: &[(String, u64)]) -> Result<(), Error> {
+        let mut connection = lock(&self.writers);
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (id, at) in uses {
+            change
+                .prepare_cached("UPDATE keys SET last_used_at = max(coalesce(last_used_at, 0), ?2) WHERE id = ?1")?
+                .execute(params![id, integer(*at)])?;
+        }
+        Ok(change.commit()?)
+    }
+
+    fn version(&self) -> Result<i64, Error> {
+        // Changes when any other connection has changed the file; this one never does.
+        Ok(lock(&self.watcher).pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    fn same_pepper(&self, mark: &Digest) -> Result<bool, Error> {
+        let connection = lock(&self.writers);
+        connection.execute("INSERT OR IGNORE INTO settings (name, value) VALUES ('pepper', ?1)", [mark])?;
+        let known: Digest = connection.query_row("SELECT value FROM settings WHERE name = 'pepper'", [], |row| row.get(0))?;
+        Ok(known == *mark)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_a_newer_version_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.sqlite");
+        SqliteStore::open(&path).unwrap();
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(SqliteStore::open(&path), Err(Error::StoreTooNew { found: 99, .. })));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_file_is_closed_to_others() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&directory.path().join("keys.sqlite")).unwrap();
+        assert!(store.list().unwrap().is_empty());
+        for file in std::fs::read_dir(directory.path()).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+        }
+    }
+}
