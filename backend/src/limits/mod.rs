@@ -1,1 +1,438 @@
-//! How much.
+//! How much: what a caller may use, what is left, and when to come back.
+//!
+//! Requests, pictures and engine tokens a minute per key (GCRA), engine tokens a day per key (a ledger on disk), and a
+//! minute's count per address for callers without credentials or with wrong ones.
+//! Memory is bounded: above `anonymous.max_tracked` keys or addresses, further ones share one count.
+//! Refusing costs the caller nothing; what was set aside and not used is given back.
+
+mod ledger;
+mod quota;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use api::{Budget, Code, LimitUse};
+
+use crate::auth::Caller;
+use crate::config::{Config, Tier};
+use crate::refusal::{Refusal, whole_seconds};
+use crate::telemetry::{Clock, Metrics, QuotaKind};
+use ledger::Ledger;
+use quota::{Level, Quota, Refused};
+
+/// Why a request may not be served now, or ever.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A minute's quota is used up.
+    #[error("this key's {} for the minute are used up", .quota.as_str())]
+    RateLimited {
+        /// Which.
+        quota: QuotaKind,
+        /// After this there is enough.
+        wait: Duration,
+    },
+    /// More in one request than the quota ever has at once.
+    #[error("one request of this key may have at most {most} {}; this one has {asked}", .quota.as_str())]
+    TooMuchAtOnce {
+        /// Which.
+        quota: QuotaKind,
+        /// What was asked for.
+        asked: u64,
+        /// The most.
+        most: u64,
+    },
+    /// The day's tokens are used up.
+    #[error("this key's tokens for today are used up")]
+    BudgetUsedUp {
+        /// Until the next day.
+        wait: Duration,
+    },
+    /// Too many wrong credentials from this address.
+    #[error("too many wrong credentials came from this address")]
+    TooManyFailures {
+        /// After this one more is looked at.
+        wait: Duration,
+    },
+    /// The ledger does not answer.
+    #[error("the ledger of tokens does not answer")]
+    Ledger(#[from] rusqlite::Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let wait_and = |wait, then: &str| format!("{error}; wait {} s, then {then}.", whole_seconds(wait));
+        let sentence = |text: String| text.replacen("this", "This", 1).replacen("too many", "Too many", 1).replacen("one request", "One request", 1);
+        match &error {
+            Error::RateLimited { wait, .. } => {
+                Self::new(Code::RateLimited, sentence(wait_and(*wait, "send it again"))).retry_after(*wait)
+            }
+            Error::BudgetUsedUp { wait } => {
+                Self::new(Code::BudgetUsedUp, sentence(wait_and(*wait, "send it again"))).retry_after(*wait)
+            }
+            Error::TooManyFailures { wait } => {
+                Self::new(Code::TooManyFailures, sentence(wait_and(*wait, "mend the key or token"))).retry_after(*wait)
+            }
+            Error::TooMuchAtOnce { quota, most, .. } => {
+                let code = if *quota == QuotaKind::Images { Code::TooManyImages } else { Code::ContentTooLong };
+                Self::new(code, sentence(format!("{error}."))).limit(*most)
+            }
+            Error::Ledger(_) => Self::new(Code::StoreUnavailable, "The ledger of tokens does not answer; try again shortly.")
+                .retry_after(Duration::from_secs(1)),
+        }
+    }
+}
+
+/// What the `RateLimit` headers say (draft-ietf-httpapi-ratelimit-headers-10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimitHeaders {
+    /// `RateLimit-Policy`: every quota and its window.
+    pub policy: String,
+    /// `RateLimit`: what is left of each, and the seconds until there is more.
+    pub limit: String,
+}
+
+/// Every limit of this server.
+#[derive(Debug)]
+pub struct Limits {
+    inner: Arc<Inner>,
+    sweeper: Sweeper,
+}
+
+#[derive(Debug)]
+struct Inner {
+    tiers: HashMap<String, Arc<TierLimits>>,
+    fallback: Arc<TierLimits>,
+    anonymous: Quota<Network>,
+    failures: Quota<Network>,
+    ledger: Ledger,
+    metrics: Arc<Metrics>,
+}
+
+/// The quotas of one tier, each counting every key of the tier apart.
+#[derive(Debug)]
+struct TierLimits {
+    requests: Quota<String>,
+    images: Quota<String>,
+    tokens: Quota<String>,
+    tokens_per_day: Option<u64>,
+}
+
+impl TierLimits {
+    fn new(tier: &Tier, max_tracked: usize, clock: &Arc<dyn Clock>) -> Self {
+        let quota = |per_minute, burst| Quota::new(per_minute, burst, max_tracked, clock);
+        Self {
+            requests: quota(tier.requests_per_minute, tier.request_burst),
+            images: quota(tier.images_per_minute, tier.images_per_minute),
+            tokens: quota(tier.tokens_per_minute, tier.tokens_per_minute),
+            tokens_per_day: tier.tokens_per_day,
+        }
+    }
+
+    fn quotas(&self) -> [(QuotaKind, &Quota<String>); 3] {
+        [(QuotaKind::Requests, &self.requests), (QuotaKind::Images, &self.images), (QuotaKind::Tokens, &self.tokens)]
+    }
+}
+
+/// An address as it is counted: whole for IPv4, its /64 for IPv6, which is what one customer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Network(Ipv6Addr);
+
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self(address.to_ipv6_mapped()),
+            IpAddr::V6(address) => Self(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        }
+    }
+}
+
+impl Limits {
+    /// Opens the ledger in the data directory and starts the thread that writes it and sweeps.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] when the ledger cannot be opened.
+    pub fn open(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        let mut limits = Self::open_unswept(config, &clock, metrics)?;
+        limits.sweeper = Sweeper::start(limits.inner.clone());
+        Ok(limits)
+    }
+
+    fn open_unswept(config: &Config, clock: &Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        let tracked = config.anonymous.max_tracked;
+        let limits_of = |tier: &Tier| Arc::new(TierLimits::new(tier, tracked, clock));
+        let tiers: HashMap<_, _> = config.tiers.iter().map(|(name, tier)| (name.clone(), limits_of(tier))).collect();
+        // A key whose tier was taken out of the configuration has the default's quotas.
+        let fallback = tiers.get("default").cloned().or_else(|| config.tier("default").map(limits_of));
+        let fallback = fallback.ok_or(rusqlite::Error::InvalidQuery)?;
+        let per_address = |per_minute| Quota::new(per_minute, per_minute, tracked, clock);
+        let inner = Inner {
+            tiers,
+            fallback,
+            anonymous: per_address(config.anonymous.requests_per_minute),
+            failures: per_address(config.anonymous.failed_auth_per_minute),
+            ledger: Ledger::open(&config.data_dir.join("usage.sqlite"), clock.clone())?,
+            metrics,
+        };
+        Ok(Self { inner: Arc::new(inner), sweeper: Sweeper::default() })
+    }
+
+    /// Takes one request of the caller's minute.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`].
+    pub fn admit(&self, caller: &Caller) -> Result<Allowance, Error> {
+        let tier = self.inner.tier(caller);
+        self.inner.take(QuotaKind::Requests, &tier.requests, &caller.key.id, 1)?;
+        let (inner, key) = (self.inner.clone(), caller.key.id.clone());
+        Ok(Allowance { inner, tier, key, reserved: Mutex::new(0) })
+    }
+
+    /// What the caller's headers say now, also when it was refused.
+    pub fn headers(&self, caller: &Caller) -> RateLimitHeaders {
+        self.inner.headers(&self.inner.tier(caller), &caller.key.id)
+    }
+
+    /// The caller's limits, and its budget when it has one.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`].
+    pub fn usage(&self, caller: &Caller) -> Result<(Vec<LimitUse>, Option<Budget>), Error> {
+        let (tier, key) = (self.inner.tier(caller), &caller.key.id);
+        let limits = tier.quotas().into_iter().map(|(kind, quota)| limit_use(kind, quota.per_minute(), quota.level(key)));
+        let budget = tier.tokens_per_day.map(|tokens_per_day| {
+            let today = self.inner.ledger.today(key)?;
+            Ok::<_, Error>(Budget { tokens_per_day, used: today.used, resets_at: today.resets_at })
+        });
+        Ok((limits.collect(), budget.transpose()?))
+    }
+
+    /// Takes one request of an address without credentials.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`].
+    pub fn anonymous(&self, address: IpAddr) -> Result<(), Error> {
+        self.inner.take(QuotaKind::Anonymous, &self.inner.anonymous, &address.into(), 1)
+    }
+
+    /// Whether credentials from this address are looked at at all. Asked before they are.
+    ///
+    /// # Errors
+    /// [`Error::TooManyFailures`].
+    pub fn may_authenticate(&self, address: IpAddr) -> Result<(), Error> {
+        let level = self.inner.failures.level(&address.into());
+        if level.remaining > 0 {
+            return Ok(());
+        }
+        self.inner.metrics.limited(QuotaKind::Failures);
+        Err(Error::TooManyFailures { wait: level.more_in })
+    }
+
+    /// Counts wrong credentials from this address; see [`crate::auth::Error::is_failed_attempt`].
+    pub fn failed_authentication(&self, address: IpAddr) {
+        // When there is nothing left, `may_authenticate` says so.
+        let _ = self.inner.failures.take(&address.into(), 1);
+    }
+
+    /// Writes the ledger; called once more before the process ends.
+    pub fn flush(&self) {
+        self.inner.ledger.write();
+    }
+}
+
+impl Inner {
+    fn tier(&self, caller: &Caller) -> Arc<TierLimits> {
+        self.tiers.get(&caller.key.tier).unwrap_or(&self.fallback).clone()
+    }
+
+    fn take<K: std::hash::Hash + Eq + Clone>(
+        &self,
+        kind: QuotaKind,
+        quota: &Quota<K>,
+        key: &K,
+        units: u32,
+    ) -> Result<(), Error> {
+        quota.take(key, units).map_err(|refused| match refused {
+            Refused::Wait(wait) => {
+                self.metrics.limited(kind);
+                Error::RateLimited { quota: kind, wait }
+            }
+            Refused::Never(most) => {
+                Error::TooMuchAtOnce { quota: kind, asked: u64::from(units), most: u64::from(most) }
+            }
+        })
+    }
+
+    fn headers(&self, tier: &TierLimits, key: &String) -> RateLimitHeaders {
+        let (mut policy, mut limit) = (Vec::with_capacity(4), Vec::with_capacity(4));
+        for (kind, quota) in tier.quotas() {
+            let (name, level) = (kind.as_str(), quota.level(key));
+            policy.push(format!("\"{name}\";q={};w=60{}", quota.per_minute(), unit(kind)));
+            limit.push(format!("\"{name}\";r={}{}", level.remaining, seconds(level.more_in)));
+        }
+        // A ledger that does not answer is told by whoever needs it; the headers go without.
+        if let (Some(budget), Ok(today)) = (tier.tokens_per_day, self.ledger.today(key)) {
+            policy.push(format!("\"day\";q={budget};w=86400{}", unit(QuotaKind::Budget)));
+            limit.push(format!("\"day\";r={}{}", budget.saturating_sub(today.used), seconds(today.resets_in)));
+        }
+        RateLimitHeaders { policy: policy.join(", "), limit: limit.join(", ") }
+    }
+
+    fn sweep(&self) {
+        let mut tracked = self.anonymous.tracked() + self.failures.tracked();
+        self.anonymous.sweep();
+        self.failures.sweep();
+        for tier in self.tiers.values() {
+            for (_, quota) in tier.quotas() {
+                tracked += quota.tracked();
+                quota.sweep();
+            }
+        }
+        self.metrics.set_tracked(tracked);
+        self.ledger.sweep();
+    }
+}
+
+/// The draft's `qu`: what is counted, where it is not requests.
+const fn unit(kind: QuotaKind) -> &'static str {
+    match kind {
+        QuotaKind::Images => ";qu=\"images\"",
+        QuotaKind::Tokens | QuotaKind::Budget => ";qu=\"tokens\"",
+        QuotaKind::Requests | QuotaKind::Anonymous | QuotaKind::Failures => "",
+    }
+}
+
+/// The draft's `t`, in whole seconds and never too early; left out when nothing is to come.
+fn seconds(wait: Duration) -> String {
+    if wait.is_zero() { String::new() } else { format!(";t={}", whole_seconds(wait)) }
+}
+
+fn limit_use(kind: QuotaKind, quota: u32, level: Level) -> LimitUse {
+    let reset_ms = u32::try_from(level.full_in.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX);
+    LimitUse { name: kind.as_str().to_owned(), quota, window_seconds: 60, remaining: level.remaining, reset_ms }
+}
+
+/// An admitted request: what it takes further is counted here. Dropped without settling, it gives back what it set aside.
+#[derive(Debug)]
+pub struct Allowance {
+    inner: Arc<Inner>,
+    tier: Arc<TierLimits>,
+    key: String,
+    reserved: Mutex<u32>,
+}
+
+impl Allowance {
+    /// The key that pays.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Takes pictures of the minute.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`], and [`Error::TooMuchAtOnce`] when waiting would not help.
+    pub fn charge_images(&self, count: u32) -> Result<(), Error> {
+        self.inner.take(QuotaKind::Images, &self.tier.images, &self.key, count)
+    }
+
+    /// Sets engine tokens aside, of the minute and of the day: as many as the request can use at most. May be called
+    /// again; the reservations add up until [`Allowance::settle_tokens`].
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`], [`Error::BudgetUsedUp`], and [`Error::TooMuchAtOnce`] when waiting would not help.
+    pub fn reserve_tokens(&self, count: u32) -> Result<(), Error> {
+        let asked = u64::from(count);
+        if let Some(most) = self.tier.tokens_per_day.filter(|most| asked > *most) {
+            return Err(Error::TooMuchAtOnce { quota: QuotaKind::Tokens, asked, most });
+        }
+        self.inner.take(QuotaKind::Tokens, &self.tier.tokens, &self.key, count)?;
+        match self.inner.ledger.reserve(&self.key, asked, self.tier.tokens_per_day) {
+            Ok(Ok(())) => {
+                let mut reserved = self.lock();
+                *reserved = reserved.saturating_add(count);
+                Ok(())
+            }
+            Ok(Err(today)) => {
+                self.tier.tokens.give_back(&self.key, count);
+                self.inner.metrics.limited(QuotaKind::Budget);
+                Err(Error::BudgetUsedUp { wait: today.resets_in })
+            }
+            Err(error) => {
+                self.tier.tokens.give_back(&self.key, count);
+                Err(error)
+            }
+        }
+    }
+
+    /// Counts the tokens that were used and frees the rest of what was set aside. Use beyond it counts as well.
+    pub fn settle_tokens(&self, used: u32) {
+        let reserved = std::mem::take(&mut *self.lock());
+        if used < reserved {
+            self.tier.tokens.give_back(&self.key, reserved - used);
+        } else if used > reserved {
+            self.tier.tokens.take_afterwards(&self.key, used - reserved);
+        }
+        if used > 0 || reserved > 0 {
+            self.inner.ledger.settle(&self.key, u64::from(reserved), u64::from(used));
+        }
+    }
+
+    /// What the headers of the answer say.
+    pub fn headers(&self) -> RateLimitHeaders {
+        self.inner.headers(&self.tier, &self.key)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, u32> {
+        self.reserved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Allowance {
+    fn drop(&mut self) {
+        // Unsettled: the request failed or its caller left before an engine used anything.
+        if *self.lock() > 0 {
+            self.settle_tokens(0);
+        }
+    }
+}
+
+/// The thread that writes the ledger every second and sweeps every half minute; ends when dropped.
+#[derive(Debug, Default)]
+struct Sweeper {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sweeper {
+    fn start(inner: Arc<Inner>) -> Self {
+        let (stop, stopped) = channel::<()>();
+        let run = move || {
+            let mut seconds = 0_u32;
+            while stopped.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+                seconds = seconds.wrapping_add(1);
+                if seconds % 30 == 0 { inner.sweep() } else { inner.ledger.write() }
+            }
+            inner.ledger.write();
+        };
+        let thread = std::thread::Builder::new().name("limits".to_owned()).spawn(run);
+        if let Err(error) = &thread {
+            tracing::error!(%error, "limits cannot be swept, and tokens are written only at the end");
+        }
+        Self { stop: Some(stop), thread: thread.ok() }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
