@@ -19,7 +19,12 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// Room of the backend -> rooms that it may use. `main` and `cli` put the house together and may use all.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("http", &["auth", "limits", "intake", "service", "cache", "queue", "engines"]),
+    (
+        "http",
+        &[
+            "auth", "limits", "intake", "service", "cache", "queue", "engines",
+        ],
+    ),
     ("auth", &[]),
     ("limits", &["auth"]),
     ("intake", &[]),
@@ -57,11 +62,16 @@ fn crates_depend_only_along_the_arrows() {
         let (_, allowed) = CRATES
             .iter()
             .find(|(known, _)| *known == name)
-            .unwrap_or_else(|| panic!("package `{name}` is not on the map: add it here and to ARCHITECTURE.md"));
+            .unwrap_or_else(|| {
+                panic!("package `{name}` is not on the map: add it here and to ARCHITECTURE.md")
+            });
         for dependency in package["dependencies"].as_array().unwrap() {
             let ours = dependency["source"].is_null();
             let dependency = dependency["name"].as_str().unwrap();
-            assert!(!ours || allowed.contains(&dependency), "`{name}` may not depend on `{dependency}`");
+            assert!(
+                !ours || allowed.contains(&dependency),
+                "`{name}` may not depend on `{dependency}`"
+            );
         }
     }
 }
@@ -70,7 +80,10 @@ fn crates_depend_only_along_the_arrows() {
 fn rooms_of_the_backend_use_only_the_rooms_they_may() {
     for (room, path, line) in backend_lines() {
         let Some((_, allowed)) = ROOMS.iter().find(|(known, _)| *known == room) else {
-            assert!(["lib", "main", "cli"].contains(&&*room), "room `{room}` ({path}) is not on the map");
+            assert!(
+                ["lib", "main", "cli"].contains(&&*room),
+                "room `{room}` ({path}) is not on the map"
+            );
             continue;
         };
         for used in rooms_used(&line) {
@@ -84,22 +97,31 @@ fn rooms_of_the_backend_use_only_the_rooms_they_may() {
 fn one_room_knows_each_outer_thing() {
     for (room, path, line) in backend_lines() {
         for (outer, rooms) in OUTER {
-            let uses = line.split(|c: char| !(c.is_alphanumeric() || "_:".contains(c))).any(|path| {
-                let path = path.trim_start_matches("::");
-                path == *outer
-                    || path.starts_with(&format!("{outer}::"))
-                    || (*outer == "actix" && path.starts_with("actix_"))
-            });
-            assert!(!uses || rooms.contains(&&*room), "{path}: only {rooms:?} may use `{outer}`: {line}");
+            let uses = line
+                .split(|c: char| !(c.is_alphanumeric() || "_:".contains(c)))
+                .any(|path| {
+                    let path = path.trim_start_matches("::");
+                    path == *outer
+                        || path.starts_with(&format!("{outer}::"))
+                        || (*outer == "actix" && path.starts_with("actix_"))
+                });
+            assert!(
+                !uses || rooms.contains(&&*room),
+                "{path}: only {rooms:?} may use `{outer}`: {line}"
+            );
         }
     }
 }
 
 #[test]
 fn the_map_can_tell_a_wrong_line() {
-    let found: Vec<String> = rooms_used("use crate::{http::sse, service, cache::{key, memory}};").into_iter().collect();
+    let found: Vec<String> = rooms_used("use crate::{http::sse, service, cache::{key, memory}};")
+        .into_iter()
+        .collect();
     assert_eq!(found, ["cache", "http", "service"]);
-    let found: Vec<String> = rooms_used("    let x = crate::engines::pick();").into_iter().collect();
+    let found: Vec<String> = rooms_used("    let x = crate::engines::pick();")
+        .into_iter()
+        .collect();
     assert_eq!(found, ["engines"]);
 }
 
@@ -119,7 +141,13 @@ fn backend_lines() -> Vec<(String, String, String)> {
 }
 
 fn room_of(file: &Path) -> String {
-    let first = file.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+    let first = file
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -174,11 +202,17 @@ fn top_level(group: &str) -> Vec<String> {
             _ => {}
         }
     }
-    entries.iter().filter_map(|entry| first_word(entry.trim())).collect()
+    entries
+        .iter()
+        .filter_map(|entry| first_word(entry.trim()))
+        .collect()
 }
 
 fn first_word(text: &str) -> Option<String> {
-    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let word: String = text
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     let is_room = word.chars().next().is_some_and(char::is_lowercase);
     is_room.then_some(word)
 }

@@ -4,8 +4,10 @@ use crate::project;
 
 #[test]
 fn every_dependency_has_a_licence_that_we_accept() {
-    let policy: toml::Table =
-        std::fs::read_to_string(project::root().join("deny.toml")).unwrap().parse().unwrap();
+    let policy: toml::Table = std::fs::read_to_string(project::root().join("deny.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
     let allowed: Vec<spdx::Licensee> = policy["licenses"]["allow"]
         .as_array()
         .unwrap()
@@ -14,21 +16,36 @@ fn every_dependency_has_a_licence_that_we_accept() {
         .collect();
     let metadata = project::metadata();
     let packages = metadata["packages"].as_array().unwrap();
-    assert!(packages.len() > 100, "the lock file has more than {} packages", packages.len());
-    let refused: Vec<String> = packages.iter().filter_map(|package| refusal(package, &allowed)).collect();
-    assert!(refused.is_empty(), "not in deny.toml:\n{}", refused.join("\n"));
+    assert!(
+        packages.len() > 100,
+        "the lock file has more than {} packages",
+        packages.len()
+    );
+    let refused: Vec<String> = packages
+        .iter()
+        .filter_map(|package| refusal(package, &allowed))
+        .collect();
+    assert!(
+        refused.is_empty(),
+        "not in deny.toml:\n{}",
+        refused.join("\n")
+    );
 }
 
 fn refusal(package: &serde_json::Value, allowed: &[spdx::Licensee]) -> Option<String> {
     let name = package["name"].as_str().unwrap();
     // Older manifests separate alternatives by a slash.
-    let Some(licence) = package["license"].as_str().map(|text| text.replace('/', " OR ")) else {
+    let Some(licence) = package["license"]
+        .as_str()
+        .map(|text| text.replace('/', " OR "))
+    else {
         return Some(format!("{name}: no licence expression"));
     };
     let expression = match spdx::Expression::parse_mode(&licence, spdx::ParseMode::LAX) {
         Ok(expression) => expression,
         Err(error) => return Some(format!("{name}: `{licence}` cannot be read: {error}")),
     };
-    let accepted = expression.evaluate(|wanted| allowed.iter().any(|licensee| licensee.satisfies(wanted)));
+    let accepted =
+        expression.evaluate(|wanted| allowed.iter().any(|licensee| licensee.satisfies(wanted)));
     (!accepted).then(|| format!("{name}: {licence}"))
 }

@@ -2,6 +2,32 @@
 //!
 //! One binary, one file per subject. Build the servers first: `cargo xtask test` does.
 
+// The house's own rules.
 mod arrows;
 mod licences;
+
+// The tools of the tests below.
+mod check;
+mod client;
+mod pictures;
 mod project;
+mod server;
+
+// What a user can reach, by subject.
+mod auth;
+mod cache;
+mod cli;
+mod cors;
+mod drain;
+mod health;
+mod idempotency;
+mod intake;
+mod keys;
+mod limits;
+mod problems;
+mod queue;
+mod readme;
+mod stream;
+mod summaries;
+mod tokens;
+mod usage;
