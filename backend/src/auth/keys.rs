@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::key::{ApiKey, FirstKey, Pepper, random_digits};
 use super::origin::Origin;
 use super::scopes::ScopeSet;
-use super::store::{SqliteStore, Store, StoredKey};
+use super::store::{NEWEST, SqliteStore, Store, StoredKey};
 use super::{Error, files};
 use crate::config::Config;
 use crate::telemetry::{Clock, Metrics};
@@ -95,6 +95,9 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// The form of the store that this version writes.
+    pub const FORM: usize = NEWEST;
+
     /// Opens the data directory's keys, making what is missing.
     ///
     /// # Errors

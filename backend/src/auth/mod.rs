@@ -185,7 +185,7 @@ impl Auth {
         };
         let caller = check_origin(caller, origin?, access)?;
         if access == Access::Write {
-            self.tokens.count_use(&caller.1, self.clock.now_ms())?;
+            self.tokens.count_use(caller.1.as_ref(), self.clock.now_ms())?;
         }
         self.keys.note_use(&caller.0.key.id);
         Ok(caller.0)

@@ -72,7 +72,14 @@ pub(super) struct Tokens {
     audience: String,
     leeway_seconds: u64,
     /// Name -> requests so far, and the time in seconds after which nobody can ask again.
-    uses: Mutex<HashMap<String, (u32, u64)>>,
+    uses: Mutex<Uses>,
+}
+
+#[derive(Default)]
+struct Uses {
+    counted: HashMap<String, (u32, u64)>,
+    /// The second in which those that are over were last forgotten.
+    swept: u64,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -204,26 +211,28 @@ impl Tokens {
 
     /// Counts one request of a token that has only so many. The count is lost with the process: after a restart a token
     /// may be used as often again, for the rest of its minutes.
-    pub(super) fn count_use(&self, claims: &Option<Claims>, now_ms: u64) -> Result<(), Error> {
-        let Some((claims, max)) = claims.as_ref().and_then(|claims| Some((claims, claims.max?))) else { return Ok(()) };
+    pub(super) fn count_use(&self, claims: Option<&Claims>, now_ms: u64) -> Result<(), Error> {
+        let Some((claims, max)) = claims.and_then(|claims| Some((claims, claims.max?))) else { return Ok(()) };
+        let now = now_ms / 1000;
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((count, _)) = uses.get_mut(&claims.jti) {
+        if let Some((count, _)) = uses.counted.get_mut(&claims.jti) {
             if *count >= max {
                 return Err(Error::TokenUsedUp);
             }
             *count += 1;
             return Ok(());
         }
-        if uses.len() >= MAX_COUNTED {
-            let now = now_ms / 1000;
-            uses.retain(|_, (_, end)| *end > now);
-            // Forgetting a count would open the door again, so new ones wait.
-            if uses.len() >= MAX_COUNTED {
-                return Err(Error::TooManyTokens);
-            }
+        // At most once a second: a full table must not make each request walk it.
+        if uses.counted.len() >= MAX_COUNTED && uses.swept != now {
+            uses.counted.retain(|_, (_, end)| *end > now);
+            uses.swept = now;
+        }
+        // Forgetting a count would open the door again, so new ones wait.
+        if uses.counted.len() >= MAX_COUNTED {
+            return Err(Error::TooManyTokens);
         }
         let end = claims.exp.saturating_add(self.leeway_seconds);
-        uses.insert(claims.jti.clone(), (1, end));
+        uses.counted.insert(claims.jti.clone(), (1, end));
         Ok(())
     }
 }

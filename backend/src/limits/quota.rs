@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::RateLimiter;
+use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 
@@ -16,8 +17,8 @@ use crate::telemetry::Clock;
 pub(super) struct Quota<K: Hash + Eq + Clone> {
     per_minute: NonZeroU32,
     burst: NonZeroU32,
-    limiter: RateLimiter<K, Arc<Cells<K>>, Ticks>,
-    cells: Arc<Cells<K>>,
+    limiter: RateLimiter<K, Cells<K>, Ticks, NoOpMiddleware<Duration>>,
+    cells: Cells<K>,
     clock: Arc<dyn Clock>,
     /// When the limiter was made; its cells count from there.
     start: Duration,
@@ -54,7 +55,7 @@ impl<K: Hash + Eq + Clone> Quota<K> {
     pub(super) fn new(per_minute: u32, burst: u32, max_tracked: usize, clock: &Arc<dyn Clock>) -> Self {
         let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-        let cells = Arc::new(Cells { max_tracked, inner: Mutex::default() });
+        let cells = Cells { max_tracked, inner: Arc::default() };
         let start = clock.monotonic();
         let quota = governor::Quota::per_minute(per_minute).allow_burst(burst);
         let limiter = RateLimiter::new(quota, cells.clone(), Ticks { clock: clock.clone(), start });
@@ -134,10 +135,11 @@ impl governor::clock::Clock for Ticks {
     }
 }
 
-/// A number per key, and one for all keys above the bound.
+/// A number per key, and one for all keys above the bound; a clone is the same numbers.
+#[derive(Clone)]
 struct Cells<K> {
     max_tracked: usize,
-    inner: Mutex<Inner<K>>,
+    inner: Arc<Mutex<Inner<K>>>,
 }
 
 struct Inner<K> {
@@ -197,7 +199,7 @@ impl<K: Hash + Eq + Clone> Inner<K> {
 }
 
 /// What governor needs of a store: the whole step under one lock.
-impl<K: Hash + Eq + Clone> StateStore for Arc<Cells<K>> {
+impl<K: Hash + Eq + Clone> StateStore for Cells<K> {
     type Key = K;
 
     fn measure_and_replace<T, F, E>(&self, key: &K, step: F) -> Result<T, E>

@@ -4,7 +4,7 @@ mod sqlite;
 
 use std::fmt::Debug;
 
-pub(super) use sqlite::SqliteStore;
+pub(super) use sqlite::{NEWEST, SqliteStore};
 
 use super::Error;
 use super::key::Digest;
