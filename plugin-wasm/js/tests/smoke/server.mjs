@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 const DIST = new URL('../../dist/', import.meta.url);
-const FIXTURES = new URL('../../../../crates/imaging/tests/fixtures/', import.meta.url);
+const FIXTURES = new URL('../../../tests/fixtures/', import.meta.url);
 // `.wasm` and the dictionary have a wrong media type on purpose: many sites serve them so.
 const TYPES = { js: 'text/javascript', json: 'application/json', jpg: 'image/jpeg' };
 const CSP = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; img-src 'self' blob:";
