@@ -504,7 +504,7 @@ fn a_caller_over_its_limit_is_refused_on_every_route() {
 fn no_secret_and_no_article_is_in_the_log_or_in_an_error() {
     let server = Server::start(Setup::default().set("log.level", "\"trace\""));
     let (id, key) =
-        server.new_key(&json!({ "name": "logged", "scopes": ["summaries:write", "tokens:write"] }));
+        server.new_key(&json!({ "name": "logged", "scopes": ["summaries:write", "tokens:write"], "origins": ["https://blog.example"] }));
     let token = server.token(&key, json!({}));
     let canary = "Xylophagous canaries whistle";
     let long = "an invented idempotency key that nobody should see";

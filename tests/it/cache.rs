@@ -139,9 +139,7 @@ fn the_run_goes_on_for_those_who_stay() {
     });
     std::thread::scope(|scope| {
         let follower = scope.spawn(|| server.summarize(&request).send());
-        eventually("both wait", || {
-            (server.metric("smart_summary_requests_in_flight", &[]) >= 2.0).then_some(())
-        });
+        eventually("both wait", || (server.in_flight() >= 2.0).then_some(()));
         leader.shutdown(std::net::Shutdown::Both).unwrap();
         let answer = follower.join().unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());

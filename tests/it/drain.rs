@@ -17,9 +17,7 @@ fn running_requests_end_new_ones_are_refused_and_the_exit_is_clean() {
     while !matches!(running.event(), Some(Event::Started(_))) {}
     std::thread::scope(|scope| {
         let plain = scope.spawn(|| server.summarize(&fresh("[long]")).send());
-        eventually("both run", || {
-            (server.metric("smart_summary_requests_in_flight", &[]) >= 2.0).then_some(())
-        });
+        eventually("both run", || (server.in_flight() >= 2.0).then_some(()));
         server.terminate();
         check_new_ones_are_refused(&server);
         assert_eq!(running.events().last().map(Event::name), Some("completed"));

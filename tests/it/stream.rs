@@ -18,7 +18,7 @@ fn events(request: &Value) -> Vec<Event> {
             .unwrap()
             .starts_with("text/event-stream")
     );
-    assert_eq!(stream.header("Cache-Control"), Some("no-store"));
+    assert!(stream.header("Cache-Control").unwrap().contains("no-store"));
     stream.events()
 }
 
@@ -250,7 +250,7 @@ fn check_stopped(server: &Server, how: &str) {
             .then_some(())
     });
     eventually("nothing is in flight", || {
-        (server.metric("smart_summary_requests_in_flight", &[]) == 0.0).then_some(())
+        (server.in_flight() == 0.0).then_some(())
     });
     assert_eq!(
         server.metric("smart_summary_streams_open", &[]),
