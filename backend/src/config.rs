@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use settings::{
-    Anonymous, Auth, Cache, Engine, Intake, Log, Queue, Server, Setting, Tier, Top, ENVIRONMENT_PREFIX,
+    Anonymous, Auth, Cache, ENVIRONMENT_PREFIX, Engine, Intake, Log, Queue, Server, Setting, Tier,
+    Top,
 };
 pub use value::{LogFormat, LogLevel, Secret};
 
@@ -62,7 +63,8 @@ pub struct Flags {
 impl Flags {
     /// Adds a setting when the flag was given.
     pub fn set(&mut self, key: &'static str, flag: &'static str, text: Option<impl ToString>) {
-        self.settings.extend(text.map(|text| (key, flag, text.to_string())));
+        self.settings
+            .extend(text.map(|text| (key, flag, text.to_string())));
     }
 }
 
@@ -92,7 +94,10 @@ impl Config {
     /// [`Error`] with every fault that was found.
     pub fn load_from(flags: &Flags, environment: &Environment) -> Result<Self, Error> {
         let mut source = Source::default();
-        source.built_in("data_dir", &default_data_dir(environment).display().to_string());
+        source.built_in(
+            "data_dir",
+            &default_data_dir(environment).display().to_string(),
+        );
         for (key, text) in settings::HIGH_TIER {
             source.built_in(&format!("tiers.high.{key}"), text);
         }
@@ -133,12 +138,20 @@ impl Config {
         source.refuse_unknown(&Self::table());
         config.check_together(&mut source);
         let lines = source.into_errors();
-        if lines.is_empty() { Ok(config) } else { Err(Error { lines }) }
+        if lines.is_empty() {
+            Ok(config)
+        } else {
+            Err(Error { lines })
+        }
     }
 
     /// Rules that no single setting can check.
     fn check_together(&self, source: &mut Source) {
-        if self.server.metrics_bind.is_some_and(|metrics| metrics == self.server.bind && metrics.port() != 0) {
+        if self
+            .server
+            .metrics_bind
+            .is_some_and(|metrics| metrics == self.server.bind && metrics.port() != 0)
+        {
             source.fault(format!(
                 "server.metrics_bind: {} is where the server itself listens; for instance \"127.0.0.1:9464\", or \"off\"",
                 self.server.bind
@@ -160,7 +173,10 @@ impl Config {
     /// The effective configuration as a TOML file with comments. Secrets are not shown.
     pub fn print(&self) -> String {
         let mut text = String::from("# Smart Summary: the effective configuration.\n\n");
-        let top = Top { data_dir: self.data_dir.clone(), degrade: self.degrade };
+        let top = Top {
+            data_dir: self.data_dir.clone(),
+            degrade: self.degrade,
+        };
         write_section(&mut text, None, &top);
         write_section(&mut text, Some("server"), &self.server);
         write_section(&mut text, Some("auth"), &self.auth);
@@ -192,7 +208,11 @@ impl Config {
         ];
         sections
             .into_iter()
-            .flat_map(|(section, settings)| settings.iter().map(move |setting| Row::new(section, setting)))
+            .flat_map(|(section, settings)| {
+                settings
+                    .iter()
+                    .map(move |setting| Row::new(section, setting))
+            })
             .collect()
     }
 
@@ -206,7 +226,10 @@ impl Config {
     /// # Errors
     /// Never, unless a built-in value is wrong.
     pub fn for_tests(data_dir: &Path) -> Result<Self, Error> {
-        let mut flags = Flags { data_dir: Some(data_dir.to_owned()), ..Flags::default() };
+        let mut flags = Flags {
+            data_dir: Some(data_dir.to_owned()),
+            ..Flags::default()
+        };
         flags.set("server.bind", "--bind", Some("127.0.0.1:0"));
         flags.set("server.metrics_bind", "--metrics-bind", Some("127.0.0.1:0"));
         Self::load_from(&flags, &Environment::new())
@@ -242,7 +265,11 @@ pub struct Row {
 
 impl Row {
     fn new(section: &str, setting: &Setting) -> Self {
-        let key = if section.is_empty() { setting.name.to_owned() } else { format!("{section}.{}", setting.name) };
+        let key = if section.is_empty() {
+            setting.name.to_owned()
+        } else {
+            format!("{section}.{}", setting.name)
+        };
         let kind = match setting.bounds {
             Some((low, high)) => format!("{}, {low} to {high}", setting.kind),
             None => setting.kind.to_owned(),
@@ -250,7 +277,10 @@ impl Row {
         Self {
             kind,
             default: setting.default.to_owned(),
-            environment: format!("{ENVIRONMENT_PREFIX}{}", key.to_uppercase().replace('.', "__")),
+            environment: format!(
+                "{ENVIRONMENT_PREFIX}{}",
+                key.to_uppercase().replace('.', "__")
+            ),
             meaning: setting.meaning,
             key,
         }
@@ -262,12 +292,17 @@ fn read_tiers(source: &mut Source) -> BTreeMap<String, Tier> {
     let names = source.names_under("tiers");
     for name in &names {
         for setting in Tier::SETTINGS {
-            source.inherit(&format!("tiers.{name}.{}", setting.name), &format!("tiers.default.{}", setting.name));
+            source.inherit(
+                &format!("tiers.{name}.{}", setting.name),
+                &format!("tiers.default.{}", setting.name),
+            );
         }
     }
     let default = ("default".to_owned(), Tier::read(source, "tiers.default"));
     let others = names.into_iter().filter(|name| name != "default");
-    let others: Vec<_> = others.map(|name| (name.clone(), Tier::read(source, &format!("tiers.{name}")))).collect();
+    let others: Vec<_> = others
+        .map(|name| (name.clone(), Tier::read(source, &format!("tiers.{name}"))))
+        .collect();
     std::iter::once(default).chain(others).collect()
 }
 
@@ -289,22 +324,43 @@ fn write_section<S: Section>(text: &mut String, name: Option<&str>, section: &S)
 fn process_environment() -> Environment {
     // Names that are not text cannot be ours; a value of ours that is not text is shown to the check, not dropped.
     std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+        .filter_map(|(name, value)| {
+            Some((
+                name.into_string().ok()?,
+                value.to_string_lossy().into_owned(),
+            ))
+        })
         .collect()
 }
 
 /// `$XDG_DATA_HOME/smart-summary`, else `~/.local/share/smart-summary`, else a folder of the working directory.
 fn default_data_dir(environment: &Environment) -> PathBuf {
-    let named = |name: &str| environment.get(name).filter(|value| value.starts_with('/')).map(PathBuf::from);
+    let named = |name: &str| {
+        environment
+            .get(name)
+            .filter(|value| value.starts_with('/'))
+            .map(PathBuf::from)
+    };
     named("XDG_DATA_HOME")
         .or_else(|| named("HOME").map(|home| home.join(".local/share")))
-        .map_or_else(|| PathBuf::from("smart-summary-data"), |base| base.join("smart-summary"))
+        .map_or_else(
+            || PathBuf::from("smart-summary-data"),
+            |base| base.join("smart-summary"),
+        )
 }
 
 /// The data directory before the file is read, because the file may lie in it.
 fn early_data_dir(flags: &Flags, environment: &Environment) -> PathBuf {
-    let variable = || environment.get(&format!("{ENVIRONMENT_PREFIX}DATA_DIR")).map(PathBuf::from);
-    flags.data_dir.clone().or_else(variable).unwrap_or_else(|| default_data_dir(environment))
+    let variable = || {
+        environment
+            .get(&format!("{ENVIRONMENT_PREFIX}DATA_DIR"))
+            .map(PathBuf::from)
+    };
+    flags
+        .data_dir
+        .clone()
+        .or_else(variable)
+        .unwrap_or_else(|| default_data_dir(environment))
 }
 
 #[cfg(test)]

@@ -15,34 +15,42 @@ pub struct Refusal {
     /// What happened here, and what to do.
     pub detail: String,
     /// The request's field at fault, as a JSON pointer or a part's name.
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// The picture at fault.
-    pub image: Option<String>,
+    pub image: Option<Box<str>>,
     /// The bound that was passed.
     pub limit: Option<u64>,
     /// How long to wait before trying again.
     pub retry_after: Option<Duration>,
     /// The methods that the address has, for `Allow`.
-    pub allow: Option<String>,
+    pub allow: Option<Box<str>>,
 }
 
 impl Refusal {
     /// A refusal of which nothing more is known than the code and the words.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, image: None, limit: None, retry_after: None, allow: None }
+        Self {
+            code,
+            detail: detail.into(),
+            field: None,
+            image: None,
+            limit: None,
+            retry_after: None,
+            allow: None,
+        }
     }
 
     /// Names the field at fault.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.field = Some(field.into().into_boxed_str());
         self
     }
 
     /// Names the picture at fault.
     #[must_use]
     pub fn image(mut self, image: impl Into<String>) -> Self {
-        self.image = Some(image.into());
+        self.image = Some(image.into().into_boxed_str());
         self
     }
 
@@ -63,7 +71,7 @@ impl Refusal {
     /// Tells the methods that are allowed, for instance `GET, HEAD`.
     #[must_use]
     pub fn allow(mut self, methods: impl Into<String>) -> Self {
-        self.allow = Some(methods.into());
+        self.allow = Some(methods.into().into_boxed_str());
         self
     }
 
@@ -76,9 +84,13 @@ impl Refusal {
     pub fn www_authenticate(&self) -> Option<&'static str> {
         match (self.code, self.code.status()) {
             (Code::CredentialsMissing, _) => Some("Bearer realm=\"smart-summary\""),
-            (Code::CredentialsMalformed, _) => Some("Bearer realm=\"smart-summary\", error=\"invalid_request\""),
+            (Code::CredentialsMalformed, _) => {
+                Some("Bearer realm=\"smart-summary\", error=\"invalid_request\"")
+            }
             (_, 401) => Some("Bearer realm=\"smart-summary\", error=\"invalid_token\""),
-            (Code::ScopeMissing, _) => Some("Bearer realm=\"smart-summary\", error=\"insufficient_scope\""),
+            (Code::ScopeMissing, _) => {
+                Some("Bearer realm=\"smart-summary\", error=\"insufficient_scope\"")
+            }
             _ => None,
         }
     }
@@ -86,10 +98,12 @@ impl Refusal {
     /// The body.
     pub fn problem(&self, request_id: &str) -> Problem {
         let mut problem = Problem::new(self.code, self.detail.clone(), request_id);
-        problem.field.clone_from(&self.field);
-        problem.image.clone_from(&self.image);
+        problem.field = self.field.as_deref().map(str::to_owned);
+        problem.image = self.image.as_deref().map(str::to_owned);
         problem.limit = self.limit;
-        problem.retry_after_ms = self.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        problem.retry_after_ms = self
+            .retry_after
+            .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         problem
     }
 }
@@ -114,7 +128,11 @@ mod tests {
     #[test]
     fn a_wait_is_never_rounded_to_an_earlier_second() {
         for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
-            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis} ms");
+            assert_eq!(
+                whole_seconds(Duration::from_millis(millis)),
+                seconds,
+                "{millis} ms"
+            );
         }
     }
 
@@ -126,8 +144,14 @@ mod tests {
             .limit(8)
             .retry_after(Duration::from_millis(1500));
         let problem = refusal.problem("r1");
-        assert_eq!((problem.status, problem.limit, problem.retry_after_ms), (422, Some(8), Some(1500)));
-        assert_eq!((problem.field.as_deref(), problem.image.as_deref()), (Some("/images"), Some("a")));
+        assert_eq!(
+            (problem.status, problem.limit, problem.retry_after_ms),
+            (422, Some(8), Some(1500))
+        );
+        assert_eq!(
+            (problem.field.as_deref(), problem.image.as_deref()),
+            (Some("/images"), Some("a"))
+        );
         assert_eq!(refusal.retry_after_seconds(), Some(2));
     }
 
@@ -135,7 +159,11 @@ mod tests {
     fn every_401_challenges_and_no_404_does() {
         for code in Code::ALL {
             let challenge = Refusal::new(*code, "x").www_authenticate();
-            assert_eq!(challenge.is_some(), code.status() == 401 || *code == Code::ScopeMissing, "{code}");
+            assert_eq!(
+                challenge.is_some(),
+                code.status() == 401 || *code == Code::ScopeMissing,
+                "{code}"
+            );
         }
     }
 }

@@ -37,7 +37,9 @@ pub enum Error {
     #[error("the token has served all requests it was made for; ask your own server for a new one")]
     TokenUsedUp,
     /// Too many tokens with a number of requests are alive to count one more.
-    #[error("too many tokens are in use; try again in a minute, or make tokens without `max_requests`")]
+    #[error(
+        "too many tokens are in use; try again in a minute, or make tokens without `max_requests`"
+    )]
     TooManyTokens,
     /// May not do this.
     #[error("this needs the scope `{0}`, which the key or token does not have")]
@@ -66,7 +68,9 @@ pub enum Error {
     #[error("the key store does not answer; try again shortly")]
     Store(#[from] rusqlite::Error),
     /// The store was written by a newer version.
-    #[error("the key store has form {found}, which this version does not know (it knows {known}); use a newer version")]
+    #[error(
+        "the key store has form {found}, which this version does not know (it knows {known}); use a newer version"
+    )]
     StoreTooNew {
         /// What the file says.
         found: i64,
@@ -88,7 +92,10 @@ pub enum Error {
 
 impl Error {
     pub(super) fn field(field: &'static str, detail: impl Into<String>) -> Self {
-        Self::InvalidField { field, detail: detail.into() }
+        Self::InvalidField {
+            field,
+            detail: detail.into(),
+        }
     }
 
     /// The contract's name for it.
@@ -121,7 +128,9 @@ impl From<Error> for Refusal {
         let code = error.code();
         let detail = match &error {
             // Paths and the machine's troubles are for the log.
-            Error::File { .. } | Error::Random(_) | Error::StoreTooNew { .. } => code.explanation().trim().to_owned(),
+            Error::File { .. } | Error::Random(_) | Error::StoreTooNew { .. } => {
+                code.explanation().trim().to_owned()
+            }
             _ => sentence(&error.to_string()),
         };
         let refusal = Self::new(code, detail);
@@ -137,6 +146,9 @@ impl From<Error> for Refusal {
 /// An error's text as a sentence for a person.
 fn sentence(text: &str) -> String {
     let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let first = characters
+        .next()
+        .map(|first| first.to_uppercase().to_string())
+        .unwrap_or_default();
     format!("{first}{}.", characters.as_str().trim_end_matches('.'))
 }

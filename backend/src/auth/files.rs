@@ -17,7 +17,13 @@ pub(super) fn make_directory(directory: &Path) -> Result<(), Error> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(|error| failed(directory, &error, "give --data-dir a folder that can be written"))
+    builder.create(directory).map_err(|error| {
+        failed(
+            directory,
+            &error,
+            "give --data-dir a folder that can be written",
+        )
+    })
 }
 
 /// Makes an empty file, closed to others, unless it is there.
@@ -34,7 +40,9 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let hint = "make it readable for the server's user";
     let file = File::open(path).map_err(|error| failed(path, &error, hint))?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(256));
-    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| failed(path, &error, hint))?;
+    file.take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(path, &error, hint))?;
     Ok(Zeroizing::new(bytes.trim_ascii().to_vec()))
 }
 
@@ -47,7 +55,8 @@ pub(super) fn read_or_make(
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
     if !path.exists() {
         let secret = make()?;
-        place(path, &secret).map_err(|error| failed(path, &error, "make the data directory writable"))?;
+        place(path, &secret)
+            .map_err(|error| failed(path, &error, "make the data directory writable"))?;
     }
     read(path)
 }
@@ -56,7 +65,10 @@ pub(super) fn read_or_make(
 fn place(path: &Path, secret: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let mut file = create(&beside)?;
-    let written = file.write_all(secret).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&beside, path));
+    let written = file
+        .write_all(secret)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::hard_link(&beside, path));
     std::fs::remove_file(&beside)?;
     match written {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -73,7 +85,10 @@ fn create(path: &Path) -> std::io::Result<File> {
 }
 
 fn failed(path: &Path, error: &std::io::Error, hint: &str) -> Error {
-    Error::File { path: path.to_owned(), problem: format!("{error}; {hint}") }
+    Error::File {
+        path: path.to_owned(),
+        problem: format!("{error}; {hint}"),
+    }
 }
 
 #[cfg(test)]
@@ -85,13 +100,22 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pepper");
         let make = |text: &'static [u8]| move || Ok(Zeroizing::new(text.to_vec()));
-        assert_eq!(read_or_make(&path, make(b"first")).unwrap().as_slice(), b"first");
-        assert_eq!(read_or_make(&path, make(b"second")).unwrap().as_slice(), b"first");
+        assert_eq!(
+            read_or_make(&path, make(b"first")).unwrap().as_slice(),
+            b"first"
+        );
+        assert_eq!(
+            read_or_make(&path, make(b"second")).unwrap().as_slice(),
+            b"first"
+        );
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(
+                std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
         }
     }
 

@@ -36,7 +36,10 @@ pub struct FirstKey {
 
 impl FirstKey {
     pub(super) fn new(id: String, text: String) -> Self {
-        Self { id, text: SecretString::from(text) }
+        Self {
+            id,
+            text: SecretString::from(text),
+        }
     }
 
     /// The whole key, to be shown once.
@@ -59,12 +62,19 @@ impl ApiKey {
         let parts = (|| {
             let (body, checksum) = text.rsplit_once('_')?;
             let (id, secret) = body.strip_prefix(PREFIX)?.split_once('_')?;
-            let digits = |part: &str, count| part.len() == count && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-            let form = digits(id, ID_CHARS) && digits(secret, SECRET_CHARS) && digits(checksum, CHECKSUM_CHARS);
+            let digits = |part: &str, count| {
+                part.len() == count && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            };
+            let form = digits(id, ID_CHARS)
+                && digits(secret, SECRET_CHARS)
+                && digits(checksum, CHECKSUM_CHARS);
             (form && checksum == self::checksum(body)).then_some((id, secret))
         })();
         let (id, secret) = parts.ok_or(Error::KeyMistyped)?;
-        Ok(Self { id: id.to_owned(), secret: SecretString::from(secret) })
+        Ok(Self {
+            id: id.to_owned(),
+            secret: SecretString::from(secret),
+        })
     }
 
     /// A new key with a 256-bit secret; with `id`, another secret for that key.
@@ -72,7 +82,10 @@ impl ApiKey {
         let id = id.map_or_else(|| random_digits(ID_CHARS), |id| Ok(id.to_owned()))?;
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut_slice())?;
-        Ok(Self { id, secret: SecretString::from(base62(&mut bytes)) })
+        Ok(Self {
+            id,
+            secret: SecretString::from(base62(&mut bytes)),
+        })
     }
 
     /// The whole text, to be shown once.
@@ -85,12 +98,19 @@ impl ApiKey {
     /// What is stored: HMAC-SHA-256 under the pepper. A slow hash would add nothing to 256 random bits but a way to be
     /// flooded.
     pub(super) fn digest(&self, pepper: &Pepper) -> Digest {
-        pepper.mac(self.secret.expose_secret()).finalize().into_bytes().into()
+        pepper
+            .mac(self.secret.expose_secret())
+            .finalize()
+            .into_bytes()
+            .into()
     }
 
     /// Whether the secret is the one that was stored; the time taken does not tell how much of it fits.
     pub(super) fn fits(&self, digest: &Digest, pepper: &Pepper) -> bool {
-        pepper.mac(self.secret.expose_secret()).verify_slice(digest).is_ok()
+        pepper
+            .mac(self.secret.expose_secret())
+            .verify_slice(digest)
+            .is_ok()
     }
 }
 
@@ -99,12 +119,17 @@ pub(super) struct Pepper(Hmac<Sha256>);
 
 impl Pepper {
     pub(super) fn new(text: &[u8]) -> Result<Self, Error> {
-        Hmac::new_from_slice(text).map(Self).map_err(|_| Error::Conflict("the pepper has no valid length"))
+        Hmac::new_from_slice(text)
+            .map(Self)
+            .map_err(|_| Error::Conflict("the pepper has no valid length"))
     }
 
     /// What tells this pepper from another without telling anything of it.
     pub(super) fn mark(&self) -> Digest {
-        self.mac("which pepper is this").finalize().into_bytes().into()
+        self.mac("which pepper is this")
+            .finalize()
+            .into_bytes()
+            .into()
     }
 
     fn mac(&self, secret: &str) -> Hmac<Sha256> {
@@ -127,14 +152,19 @@ pub(super) fn random_digits(count: usize) -> Result<String, Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
         // 248 is the greatest multiple of 62 in a byte: above it, low digits would come more often.
-        let fair = bytes.into_iter().filter(|byte| *byte < 248).filter_map(|byte| digit(byte % 62));
+        let fair = bytes
+            .into_iter()
+            .filter(|byte| *byte < 248)
+            .filter_map(|byte| digit(byte % 62));
         digits.extend(fair.take(count - digits.len()));
     }
     Ok(digits)
 }
 
 fn digit(value: u8) -> Option<char> {
-    DIGITS.get(usize::from(value)).map(|digit| char::from(*digit))
+    DIGITS
+        .get(usize::from(value))
+        .map(|digit| char::from(*digit))
 }
 
 /// 32 bytes as 43 digits, the most significant first: 62^43 is a little more than 2^256. Clears its input.
@@ -179,7 +209,10 @@ mod tests {
 
     #[test]
     fn the_spelling_never_changes() {
-        assert_eq!(base62(&mut [0xff; 32]), "yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1");
+        assert_eq!(
+            base62(&mut [0xff; 32]),
+            "yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1"
+        );
         assert_eq!(base62(&mut [0; 32]), "0".repeat(43));
         let mut one = [0; 32];
         one[31] = 63;
@@ -195,8 +228,15 @@ mod tests {
                 let mut wrong = text.clone();
                 wrong.replace_range(place..=place, other);
                 if wrong != text {
-                    assert!(matches!(ApiKey::parse(&wrong), Err(Error::KeyMistyped)), "{place} -> {other}");
-                    assert!(place < 3 && other == "_" || ApiKey::looks_like(&wrong) || wrong.matches('_').count() != 4);
+                    assert!(
+                        matches!(ApiKey::parse(&wrong), Err(Error::KeyMistyped)),
+                        "{place} -> {other}"
+                    );
+                    assert!(
+                        place < 3 && other == "_"
+                            || ApiKey::looks_like(&wrong)
+                            || wrong.matches('_').count() != 4
+                    );
                 }
             }
         }
@@ -214,7 +254,10 @@ mod tests {
             bytes.swap(place, place + 1);
             let swapped = String::from_utf8(bytes).unwrap();
             for wrong in [missing, doubled, swapped] {
-                assert!(wrong == text || matches!(ApiKey::parse(&wrong), Err(Error::KeyMistyped)), "{place}: {wrong}");
+                assert!(
+                    wrong == text || matches!(ApiKey::parse(&wrong), Err(Error::KeyMistyped)),
+                    "{place}: {wrong}"
+                );
             }
         }
     }
@@ -224,13 +267,22 @@ mod tests {
         let key = ApiKey::generate(None).unwrap();
         let shown = format!("{key:?} {:?}", FirstKey::new(key.id.clone(), key.text()));
         assert!(!shown.contains(key.secret.expose_secret()), "{shown}");
-        assert_eq!(format!("{:?}", Pepper::new(b"salt").unwrap()), "Pepper(not shown)");
+        assert_eq!(
+            format!("{:?}", Pepper::new(b"salt").unwrap()),
+            "Pepper(not shown)"
+        );
     }
 
     #[test]
     fn a_secret_fits_only_its_own_digest_and_pepper() {
-        let (one, other) = (ApiKey::generate(None).unwrap(), ApiKey::generate(None).unwrap());
-        let (pepper, salt) = (Pepper::new(&[1; 32]).unwrap(), Pepper::new(&[2; 32]).unwrap());
+        let (one, other) = (
+            ApiKey::generate(None).unwrap(),
+            ApiKey::generate(None).unwrap(),
+        );
+        let (pepper, salt) = (
+            Pepper::new(&[1; 32]).unwrap(),
+            Pepper::new(&[2; 32]).unwrap(),
+        );
         let digest = one.digest(&pepper);
         assert!(one.fits(&digest, &pepper));
         assert!(!other.fits(&digest, &pepper) && !one.fits(&digest, &salt));

@@ -73,6 +73,9 @@ impl KeyRecord {
     }
 }
 
+/// A key as it is kept in memory: with its secrets, and as callers get it.
+type Found = (Arc<StoredKey>, Arc<KeyRecord>);
+
 /// The keys of a data directory.
 #[derive(Debug)]
 pub struct Keys {
@@ -102,7 +105,11 @@ impl Keys {
     ///
     /// # Errors
     /// When files cannot be read or written, or the pepper is not the one that was used before.
-    pub fn open(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Self, Error> {
+    pub fn open(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Error> {
         files::make_directory(&config.data_dir)?;
         let store = SqliteStore::open(&config.data_dir.join("keys.sqlite"))?;
         let pepper = open_pepper(config, &store)?;
@@ -134,7 +141,11 @@ impl Keys {
             let _ = key.fits(&[0; 32], &self.pepper);
             return Err(Error::KeyUnknown);
         };
-        let fitting = stored.secrets.iter().filter(|secret| key.fits(&secret.digest, &self.pepper)).last();
+        let fitting = stored
+            .secrets
+            .iter()
+            .filter(|secret| key.fits(&secret.digest, &self.pepper))
+            .last();
         let secret = fitting.ok_or(Error::KeyUnknown)?;
         // Only who holds the secret learns what became of the key.
         record.check_live(now)?;
@@ -151,7 +162,7 @@ impl Keys {
         Ok(record)
     }
 
-    fn find(&self, id: &str) -> Result<Option<(Arc<StoredKey>, Arc<KeyRecord>)>, Error> {
+    fn find(&self, id: &str) -> Result<Option<Found>, Error> {
         // Read before the store: a row that is older than the change which raised it is never used.
         let generation = self.generation.load(Ordering::SeqCst);
         if let Some((read_in, stored, record)) = self.kept.get(id)
@@ -162,17 +173,22 @@ impl Keys {
         }
         self.metrics.key_lookup(false);
         // Unknown ids are not kept: there is no end of them.
-        let Some(stored) = self.store.find(id)? else { return Ok(None) };
+        let Some(stored) = self.store.find(id)? else {
+            return Ok(None);
+        };
         let record = Arc::new(stored.record.clone());
         let stored = Arc::new(stored);
-        self.kept.insert(id.to_owned(), (generation, stored.clone(), record.clone()));
+        self.kept
+            .insert(id.to_owned(), (generation, stored.clone(), record.clone()));
         Ok(Some((stored, record)))
     }
 
     /// Looks whether another process changed a key; a second process's change counts from here on.
     pub(super) fn refresh(&self) {
         let version = self.store.version();
-        let changed = version.as_ref().map_or(true, |version| self.seen.swap(*version, Ordering::SeqCst) != *version);
+        let changed = version.as_ref().map_or(true, |version| {
+            self.seen.swap(*version, Ordering::SeqCst) != *version
+        });
         if changed {
             self.forget();
         }
@@ -226,8 +242,12 @@ impl Keys {
             }
         }
         let now = self.clock.now_ms();
-        let Ok(records) = self.store.list() else { return false };
-        let live = records.into_iter().filter(|record| record.check_live(now).is_ok());
+        let Ok(records) = self.store.list() else {
+            return false;
+        };
+        let live = records
+            .into_iter()
+            .filter(|record| record.check_live(now).is_ok());
         let origins: HashSet<_> = live.flat_map(|record| record.origins).collect();
         let allowed = origins.contains(origin);
         *self.origins.write().unwrap_or_else(PoisonError::into_inner) = (generation, origins);
@@ -248,7 +268,9 @@ impl Keys {
         };
         let (key, record) = self.draft(&draft)?;
         // Another process may have been quicker.
-        let made = self.store.insert(&record, &key.digest(&self.pepper), true)?;
+        let made = self
+            .store
+            .insert(&record, &key.digest(&self.pepper), true)?;
         self.forget();
         Ok(made.then(|| FirstKey::new(key.id.clone(), key.text())))
     }
@@ -259,10 +281,14 @@ impl Keys {
     /// [`Error::InvalidField`], or when the store does not answer.
     pub fn create(&self, draft: &KeyDraft) -> Result<KeyCreated, Error> {
         let (key, record) = self.draft(draft)?;
-        self.store.insert(&record, &key.digest(&self.pepper), false)?;
+        self.store
+            .insert(&record, &key.digest(&self.pepper), false)?;
         self.forget();
         tracing::info!(key.id = %record.id, scopes = %record.scopes, "a key was made");
-        Ok(KeyCreated { key: key.text(), id: key.id })
+        Ok(KeyCreated {
+            key: key.text(),
+            id: key.id,
+        })
     }
 
     fn draft(&self, draft: &KeyDraft) -> Result<(ApiKey, KeyRecord), Error> {
@@ -275,7 +301,10 @@ impl Keys {
             origins: check_origins(&draft.origins)?,
             tier: self.check_tier(draft.tier.as_deref().unwrap_or("default"))?,
             created_at: now,
-            expires_at: draft.expires_at.map(|end| check_expiry(end, now)).transpose()?,
+            expires_at: draft
+                .expires_at
+                .map(|end| check_expiry(end, now))
+                .transpose()?,
             last_used_at: None,
             revoked_at: None,
         };
@@ -306,7 +335,9 @@ impl Keys {
     fn unrevoked(&self, id: &str) -> Result<KeyRecord, Error> {
         let record = self.record(id)?;
         if record.revoked_at.is_some() {
-            return Err(Error::Conflict("the key was revoked and cannot be changed; make a new one"));
+            return Err(Error::Conflict(
+                "the key was revoked and cannot be changed; make a new one",
+            ));
         }
         Ok(record)
     }
@@ -352,10 +383,14 @@ impl Keys {
         let key = ApiKey::generate(Some(id))?;
         let now = self.clock.now_ms();
         let until = now.saturating_add(u64::try_from(overlap.as_millis()).unwrap_or(u64::MAX));
-        self.store.rotate(id, &key.digest(&self.pepper), now, until)?;
+        self.store
+            .rotate(id, &key.digest(&self.pepper), now, until)?;
         self.forget();
         tracing::info!(key.id = %id, "a key was rotated");
-        Ok(KeyCreated { key: key.text(), id: key.id })
+        Ok(KeyCreated {
+            key: key.text(),
+            id: key.id,
+        })
     }
 
     /// Withdraws a key and with it its tokens, at once and for good. Doing it again changes nothing.
@@ -376,8 +411,16 @@ impl Keys {
         if self.tiers.contains(tier) {
             return Ok(tier.to_owned());
         }
-        let known = self.tiers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        Err(Error::field("/tier", format!("there is no such tier; there are {known}")))
+        let known = self
+            .tiers
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        Err(Error::field(
+            "/tier",
+            format!("there is no such tier; there are {known}"),
+        ))
     }
 }
 
@@ -386,7 +429,10 @@ impl Keys {
 fn open_pepper(config: &Config, store: &SqliteStore) -> Result<Pepper, Error> {
     let own = config.data_dir.join("pepper");
     let (text, path): (_, PathBuf) = match (&config.auth.pepper, &config.auth.pepper_file) {
-        (Some(pepper), _) => (Zeroizing::new(pepper.expose().as_bytes().to_vec()), PathBuf::from("auth.pepper")),
+        (Some(pepper), _) => (
+            Zeroizing::new(pepper.expose().as_bytes().to_vec()),
+            PathBuf::from("auth.pepper"),
+        ),
         (None, Some(file)) => (files::read(file)?, file.clone()),
         (None, None) => {
             let make = || Ok(Zeroizing::new(random_digits(43)?.into_bytes()));
@@ -394,12 +440,18 @@ fn open_pepper(config: &Config, store: &SqliteStore) -> Result<Pepper, Error> {
         }
     };
     if text.len() < 32 {
-        return Err(Error::File { path, problem: "a pepper has at least 32 characters".to_owned() });
+        return Err(Error::File {
+            path,
+            problem: "a pepper has at least 32 characters".to_owned(),
+        });
     }
     let pepper = Pepper::new(&text)?;
     if !store.same_pepper(&pepper.mark())? {
         let problem = "this is not the pepper that the keys of this data directory were made with; put the old one back";
-        return Err(Error::File { path, problem: problem.to_owned() });
+        return Err(Error::File {
+            path,
+            problem: problem.to_owned(),
+        });
     }
     Ok(pepper)
 }
@@ -407,19 +459,35 @@ fn open_pepper(config: &Config, store: &SqliteStore) -> Result<Pepper, Error> {
 fn check_name(name: &str) -> Result<String, Error> {
     let name = name.trim();
     let fits = (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if fits { Ok(name.to_owned()) } else { Err(Error::field("/name", "a name has 1 to 64 characters")) }
+    if fits {
+        Ok(name.to_owned())
+    } else {
+        Err(Error::field("/name", "a name has 1 to 64 characters"))
+    }
 }
 
 fn check_scopes(scopes: &[Scope]) -> Result<ScopeSet, Error> {
     let scopes: ScopeSet = scopes.iter().copied().collect();
-    if scopes.is_empty() { Err(Error::field("/scopes", "a key has at least one scope")) } else { Ok(scopes) }
+    if scopes.is_empty() {
+        Err(Error::field("/scopes", "a key has at least one scope"))
+    } else {
+        Ok(scopes)
+    }
 }
 
 fn check_origins(origins: &[String]) -> Result<Vec<Origin>, Error> {
     if origins.len() > MAX_ORIGINS {
-        return Err(Error::field("/origins", format!("a key has at most {MAX_ORIGINS} origins")));
+        return Err(Error::field(
+            "/origins",
+            format!("a key has at most {MAX_ORIGINS} origins"),
+        ));
     }
-    let wrong = || Error::field("/origins", "an origin is a scheme and a host, for instance https://blog.example; no path, no *");
+    let wrong = || {
+        Error::field(
+            "/origins",
+            "an origin is a scheme and a host, for instance https://blog.example; no path, no *",
+        )
+    };
     let mut parsed = Vec::with_capacity(origins.len());
     for text in origins {
         let origin = Origin::parse(text).ok_or_else(wrong)?;
@@ -433,5 +501,12 @@ fn check_origins(origins: &[String]) -> Result<Vec<Origin>, Error> {
 fn check_expiry(end: u64, now: u64) -> Result<u64, Error> {
     // Within what the store's signed integers and a person's plans hold.
     let fits = end > now && end <= 253_402_300_799_000;
-    if fits { Ok(end) } else { Err(Error::field("/expires_at", "a key expires in the future; Unix time in milliseconds")) }
+    if fits {
+        Ok(end)
+    } else {
+        Err(Error::field(
+            "/expires_at",
+            "a key expires in the future; Unix time in milliseconds",
+        ))
+    }
 }

@@ -46,6 +46,10 @@ const MAX_HEADER_BYTES: usize = 4096;
 
 /// Whoever a request comes from. Made only here, so whoever holds one was authenticated.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::manual_non_exhaustive,
+    reason = "other rooms of this crate must not make one either"
+)]
 pub struct Caller {
     /// The key, or the key that minted the token.
     pub key: Arc<KeyRecord>,
@@ -79,7 +83,11 @@ impl Caller {
     /// # Errors
     /// [`Error::ScopeMissing`].
     pub fn require(&self, scope: Scope) -> Result<(), Error> {
-        if self.scopes.contains(scope) { Ok(()) } else { Err(Error::ScopeMissing(scope)) }
+        if self.scopes.contains(scope) {
+            Ok(())
+        } else {
+            Err(Error::ScopeMissing(scope))
+        }
     }
 
     /// Whether the caller showed a key.
@@ -87,7 +95,11 @@ impl Caller {
     /// # Errors
     /// [`Error::KeyRequired`] for a token.
     pub fn require_key(&self) -> Result<(), Error> {
-        if self.via == Via::Key { Ok(()) } else { Err(Error::KeyRequired) }
+        if self.via == Via::Key {
+            Ok(())
+        } else {
+            Err(Error::KeyRequired)
+        }
     }
 
     /// A caller with every scope; for the tests of other rooms.
@@ -105,7 +117,13 @@ impl Caller {
             last_used_at: None,
             revoked_at: None,
         };
-        Self { key: Arc::new(key), scopes, origin: None, via: Via::Key, _made_here: () }
+        Self {
+            key: Arc::new(key),
+            scopes,
+            origin: None,
+            via: Via::Key,
+            _made_here: (),
+        }
     }
 }
 
@@ -151,7 +169,15 @@ impl Auth {
         let keys = Keys::open(config, clock.clone(), metrics)?;
         let first = keys.make_first()?;
         let tokens = Tokens::open(config)?;
-        Ok((Self { keys: Arc::new(keys), tokens, clock, _watch: None }, first))
+        Ok((
+            Self {
+                keys: Arc::new(keys),
+                tokens,
+                clock,
+                _watch: None,
+            },
+            first,
+        ))
     }
 
     /// Who sent this. `authorization` and `origin` are the headers' values.
@@ -160,7 +186,11 @@ impl Auth {
     ///
     /// # Errors
     /// 401 for what is wrong with the credentials, 403 for the origin, 503 when the store does not answer.
-    pub fn authenticate(&self, authorization: Option<&str>, origin: Option<&str>) -> Result<Caller, Error> {
+    pub fn authenticate(
+        &self,
+        authorization: Option<&str>,
+        origin: Option<&str>,
+    ) -> Result<Caller, Error> {
         self.identify(authorization, origin, Access::Write)
     }
 
@@ -168,13 +198,24 @@ impl Auth {
     ///
     /// # Errors
     /// As [`Auth::authenticate`].
-    pub fn authenticate_read(&self, authorization: Option<&str>, origin: Option<&str>) -> Result<Caller, Error> {
+    pub fn authenticate_read(
+        &self,
+        authorization: Option<&str>,
+        origin: Option<&str>,
+    ) -> Result<Caller, Error> {
         self.identify(authorization, origin, Access::Read)
     }
 
-    fn identify(&self, authorization: Option<&str>, origin: Option<&str>, access: Access) -> Result<Caller, Error> {
+    fn identify(
+        &self,
+        authorization: Option<&str>,
+        origin: Option<&str>,
+        access: Access,
+    ) -> Result<Caller, Error> {
         let credentials = bearer(authorization.ok_or(Error::CredentialsMissing)?)?;
-        let origin = origin.map(|text| Origin::parse(text).ok_or(Error::OriginRefused)).transpose();
+        let origin = origin
+            .map(|text| Origin::parse(text).ok_or(Error::OriginRefused))
+            .transpose();
         // What is wrong with the credentials is told before what is wrong with the origin.
         let caller = if ApiKey::looks_like(credentials) {
             self.by_key(credentials)?
@@ -185,7 +226,8 @@ impl Auth {
         };
         let caller = check_origin(caller, origin?, access)?;
         if access == Access::Write {
-            self.tokens.count_use(caller.1.as_ref(), self.clock.now_ms())?;
+            self.tokens
+                .count_use(caller.1.as_ref(), self.clock.now_ms())?;
         }
         self.keys.note_use(&caller.0.key.id);
         Ok(caller.0)
@@ -193,7 +235,13 @@ impl Auth {
 
     fn by_key(&self, text: &str) -> Result<(Caller, Option<token::Claims>), Error> {
         let key = self.keys.verify(&ApiKey::parse(text)?)?;
-        let caller = Caller { scopes: key.scopes, key, origin: None, via: Via::Key, _made_here: () };
+        let caller = Caller {
+            scopes: key.scopes,
+            key,
+            origin: None,
+            via: Via::Key,
+            _made_here: (),
+        };
         Ok((caller, None))
     }
 
@@ -201,8 +249,17 @@ impl Auth {
         let claims = self.tokens.verify(text, self.clock.now_ms())?;
         let key = self.keys.live(&claims.key)?;
         let scopes = claims.scopes()?.intersection(key.scopes);
-        let via = Via::Token { jti: claims.jti.clone(), subject: claims.sub.clone() };
-        let caller = Caller { key, scopes, origin: Some(claims.origin.clone()), via, _made_here: () };
+        let via = Via::Token {
+            jti: claims.jti.clone(),
+            subject: claims.sub.clone(),
+        };
+        let caller = Caller {
+            key,
+            scopes,
+            origin: Some(claims.origin.clone()),
+            via,
+            _made_here: (),
+        };
         Ok((caller, Some(claims)))
     }
 
@@ -240,7 +297,11 @@ fn bearer(header: &str) -> Result<&str, Error> {
         && scheme.eq_ignore_ascii_case("bearer")
         && !credentials.is_empty()
         && credentials.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { Ok(credentials) } else { Err(Error::CredentialsMalformed) }
+    if fits {
+        Ok(credentials)
+    } else {
+        Err(Error::CredentialsMalformed)
+    }
 }
 
 /// The rules of the module's head.
@@ -249,12 +310,20 @@ fn check_origin(
     origin: Option<Origin>,
     access: Access,
 ) -> Result<(Caller, Option<token::Claims>), Error> {
-    let named_by_key = |origin: &str| caller.key.origins.iter().any(|known| known.as_str() == origin);
+    let named_by_key = |origin: &str| {
+        caller
+            .key
+            .origins
+            .iter()
+            .any(|known| known.as_str() == origin)
+    };
     let allowed = match (&claims, &origin) {
         (None, None) => true,
         (None, Some(origin)) => named_by_key(origin.as_str()),
         (Some(claims), None) => access == Access::Read && named_by_key(&claims.origin),
-        (Some(claims), Some(origin)) => origin.as_str() == claims.origin && named_by_key(&claims.origin),
+        (Some(claims), Some(origin)) => {
+            origin.as_str() == claims.origin && named_by_key(&claims.origin)
+        }
     };
     if !allowed {
         return Err(Error::OriginRefused);
@@ -270,6 +339,10 @@ impl Error {
     /// Whether the address that sent this should be slowed down: it may be guessing.
     pub fn is_failed_attempt(&self) -> bool {
         let code = self.code();
-        code.status() == 401 && !matches!(code, Code::CredentialsMissing | Code::TokenExpired | Code::TokenUsedUp)
+        code.status() == 401
+            && !matches!(
+                code,
+                Code::CredentialsMissing | Code::TokenExpired | Code::TokenUsedUp
+            )
     }
 }

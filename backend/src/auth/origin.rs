@@ -57,17 +57,36 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("http://[::1]:8080", "http://[::1]:8080"),
         ] {
-            assert_eq!(Origin::parse(text).as_ref().map(Origin::as_str), Some(expect), "{text}");
+            assert_eq!(
+                Origin::parse(text).as_ref().map(Origin::as_str),
+                Some(expect),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_origin_is_refused() {
         for text in [
-            "", "null", "*", "https://*.example", "blog.example", "https://", "https://a.example/path", "https://a.example?x",
-            "https://user@a.example", "https://a.example#x", "file:///x", "data:text/html,x", "javascript:x",
-            "https://a.example, https://b.example", "https://a.example https://b.example", "https://ä.example",
-            "https://a.example\\@b.example", "https://a.example:99999", "ftp://a.example",
+            "",
+            "null",
+            "*",
+            "https://*.example",
+            "blog.example",
+            "https://",
+            "https://a.example/path",
+            "https://a.example?x",
+            "https://user@a.example",
+            "https://a.example#x",
+            "file:///x",
+            "data:text/html,x",
+            "javascript:x",
+            "https://a.example, https://b.example",
+            "https://a.example https://b.example",
+            "https://ä.example",
+            "https://a.example\\@b.example",
+            "https://a.example:99999",
+            "ftp://a.example",
         ] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }

@@ -37,12 +37,16 @@ impl ScopeSet {
 
     /// Its scopes, in the contract's order.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
-        Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
+        Scope::ALL
+            .into_iter()
+            .filter(move |scope| self.contains(*scope))
     }
 
     /// Scopes separated by spaces; `None` when a name is not a scope.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        text.split_ascii_whitespace().map(|name| name.parse::<Scope>().ok()).collect()
+        text.split_ascii_whitespace()
+            .map(|name| name.parse::<Scope>().ok())
+            .collect()
     }
 }
 

@@ -23,12 +23,22 @@ impl House {
         let clock = Arc::new(ManualClock::at(NOW));
         let (auth, first) = open(directory.path(), &clock);
         assert!(first.is_some());
-        Self { auth, clock, directory }
+        Self {
+            auth,
+            clock,
+            directory,
+        }
     }
 
     fn key(&self, scopes: &[Scope], origins: &[&str]) -> (String, String) {
         let origins = origins.iter().map(ToString::to_string).collect();
-        let draft = KeyDraft { name: "site".into(), scopes: scopes.to_vec(), origins, tier: None, expires_at: None };
+        let draft = KeyDraft {
+            name: "site".into(),
+            scopes: scopes.to_vec(),
+            origins,
+            tier: None,
+            expires_at: None,
+        };
         let made = self.auth.keys().create(&draft).unwrap();
         (made.id, format!("Bearer {}", made.key))
     }
@@ -69,10 +79,19 @@ fn the_first_start_makes_one_key_with_every_scope() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(NOW));
     let (auth, first) = open(directory.path(), &clock);
-    let caller = auth.authenticate(Some(&format!("Bearer {}", first.unwrap().expose())), None).unwrap();
-    assert!(Scope::ALL.into_iter().all(|scope| caller.require(scope).is_ok()));
+    let caller = auth
+        .authenticate(Some(&format!("Bearer {}", first.unwrap().expose())), None)
+        .unwrap();
+    assert!(
+        Scope::ALL
+            .into_iter()
+            .all(|scope| caller.require(scope).is_ok())
+    );
     drop(auth);
-    assert!(open(directory.path(), &clock).1.is_none(), "the second start makes none");
+    assert!(
+        open(directory.path(), &clock).1.is_none(),
+        "the second start makes none"
+    );
 }
 
 #[test]
@@ -97,8 +116,15 @@ fn the_scheme_is_read_as_the_specification_says() {
         "Bearer a.b".into(),
         format!("Bearer {}", "a".repeat(5000)),
     ] {
-        let code = house.auth.authenticate(Some(&bad), None).unwrap_err().code();
-        assert!(matches!(code, Code::CredentialsMalformed | Code::KeyMistyped), "{bad}: {code}");
+        let code = house
+            .auth
+            .authenticate(Some(&bad), None)
+            .unwrap_err()
+            .code();
+        assert!(
+            matches!(code, Code::CredentialsMalformed | Code::KeyMistyped),
+            "{bad}: {code}"
+        );
     }
 }
 
@@ -108,7 +134,14 @@ fn a_mistyped_key_is_told_apart_from_an_unknown_one() {
     let (_, bearer) = house.site();
     let place = bearer.len() - 10;
     let mut mistyped = bearer.clone();
-    mistyped.replace_range(place..=place, if &bearer[place..=place] == "x" { "y" } else { "x" });
+    mistyped.replace_range(
+        place..=place,
+        if &bearer[place..=place] == "x" {
+            "y"
+        } else {
+            "x"
+        },
+    );
     house.refused(Some(&mistyped), None, Code::KeyMistyped);
     let unknown = format!("Bearer {}", ApiKey::generate(None).unwrap().text());
     house.refused(Some(&unknown), None, Code::KeyUnknown);
@@ -146,9 +179,22 @@ fn a_revoked_key_and_its_tokens_end_at_once() {
     house.refused(Some(&token), Some(PAGE), Code::KeyRevoked);
     assert!(!house.auth.is_known_origin(PAGE));
     let code = |error: Error| error.code();
-    assert_eq!(house.auth.keys().change(&id, &KeyChange::default()).map_err(code), Err(Code::Conflict));
-    assert_eq!(house.auth.keys().rotate(&id, DEFAULT_OVERLAP).map_err(code), Err(Code::Conflict));
-    assert!(house.auth.keys().revoke(&id).is_ok(), "again changes nothing");
+    assert_eq!(
+        house
+            .auth
+            .keys()
+            .change(&id, &KeyChange::default())
+            .map_err(code),
+        Err(Code::Conflict)
+    );
+    assert_eq!(
+        house.auth.keys().rotate(&id, DEFAULT_OVERLAP).map_err(code),
+        Err(Code::Conflict)
+    );
+    assert!(
+        house.auth.keys().revoke(&id).is_ok(),
+        "again changes nothing"
+    );
 }
 
 #[test]
@@ -159,7 +205,10 @@ fn a_change_by_another_process_counts_after_the_next_look() {
     house.auth.keys().refresh();
     assert!(house.auth.authenticate(Some(&bearer), None).is_ok());
     other.keys().revoke(&id).unwrap();
-    assert!(house.auth.authenticate(Some(&bearer), None).is_ok(), "kept in memory until the look");
+    assert!(
+        house.auth.authenticate(Some(&bearer), None).is_ok(),
+        "kept in memory until the look"
+    );
     house.auth.keys().refresh();
     house.refused(Some(&bearer), None, Code::KeyRevoked);
     // And the other way round: a key that the other made is known at once, and its origin after a look.
@@ -171,7 +220,12 @@ fn a_change_by_another_process_counts_after_the_next_look() {
         expires_at: None,
     };
     let made = other.keys().create(&draft).unwrap();
-    assert!(house.auth.authenticate(Some(&format!("Bearer {}", made.key)), None).is_ok());
+    assert!(
+        house
+            .auth
+            .authenticate(Some(&format!("Bearer {}", made.key)), None)
+            .is_ok()
+    );
     house.auth.keys().refresh();
     assert!(house.auth.is_known_origin("https://new.example"));
 }
@@ -189,7 +243,10 @@ fn the_watch_notices_another_process_within_a_second() {
     other.revoke(&first.id).unwrap();
     let asked = std::time::Instant::now();
     while auth.authenticate(Some(&bearer), None).is_ok() {
-        assert!(asked.elapsed() < Duration::from_secs(1), "the revoked key still works");
+        assert!(
+            asked.elapsed() < Duration::from_secs(1),
+            "the revoked key still works"
+        );
         std::thread::yield_now();
     }
 }
@@ -198,13 +255,27 @@ fn the_watch_notices_another_process_within_a_second() {
 fn both_secrets_work_while_they_overlap() {
     let house = House::new();
     let (id, old) = house.site();
-    let new = format!("Bearer {}", house.auth.keys().rotate(&id, Duration::from_secs(60)).unwrap().key);
+    let new = format!(
+        "Bearer {}",
+        house
+            .auth
+            .keys()
+            .rotate(&id, Duration::from_secs(60))
+            .unwrap()
+            .key
+    );
     assert!(house.auth.authenticate(Some(&old), None).is_ok());
-    assert_eq!(house.auth.authenticate(Some(&new), None).unwrap().key.id, id);
+    assert_eq!(
+        house.auth.authenticate(Some(&new), None).unwrap().key.id,
+        id
+    );
     house.clock.advance(Duration::from_secs(60));
     house.refused(Some(&old), None, Code::KeyExpired);
     assert!(house.auth.authenticate(Some(&new), None).is_ok());
-    let newest = format!("Bearer {}", house.auth.keys().rotate(&id, Duration::ZERO).unwrap().key);
+    let newest = format!(
+        "Bearer {}",
+        house.auth.keys().rotate(&id, Duration::ZERO).unwrap().key
+    );
     house.refused(Some(&new), None, Code::KeyExpired);
     house.refused(Some(&old), None, Code::KeyUnknown);
     assert!(house.auth.authenticate(Some(&newest), None).is_ok());
@@ -232,12 +303,21 @@ fn origins_are_compared_exactly() {
     ] {
         let outcome = house.auth.authenticate(Some(authorization), origin);
         let refused = matches!(outcome, Err(Error::OriginRefused));
-        assert_eq!((outcome.is_ok(), refused), (allowed, !allowed), "{authorization:.10} {origin:?}");
+        assert_eq!(
+            (outcome.is_ok(), refused),
+            (allowed, !allowed),
+            "{authorization:.10} {origin:?}"
+        );
     }
-    assert!(house.auth.authenticate_read(Some(&token), None).is_ok(), "a page omits Origin when it reads");
+    assert!(
+        house.auth.authenticate_read(Some(&token), None).is_ok(),
+        "a page omits Origin when it reads"
+    );
     let (_, nowhere) = house.key(&[Scope::SummariesWrite], &[]);
     house.refused(Some(&nowhere), Some(PAGE), Code::OriginRefused);
-    assert!(house.auth.is_known_origin(PAGE) && !house.auth.is_known_origin("https://other.example"));
+    assert!(
+        house.auth.is_known_origin(PAGE) && !house.auth.is_known_origin("https://other.example")
+    );
 }
 
 #[test]
@@ -249,16 +329,31 @@ fn wrong_credentials_are_told_before_a_wrong_origin() {
 #[test]
 fn a_token_never_has_more_than_its_key_has_now() {
     let house = House::new();
-    let (id, bearer) = house.key(&[Scope::SummariesWrite, Scope::ChatWrite, Scope::TokensWrite], &[PAGE]);
-    let both = TokenRequest { scopes: vec![Scope::SummariesWrite, Scope::ChatWrite], ..request() };
+    let (id, bearer) = house.key(
+        &[Scope::SummariesWrite, Scope::ChatWrite, Scope::TokensWrite],
+        &[PAGE],
+    );
+    let both = TokenRequest {
+        scopes: vec![Scope::SummariesWrite, Scope::ChatWrite],
+        ..request()
+    };
     let token = house.token(&bearer, &both);
-    let change = KeyChange { scopes: Some(vec![Scope::ChatWrite, Scope::Admin]), ..KeyChange::default() };
+    let change = KeyChange {
+        scopes: Some(vec![Scope::ChatWrite, Scope::Admin]),
+        ..KeyChange::default()
+    };
     house.auth.keys().change(&id, &change).unwrap();
     let caller = house.auth.authenticate(Some(&token), Some(PAGE)).unwrap();
     assert_eq!(caller.scopes.iter().collect::<Vec<_>>(), [Scope::ChatWrite]);
-    assert!(matches!(caller.require(Scope::SummariesWrite), Err(Error::ScopeMissing(Scope::SummariesWrite))));
+    assert!(matches!(
+        caller.require(Scope::SummariesWrite),
+        Err(Error::ScopeMissing(Scope::SummariesWrite))
+    ));
     assert!(matches!(caller.require_key(), Err(Error::KeyRequired)));
-    let change = KeyChange { origins: Some(vec!["https://new.example".into()]), ..KeyChange::default() };
+    let change = KeyChange {
+        origins: Some(vec!["https://new.example".into()]),
+        ..KeyChange::default()
+    };
     house.auth.keys().change(&id, &change).unwrap();
     house.refused(Some(&token), Some(PAGE), Code::OriginRefused);
 }
@@ -267,9 +362,17 @@ fn a_token_never_has_more_than_its_key_has_now() {
 fn a_token_says_who_it_is_for() {
     let house = House::new();
     let (id, bearer) = house.site();
-    let caller = house.auth.authenticate(Some(&house.token(&bearer, &request())), Some(PAGE)).unwrap();
-    assert_eq!((caller.key.id.as_str(), caller.origin.as_deref()), (id.as_str(), Some(PAGE)));
-    assert!(matches!(&caller.via, Via::Token { subject: Some(subject), jti } if subject == "editor 7" && jti.len() == 22));
+    let caller = house
+        .auth
+        .authenticate(Some(&house.token(&bearer, &request())), Some(PAGE))
+        .unwrap();
+    assert_eq!(
+        (caller.key.id.as_str(), caller.origin.as_deref()),
+        (id.as_str(), Some(PAGE))
+    );
+    assert!(
+        matches!(&caller.via, Via::Token { subject: Some(subject), jti } if subject == "editor 7" && jti.len() == 22)
+    );
 }
 
 #[test]
@@ -278,42 +381,140 @@ fn what_cannot_be_minted_is_told_why() {
     let (_, bearer) = house.site();
     let caller = house.auth.authenticate(Some(&bearer), None).unwrap();
     let cases = [
-        (TokenRequest { ttl_seconds: 0, ..request() }, Code::InvalidField),
-        (TokenRequest { ttl_seconds: 901, ..request() }, Code::InvalidField),
-        (TokenRequest { scopes: vec![], ..request() }, Code::InvalidField),
-        (TokenRequest { scopes: vec![Scope::Admin], ..request() }, Code::InvalidField),
-        (TokenRequest { scopes: vec![Scope::TokensWrite], ..request() }, Code::InvalidField),
-        (TokenRequest { scopes: vec![Scope::ChatWrite], ..request() }, Code::ScopeMissing),
-        (TokenRequest { origin: "*".into(), ..request() }, Code::InvalidField),
-        (TokenRequest { origin: "https://other.example".into(), ..request() }, Code::OriginRefused),
-        (TokenRequest { subject: Some("x".repeat(129)), ..request() }, Code::InvalidField),
-        (TokenRequest { subject: Some("a\nb".into()), ..request() }, Code::InvalidField),
-        (TokenRequest { max_requests: Some(0), ..request() }, Code::InvalidField),
+        (
+            TokenRequest {
+                ttl_seconds: 0,
+                ..request()
+            },
+            Code::InvalidField,
+        ),
+        (
+            TokenRequest {
+                ttl_seconds: 901,
+                ..request()
+            },
+            Code::InvalidField,
+        ),
+        (
+            TokenRequest {
+                scopes: vec![],
+                ..request()
+            },
+            Code::InvalidField,
+        ),
+        (
+            TokenRequest {
+                scopes: vec![Scope::Admin],
+                ..request()
+            },
+            Code::InvalidField,
+        ),
+        (
+            TokenRequest {
+                scopes: vec![Scope::TokensWrite],
+                ..request()
+            },
+            Code::InvalidField,
+        ),
+        (
+            TokenRequest {
+                scopes: vec![Scope::ChatWrite],
+                ..request()
+            },
+            Code::ScopeMissing,
+        ),
+        (
+            TokenRequest {
+                origin: "*".into(),
+                ..request()
+            },
+            Code::InvalidField,
+        ),
+        (
+            TokenRequest {
+                origin: "https://other.example".into(),
+                ..request()
+            },
+            Code::OriginRefused,
+        ),
+        (
+            TokenRequest {
+                subject: Some("x".repeat(129)),
+                ..request()
+            },
+            Code::InvalidField,
+        ),
+        (
+            TokenRequest {
+                subject: Some("a\nb".into()),
+                ..request()
+            },
+            Code::InvalidField,
+        ),
+        (
+            TokenRequest {
+                max_requests: Some(0),
+                ..request()
+            },
+            Code::InvalidField,
+        ),
     ];
     for (request, expect) in cases {
-        assert_eq!(house.auth.mint(&caller, &request).unwrap_err().code(), expect, "{request:?}");
+        assert_eq!(
+            house.auth.mint(&caller, &request).unwrap_err().code(),
+            expect,
+            "{request:?}"
+        );
     }
-    let token = house.auth.authenticate(Some(&house.token(&bearer, &request())), Some(PAGE)).unwrap();
-    assert_eq!(house.auth.mint(&token, &request()).unwrap_err().code(), Code::KeyRequired);
+    let token = house
+        .auth
+        .authenticate(Some(&house.token(&bearer, &request())), Some(PAGE))
+        .unwrap();
+    assert_eq!(
+        house.auth.mint(&token, &request()).unwrap_err().code(),
+        Code::KeyRequired
+    );
     let (_, plain) = house.key(&[Scope::SummariesWrite], &[PAGE]);
     let plain = house.auth.authenticate(Some(&plain), None).unwrap();
-    assert_eq!(house.auth.mint(&plain, &request()).unwrap_err().code(), Code::ScopeMissing);
+    assert_eq!(
+        house.auth.mint(&plain, &request()).unwrap_err().code(),
+        Code::ScopeMissing
+    );
 }
 
 #[test]
 fn a_token_serves_its_number_of_requests_and_reading_is_free() {
     let house = House::new();
     let (_, bearer) = house.site();
-    let token = house.token(&bearer, &TokenRequest { max_requests: Some(2), ..request() });
+    let token = house.token(
+        &bearer,
+        &TokenRequest {
+            max_requests: Some(2),
+            ..request()
+        },
+    );
     for _ in 0..3 {
         assert!(house.auth.authenticate_read(Some(&token), None).is_ok());
     }
-    house.refused(Some(&token), Some("https://other.example"), Code::OriginRefused);
+    house.refused(
+        Some(&token),
+        Some("https://other.example"),
+        Code::OriginRefused,
+    );
     assert!(house.auth.authenticate(Some(&token), Some(PAGE)).is_ok());
     assert!(house.auth.authenticate(Some(&token), Some(PAGE)).is_ok());
     house.refused(Some(&token), Some(PAGE), Code::TokenUsedUp);
-    let other = house.token(&bearer, &TokenRequest { max_requests: Some(1), ..request() });
-    assert!(house.auth.authenticate(Some(&other), Some(PAGE)).is_ok(), "each token has its own number");
+    let other = house.token(
+        &bearer,
+        &TokenRequest {
+            max_requests: Some(1),
+            ..request()
+        },
+    );
+    assert!(
+        house.auth.authenticate(Some(&other), Some(PAGE)).is_ok(),
+        "each token has its own number"
+    );
 }
 
 #[test]
@@ -328,19 +529,74 @@ fn what_cannot_be_a_key_is_told_why() {
     };
     assert!(house.auth.keys().create(&good).is_ok());
     for (draft, field) in [
-        (KeyDraft { name: " ".into(), ..good.clone() }, "/name"),
-        (KeyDraft { name: "é".repeat(65), ..good.clone() }, "/name"),
-        (KeyDraft { scopes: vec![], ..good.clone() }, "/scopes"),
-        (KeyDraft { origins: vec!["https://*.example".into()], ..good.clone() }, "/origins"),
-        (KeyDraft { origins: (0..51).map(|n| format!("https://a{n}.example")).collect(), ..good.clone() }, "/origins"),
-        (KeyDraft { tier: Some("gold".into()), ..good.clone() }, "/tier"),
-        (KeyDraft { expires_at: Some(NOW), ..good.clone() }, "/expires_at"),
-        (KeyDraft { expires_at: Some(u64::MAX), ..good.clone() }, "/expires_at"),
+        (
+            KeyDraft {
+                name: " ".into(),
+                ..good.clone()
+            },
+            "/name",
+        ),
+        (
+            KeyDraft {
+                name: "é".repeat(65),
+                ..good.clone()
+            },
+            "/name",
+        ),
+        (
+            KeyDraft {
+                scopes: vec![],
+                ..good.clone()
+            },
+            "/scopes",
+        ),
+        (
+            KeyDraft {
+                origins: vec!["https://*.example".into()],
+                ..good.clone()
+            },
+            "/origins",
+        ),
+        (
+            KeyDraft {
+                origins: (0..51).map(|n| format!("https://a{n}.example")).collect(),
+                ..good.clone()
+            },
+            "/origins",
+        ),
+        (
+            KeyDraft {
+                tier: Some("gold".into()),
+                ..good.clone()
+            },
+            "/tier",
+        ),
+        (
+            KeyDraft {
+                expires_at: Some(NOW),
+                ..good.clone()
+            },
+            "/expires_at",
+        ),
+        (
+            KeyDraft {
+                expires_at: Some(u64::MAX),
+                ..good.clone()
+            },
+            "/expires_at",
+        ),
     ] {
         let refusal = crate::refusal::Refusal::from(house.auth.keys().create(&draft).unwrap_err());
-        assert_eq!((refusal.code, refusal.field.as_deref()), (Code::InvalidField, Some(field)), "{draft:?}");
+        assert_eq!(
+            (refusal.code, refusal.field.as_deref()),
+            (Code::InvalidField, Some(field)),
+            "{draft:?}"
+        );
     }
-    assert_eq!(house.auth.keys().get("nosuch").unwrap_err().code(), Code::NotFound);
+    assert_eq!(
+        house.auth.keys().get("nosuch").unwrap_err().code(),
+        Code::NotFound
+    );
 }
 
 #[test]
@@ -349,9 +605,16 @@ fn last_use_is_kept_to_the_minute() {
     let (id, bearer) = house.site();
     house.clock.advance(Duration::from_millis(61_234));
     house.auth.authenticate(Some(&bearer), None).unwrap();
-    assert_eq!(house.auth.keys().get(&id).unwrap().last_used_at, None, "not on the request's way");
+    assert_eq!(
+        house.auth.keys().get(&id).unwrap().last_used_at,
+        None,
+        "not on the request's way"
+    );
     house.auth.keys().write_uses();
-    assert_eq!(house.auth.keys().get(&id).unwrap().last_used_at, Some(NOW + 60_000));
+    assert_eq!(
+        house.auth.keys().get(&id).unwrap().last_used_at,
+        Some(NOW + 60_000)
+    );
 }
 
 #[test]

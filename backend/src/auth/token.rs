@@ -28,7 +28,9 @@ const MAX_COUNTED: usize = 100_000;
 /// Our `typ` (RFC 8725, section 3.11), so that no other kind of JWT is taken for one of these.
 const TYPE: &str = "ss+jwt";
 /// What stands before the 32 bytes of an Ed25519 key in PKCS #8 (RFC 8410, section 7).
-const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+const PKCS8_PREFIX: [u8; 16] = [
+    0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
+];
 
 /// What a token says. Times are Unix times in seconds, as the specification wants them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +86,10 @@ struct Uses {
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Tokens").field("issuer", &self.issuer).finish_non_exhaustive()
+        formatter
+            .debug_struct("Tokens")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,10 +100,17 @@ impl Tokens {
         let text = files::read_or_make(&path, || {
             let mut seed = Zeroizing::new([0; 32]);
             getrandom::fill(seed.as_mut_slice())?;
-            Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(seed.as_slice()).into_bytes()))
+            Ok(Zeroizing::new(
+                URL_SAFE_NO_PAD.encode(seed.as_slice()).into_bytes(),
+            ))
         })?;
-        let seed = URL_SAFE_NO_PAD.decode(text.as_slice()).ok().map(Zeroizing::new);
-        let seed = seed.and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok()).map(Zeroizing::new);
+        let seed = URL_SAFE_NO_PAD
+            .decode(text.as_slice())
+            .ok()
+            .map(Zeroizing::new);
+        let seed = seed
+            .and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok())
+            .map(Zeroizing::new);
         let seed = seed.ok_or_else(|| Error::File {
             path,
             problem: "this is not a signing key; delete it and a new one is made (tokens that are out end)".to_owned(),
@@ -114,7 +126,8 @@ impl Tokens {
         header.typ = Some(TYPE.to_owned());
         let name = Sha256::digest(public.as_bytes());
         header.kid = Some(URL_SAFE_NO_PAD.encode(name.get(..9).unwrap_or_default()));
-        let json = serde_json::to_vec(&header).map_err(|_| Error::TokenInvalid("a bug: our header is not JSON"))?;
+        let json = serde_json::to_vec(&header)
+            .map_err(|_| Error::TokenInvalid("a bug: our header is not JSON"))?;
 
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[&config.auth.issuer]);
@@ -136,24 +149,43 @@ impl Tokens {
         })
     }
 
-    pub(super) fn mint(&self, key: &KeyRecord, request: &TokenRequest, now_ms: u64) -> Result<TokenCreated, Error> {
+    pub(super) fn mint(
+        &self,
+        key: &KeyRecord,
+        request: &TokenRequest,
+        now_ms: u64,
+    ) -> Result<TokenCreated, Error> {
         let scope = check_scopes(key, request)?;
-        let origin = Origin::parse(&request.origin)
-            .ok_or_else(|| Error::field("/origin", "an origin is a scheme and a host, for instance https://blog.example"))?;
+        let origin = Origin::parse(&request.origin).ok_or_else(|| {
+            Error::field(
+                "/origin",
+                "an origin is a scheme and a host, for instance https://blog.example",
+            )
+        })?;
         if !key.origins.contains(&origin) {
             return Err(Error::OriginRefused);
         }
         if !(1..=MAX_TOKEN_TTL_SECONDS).contains(&request.ttl_seconds) {
-            return Err(Error::field("/ttl_seconds", format!("a token lives 1 to {MAX_TOKEN_TTL_SECONDS} seconds")));
+            return Err(Error::field(
+                "/ttl_seconds",
+                format!("a token lives 1 to {MAX_TOKEN_TTL_SECONDS} seconds"),
+            ));
         }
         if request.max_requests == Some(0) {
-            return Err(Error::field("/max_requests", "a token is for at least one request"));
+            return Err(Error::field(
+                "/max_requests",
+                "a token is for at least one request",
+            ));
         }
         let subject_fits = |subject: &String| {
-            (1..=MAX_SUBJECT_CHARS).contains(&subject.chars().count()) && !subject.chars().any(char::is_control)
+            (1..=MAX_SUBJECT_CHARS).contains(&subject.chars().count())
+                && !subject.chars().any(char::is_control)
         };
         if !request.subject.as_ref().is_none_or(subject_fits) {
-            return Err(Error::field("/subject", format!("a subject has 1 to {MAX_SUBJECT_CHARS} characters")));
+            return Err(Error::field(
+                "/subject",
+                format!("a subject has 1 to {MAX_SUBJECT_CHARS} characters"),
+            ));
         }
         let iat = now_ms / 1000;
         let exp = iat + u64::from(request.ttl_seconds);
@@ -171,7 +203,10 @@ impl Tokens {
             sub: request.subject.clone(),
             max: request.max_requests,
         };
-        Ok(TokenCreated { expires_at: claims.exp * 1000, token: self.sign(&claims)? })
+        Ok(TokenCreated {
+            expires_at: claims.exp * 1000,
+            token: self.sign(&claims)?,
+        })
     }
 
     fn sign(&self, claims: &Claims) -> Result<String, Error> {
@@ -197,7 +232,9 @@ impl Tokens {
     fn check_times(&self, claims: &Claims, now: u64) -> Result<(), Error> {
         let lifetime = claims.exp.checked_sub(claims.iat).unwrap_or(u64::MAX);
         if lifetime > u64::from(MAX_TOKEN_TTL_SECONDS) {
-            return Err(Error::TokenInvalid("the lifetime is longer than any of ours"));
+            return Err(Error::TokenInvalid(
+                "the lifetime is longer than any of ours",
+            ));
         }
         let soon = now.saturating_add(self.leeway_seconds);
         if claims.nbf > soon || claims.iat > soon {
@@ -212,7 +249,9 @@ impl Tokens {
     /// Counts one request of a token that has only so many. The count is lost with the process: after a restart a token
     /// may be used as often again, for the rest of its minutes.
     pub(super) fn count_use(&self, claims: Option<&Claims>, now_ms: u64) -> Result<(), Error> {
-        let Some((claims, max)) = claims.and_then(|claims| Some((claims, claims.max?))) else { return Ok(()) };
+        let Some((claims, max)) = claims.and_then(|claims| Some((claims, claims.max?))) else {
+            return Ok(());
+        };
         let now = now_ms / 1000;
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((count, _)) = uses.counted.get_mut(&claims.jti) {
@@ -243,9 +282,16 @@ fn check_scopes(key: &KeyRecord, request: &TokenRequest) -> Result<ScopeSet, Err
         return Err(Error::field("/scopes", "a token has at least one scope"));
     }
     if let Some(scope) = request.scopes.iter().find(|scope| !scope.for_tokens()) {
-        return Err(Error::field("/scopes", format!("`{scope}` is for keys only")));
+        return Err(Error::field(
+            "/scopes",
+            format!("`{scope}` is for keys only"),
+        ));
     }
-    if let Some(scope) = request.scopes.iter().find(|scope| !key.scopes.contains(**scope)) {
+    if let Some(scope) = request
+        .scopes
+        .iter()
+        .find(|scope| !key.scopes.contains(**scope))
+    {
         return Err(Error::ScopeMissing(*scope));
     }
     Ok(request.scopes.iter().copied().collect())

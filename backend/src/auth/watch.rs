@@ -34,12 +34,17 @@ impl Watch {
             }
             keys.write_uses();
         };
-        let thread = std::thread::Builder::new().name("keys".to_owned()).spawn(run);
+        let thread = std::thread::Builder::new()
+            .name("keys".to_owned())
+            .spawn(run);
         if let Err(error) = &thread {
             // Without it a revocation by another process would count only when a key's time in memory is over.
             tracing::error!(%error, "changes of keys by other processes cannot be watched");
         }
-        Self { stop: Some(stop), thread: thread.ok() }
+        Self {
+            stop: Some(stop),
+            thread: thread.ok(),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::telemetry::{Clock, SystemClock};
 
 /// How the findings are shown.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 #[command(after_help = "Example:\n  smart-summary doctor --json")]
 pub struct DoctorArgs {
     /// Print JSON
@@ -47,15 +47,30 @@ struct Finding {
 
 impl Finding {
     fn ok(subject: &'static str, found: impl Into<String>) -> Self {
-        Self { subject, state: State::Ok, found: found.into(), advice: None }
+        Self {
+            subject,
+            state: State::Ok,
+            found: found.into(),
+            advice: None,
+        }
     }
 
     fn note(subject: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { subject, state: State::Note, found: found.into(), advice: Some(advice.into()) }
+        Self {
+            subject,
+            state: State::Note,
+            found: found.into(),
+            advice: Some(advice.into()),
+        }
     }
 
     fn failed(subject: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { subject, state: State::Failed, found: found.into(), advice: Some(advice.into()) }
+        Self {
+            subject,
+            state: State::Failed,
+            found: found.into(),
+            advice: Some(advice.into()),
+        }
     }
 }
 
@@ -81,8 +96,14 @@ pub fn run(args: DoctorArgs, config: &Config) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    let failed = findings.iter().any(|finding| finding.state == State::Failed);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let failed = findings
+        .iter()
+        .any(|finding| finding.state == State::Failed);
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn examine(config: &Config) -> Vec<Finding> {
@@ -91,7 +112,12 @@ fn examine(config: &Config) -> Vec<Finding> {
     findings.push(store(config));
     findings.push(clock(SystemClock::default().now_ms()));
     findings.push(address("address", config.server.bind));
-    findings.extend(config.server.metrics_bind.map(|metrics| address("metrics address", metrics)));
+    findings.extend(
+        config
+            .server
+            .metrics_bind
+            .map(|metrics| address("metrics address", metrics)),
+    );
     findings.push(engine());
     findings.push(processor());
     findings.extend(memory());
@@ -103,20 +129,33 @@ fn examine(config: &Config) -> Vec<Finding> {
 fn data_dir(directory: &Path) -> Finding {
     let subject = "data directory";
     let advice = "choose another with --data-dir, or make it writable for this user";
-    let existing = directory.ancestors().find(|part| part.as_os_str().is_empty() || part.exists());
-    let existing = existing.filter(|part| !part.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let existing = directory
+        .ancestors()
+        .find(|part| part.as_os_str().is_empty() || part.exists());
+    let existing = existing
+        .filter(|part| !part.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let probe = existing.join(format!(".smart-summary-probe-{}", std::process::id()));
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&probe);
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&probe);
     if let Err(error) = made.and_then(|_| std::fs::remove_file(&probe)) {
         return Finding::failed(subject, format!("{}: {error}", existing.display()), advice);
     }
     if existing != directory {
-        return Finding::ok(subject, format!("{} will be made at the first start", directory.display()));
+        return Finding::ok(
+            subject,
+            format!("{} will be made at the first start", directory.display()),
+        );
     }
     match open_to_others(directory) {
         Some(mode) => Finding::note(
             subject,
-            format!("{} can be read by others (mode {mode:o})", directory.display()),
+            format!(
+                "{} can be read by others (mode {mode:o})",
+                directory.display()
+            ),
             format!("chmod 700 {}", directory.display()),
         ),
         None => Finding::ok(subject, directory.display().to_string()),
@@ -144,7 +183,11 @@ fn secrets(directory: &Path) -> Vec<Finding> {
             let path = directory.join(name);
             let mode = open_to_others(&path)?;
             let found = format!("{} can be read by others (mode {mode:o})", path.display());
-            Some(Finding::failed("secrets", found, format!("chmod 600 {}", path.display())))
+            Some(Finding::failed(
+                "secrets",
+                found,
+                format!("chmod 600 {}", path.display()),
+            ))
         })
         .collect()
 }
@@ -158,7 +201,11 @@ fn store(config: &Config) -> Finding {
     let opened = Keys::open(config, Arc::new(SystemClock::default()), Arc::default());
     match opened.and_then(|keys| keys.list()) {
         Ok(keys) => Finding::ok(subject, format!("opens, {} keys", keys.len())),
-        Err(error) => Finding::failed(subject, error.to_string(), "restore it from a backup, or choose another --data-dir"),
+        Err(error) => Finding::failed(
+            subject,
+            error.to_string(),
+            "restore it from a backup, or choose another --data-dir",
+        ),
     }
 }
 
@@ -168,18 +215,31 @@ fn clock(now_ms: u64) -> Finding {
     if (2026..2100).contains(&year) {
         return Finding::ok("clock", format!("shows the year {year}"));
     }
-    Finding::failed("clock", format!("shows the year {year}"), "set the clock, best by NTP: tokens are checked against it")
+    Finding::failed(
+        "clock",
+        format!("shows the year {year}"),
+        "set the clock, best by NTP: tokens are checked against it",
+    )
 }
 
 fn address(subject: &'static str, address: SocketAddr) -> Finding {
     match TcpListener::bind(address) {
         Ok(_) => Finding::ok(subject, format!("{address} is free")),
-        Err(error) if error.kind() == ErrorKind::AddrInUse && is_ours(address) => {
-            Finding::ok(subject, format!("{address} is used by a running Smart Summary"))
-        }
+        Err(error) if error.kind() == ErrorKind::AddrInUse && is_ours(address) => Finding::ok(
+            subject,
+            format!("{address} is used by a running Smart Summary"),
+        ),
         Err(error) => {
-            let key = if subject == "address" { "server.bind" } else { "server.metrics_bind" };
-            Finding::failed(subject, format!("{address}: {error}"), format!("free it, or set another as {key}"))
+            let key = if subject == "address" {
+                "server.bind"
+            } else {
+                "server.metrics_bind"
+            };
+            Finding::failed(
+                subject,
+                format!("{address}: {error}"),
+                format!("free it, or set another as {key}"),
+            )
         }
     }
 }
@@ -189,7 +249,10 @@ fn is_ours(address: SocketAddr) -> bool {
     let ask = |path: &str| {
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(500))?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+        stream.write_all(
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
+                .as_bytes(),
+        )?;
         let mut answer = Vec::new();
         // What came before a time-out is enough to tell.
         let _ = stream.take(4096).read_to_end(&mut answer);
@@ -207,17 +270,28 @@ fn engine() -> Finding {
         format: extractive::ContentFormat::Text,
         language: None,
     };
-    let summary =
-        extractive::summarize(&article, &[], &extractive::Limits::default(), &extractive::Guidance::default());
+    let summary = extractive::summarize(
+        &article,
+        &[],
+        &extractive::Limits::default(),
+        &extractive::Guidance::default(),
+    );
     if summary.meta_description.to_lowercase().contains("tomatoes") && summary.language == "en" {
         return Finding::ok("embedded engine", "writes");
     }
-    Finding::failed("embedded engine", "wrote no description of a test article", "report this with the version: it is a bug")
+    Finding::failed(
+        "embedded engine",
+        "wrote no description of a test article",
+        "report this with the version: it is a bug",
+    )
 }
 
 fn processor() -> Finding {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Finding::ok("processor", format!("{cores} cores, {}", features().join(" ")))
+    Finding::ok(
+        "processor",
+        format!("{cores} cores, {}", features().join(" ")),
+    )
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -228,7 +302,10 @@ fn features() -> Vec<&'static str> {
         ("fma", std::arch::is_x86_feature_detected!("fma")),
         ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
     ];
-    known.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
+    known
+        .into_iter()
+        .filter_map(|(name, there)| there.then_some(name))
+        .collect()
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -239,19 +316,27 @@ fn features() -> Vec<&'static str> {
 /// What Linux says is free; nothing elsewhere.
 fn memory() -> Option<Finding> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let megabytes = line.split_whitespace().next()?.parse::<u64>().ok()? / 1024;
     Some(if megabytes >= 512 {
         Finding::ok("memory", format!("{megabytes} MB are free"))
     } else {
-        Finding::note("memory", format!("{megabytes} MB are free"), "512 MB are comfortable; lower cache.max_bytes and queue.max_waiting")
+        Finding::note(
+            "memory",
+            format!("{megabytes} MB are free"),
+            "512 MB are comfortable; lower cache.max_bytes and queue.max_waiting",
+        )
     })
 }
 
 /// By the driver's files; nothing of it is loaded, so nothing can crash.
 fn gpu(root: &Path) -> Finding {
     let driver = std::fs::read_to_string(root.join("proc/driver/nvidia/version")).ok();
-    let devices = (0..16).filter(|number| root.join(format!("dev/nvidia{number}")).exists()).count();
+    let devices = (0..16)
+        .filter(|number| root.join(format!("dev/nvidia{number}")).exists())
+        .count();
     match (devices, driver) {
         (0, None) => Finding::ok("GPU", "none; the embedded engine needs none"),
         (0, Some(_)) => Finding::note(
@@ -260,8 +345,14 @@ fn gpu(root: &Path) -> Finding {
             "in a container, start it with --gpus all",
         ),
         (count, driver) => {
-            let version = driver.as_deref().and_then(|text| text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit())));
-            Finding::ok("GPU", format!("{count} NVIDIA, driver {}", version.unwrap_or("unknown")))
+            let version = driver.as_deref().and_then(|text| {
+                text.split_whitespace()
+                    .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
+            });
+            Finding::ok(
+                "GPU",
+                format!("{count} NVIDIA, driver {}", version.unwrap_or("unknown")),
+            )
         }
     }
 }
@@ -275,7 +366,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let config = Config::for_tests(&directory.path().join("new")).unwrap();
         let findings = examine(&config);
-        assert!(findings.iter().all(|finding| finding.state != State::Failed), "{findings:#?}");
+        assert!(
+            findings
+                .iter()
+                .all(|finding| finding.state != State::Failed),
+            "{findings:#?}"
+        );
         assert!(!config.data_dir.exists(), "looking makes nothing");
     }
 
@@ -305,7 +401,13 @@ mod tests {
         std::fs::set_permissions(&pepper, std::fs::Permissions::from_mode(0o644)).unwrap();
         let findings = secrets(directory.path());
         assert_eq!((findings.len(), findings[0].state), (1, State::Failed));
-        assert!(findings[0].advice.as_ref().unwrap().starts_with("chmod 600"));
+        assert!(
+            findings[0]
+                .advice
+                .as_ref()
+                .unwrap()
+                .starts_with("chmod 600")
+        );
     }
 
     #[test]
@@ -313,7 +415,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(gpu(root.path()).state, State::Ok);
         std::fs::create_dir_all(root.path().join("proc/driver/nvidia")).unwrap();
-        std::fs::write(root.path().join("proc/driver/nvidia/version"), "NVRM version: NVIDIA UNIX 570.1.2 Release").unwrap();
+        std::fs::write(
+            root.path().join("proc/driver/nvidia/version"),
+            "NVRM version: NVIDIA UNIX 570.1.2 Release",
+        )
+        .unwrap();
         assert_eq!(gpu(root.path()).state, State::Note);
         std::fs::create_dir_all(root.path().join("dev")).unwrap();
         std::fs::write(root.path().join("dev/nvidia0"), "").unwrap();

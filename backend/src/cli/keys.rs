@@ -23,7 +23,9 @@ pub struct KeysArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a key and print it, once
-    #[command(after_help = "Example:\n  smart-summary keys create --name blog --scopes summaries:write,tokens:write \\\n      --origin https://blog.example --expires 365d")]
+    #[command(
+        after_help = "Example:\n  smart-summary keys create --name blog --scopes summaries:write,tokens:write \\\n      --origin https://blog.example --expires 365d"
+    )]
     Create(CreateArgs),
     /// Show every key, newest first; never a secret
     #[command(after_help = "Example:\n  smart-summary keys list --json")]
@@ -93,7 +95,9 @@ pub fn run(args: KeysArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let outcome = match args.command {
         Command::Create(args) => create(&keys, args, clock.now_ms()),
         Command::List { json } => list(&keys, json, clock.now_ms()),
-        Command::Rotate { id, overlap, json } => rotate(&keys, &id, overlap.unwrap_or(DEFAULT_OVERLAP), json),
+        Command::Rotate { id, overlap, json } => {
+            rotate(&keys, &id, overlap.unwrap_or(DEFAULT_OVERLAP), json)
+        }
         Command::Revoke { id } => revoke(&keys, &id),
     };
     match outcome {
@@ -107,34 +111,53 @@ pub fn run(args: KeysArgs, config: &Config) -> anyhow::Result<ExitCode> {
 
 fn create(keys: &Keys, args: CreateArgs, now: u64) -> anyhow::Result<()> {
     let expires_at = args.expires.map(|end| match end {
-        End::After(duration) => now.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        End::After(duration) => {
+            now.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+        }
         End::At(time) => time,
     });
-    let draft =
-        KeyDraft { name: args.name, scopes: args.scopes, origins: args.origins, tier: args.tier, expires_at };
+    let draft = KeyDraft {
+        name: args.name,
+        scopes: args.scopes,
+        origins: args.origins,
+        tier: args.tier,
+        expires_at,
+    };
     let made = keys.create(&draft)?;
     if args.json {
         return print_json(&made);
     }
     print(&made.key)?;
-    writeln!(std::io::stderr(), "This is the only time that key {} is shown. Keep it where secrets are kept.", made.id)?;
+    writeln!(
+        std::io::stderr(),
+        "This is the only time that key {} is shown. Keep it where secrets are kept.",
+        made.id
+    )?;
     Ok(())
 }
 
 fn rotate(keys: &Keys, id: &str, overlap: Duration, json: bool) -> anyhow::Result<()> {
-    let made = keys.rotate(id, overlap).with_context(|| format!("key {id}"))?;
+    let made = keys
+        .rotate(id, overlap)
+        .with_context(|| format!("key {id}"))?;
     if json {
         return print_json(&made);
     }
     print(&made.key)?;
     let minutes = overlap.as_secs() / 60;
-    writeln!(std::io::stderr(), "The old secret works for {minutes} more minutes. The new one is shown only now.")?;
+    writeln!(
+        std::io::stderr(),
+        "The old secret works for {minutes} more minutes. The new one is shown only now."
+    )?;
     Ok(())
 }
 
 fn revoke(keys: &Keys, id: &str) -> anyhow::Result<()> {
     keys.revoke(id).with_context(|| format!("key {id}"))?;
-    writeln!(std::io::stderr(), "Key {id} is revoked. A running server refuses it and its tokens within a second.")?;
+    writeln!(
+        std::io::stderr(),
+        "Key {id} is revoked. A running server refuses it and its tokens within a second."
+    )?;
     Ok(())
 }
 
@@ -143,7 +166,18 @@ fn list(keys: &Keys, json: bool, now: u64) -> anyhow::Result<()> {
     if json {
         return print_json(&KeyList { keys });
     }
-    let mut rows = vec![["ID", "NAME", "TIER", "STATE", "LAST USED", "SCOPES", "ORIGINS"].map(str::to_owned)];
+    let mut rows = vec![
+        [
+            "ID",
+            "NAME",
+            "TIER",
+            "STATE",
+            "LAST USED",
+            "SCOPES",
+            "ORIGINS",
+        ]
+        .map(str::to_owned),
+    ];
     rows.extend(keys.iter().map(|key| row(key, now)));
     print(table(&rows).trim_end())
 }
@@ -155,18 +189,44 @@ fn row(key: &Key, now: u64) -> [String; 7] {
         (None, Some(at)) => format!("until {}", day(at)),
         (None, None) => "live".to_owned(),
     };
-    let scopes = key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
+    let scopes = key
+        .scopes
+        .iter()
+        .map(|scope| scope.as_str())
+        .collect::<Vec<_>>()
+        .join(",");
     let used = key.last_used_at.map_or_else(|| "-".to_owned(), day);
-    let origins = if key.origins.is_empty() { "-".to_owned() } else { key.origins.join(",") };
-    [key.id.clone(), key.name.clone(), key.tier.clone(), state, used, scopes, origins]
+    let origins = if key.origins.is_empty() {
+        "-".to_owned()
+    } else {
+        key.origins.join(",")
+    };
+    [
+        key.id.clone(),
+        key.name.clone(),
+        key.tier.clone(),
+        state,
+        used,
+        scopes,
+        origins,
+    ]
 }
 
 /// Columns as wide as their widest cell.
 fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
     let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or_default());
     let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect::<Vec<_>>();
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect::<Vec<_>>();
         cells.join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()
@@ -183,7 +243,9 @@ fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 /// `90s`, `30m`, `24h`, `7d`, or `0`.
 fn parse_duration(text: &str) -> anyhow::Result<Duration> {
     let wrong = || anyhow!("a duration is a number with s, m, h or d, for instance 24h");
-    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let split = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
     let seconds = match unit {
         "s" => 1,
@@ -195,16 +257,19 @@ fn parse_duration(text: &str) -> anyhow::Result<Duration> {
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
     // A hundred years are enough, and keep sums of times within their integers.
-    let total = number.checked_mul(seconds).filter(|total| *total <= 100 * 366 * 86_400).ok_or_else(wrong)?;
+    let total = number
+        .checked_mul(seconds)
+        .filter(|total| *total <= 100 * 366 * 86_400)
+        .ok_or_else(wrong)?;
     Ok(Duration::from_secs(total))
 }
 
 fn parse_end(text: &str) -> anyhow::Result<End> {
     match parse_duration(text) {
         Ok(duration) => Ok(End::After(duration)),
-        Err(_) => parse_day(text)
-            .map(End::At)
-            .ok_or_else(|| anyhow!("say when it ends as a duration or a day, for instance 90d or 2027-12-31")),
+        Err(_) => parse_day(text).map(End::At).ok_or_else(|| {
+            anyhow!("say when it ends as a duration or a day, for instance 90d or 2027-12-31")
+        }),
     }
 }
 
@@ -216,7 +281,11 @@ fn parse_day(text: &str) -> Option<u64> {
         return None;
     }
     let days = days_before(year, month) + date - 1;
-    let next = if month == 12 { days_before(year + 1, 1) } else { days_before(year, month + 1) };
+    let next = if month == 12 {
+        days_before(year + 1, 1)
+    } else {
+        days_before(year, month + 1)
+    };
     (date >= 1 && days < next).then_some(days * 86_400_000)
 }
 
@@ -225,8 +294,24 @@ fn days_before(year: u64, month: u64) -> u64 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let before = year - 1;
     let years = before * 365 + before / 4 - before / 100 + before / 400 - 719_162;
-    let lengths = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let months: u64 = lengths.into_iter().take(usize::try_from(month - 1).unwrap_or_default()).sum();
+    let lengths = [
+        31,
+        if leap { 29 } else { 28 },
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
+    let months: u64 = lengths
+        .into_iter()
+        .take(usize::try_from(month - 1).unwrap_or_default())
+        .sum();
     years + months
 }
 
@@ -237,8 +322,14 @@ fn day(time: u64) -> String {
     while days_before(year + 1, 1) <= days {
         year += 1;
     }
-    let month = (1..=12).rev().find(|month| days_before(year, *month) <= days).unwrap_or(1);
-    format!("{year:04}-{month:02}-{:02}", days - days_before(year, month) + 1)
+    let month = (1..=12)
+        .rev()
+        .find(|month| days_before(year, *month) <= days)
+        .unwrap_or(1);
+    format!(
+        "{year:04}-{month:02}-{:02}",
+        days - days_before(year, month) + 1
+    )
 }
 
 #[cfg(test)]
@@ -247,10 +338,31 @@ mod tests {
 
     #[test]
     fn durations_are_read() {
-        for (text, seconds) in [("0", 0), ("90s", 90), ("30m", 1800), ("24h", 86_400), ("7d", 604_800)] {
-            assert_eq!(parse_duration(text).unwrap(), Duration::from_secs(seconds), "{text}");
+        for (text, seconds) in [
+            ("0", 0),
+            ("90s", 90),
+            ("30m", 1800),
+            ("24h", 86_400),
+            ("7d", 604_800),
+        ] {
+            assert_eq!(
+                parse_duration(text).unwrap(),
+                Duration::from_secs(seconds),
+                "{text}"
+            );
         }
-        for text in ["", "h", "5", "-1h", "1w", "1.5h", "99999999999999999999s", "999999d", "ü", "1ü"] {
+        for text in [
+            "",
+            "h",
+            "5",
+            "-1h",
+            "1w",
+            "1.5h",
+            "99999999999999999999s",
+            "999999d",
+            "ü",
+            "1ü",
+        ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }
@@ -268,10 +380,22 @@ mod tests {
             assert_eq!(day(millis), text);
             assert_eq!(day(millis + 86_399_999), text);
         }
-        for text in ["2026-02-29", "2100-02-29", "2026-13-01", "2026-00-10", "2026-01-00", "2026-1-1", "x", "2026-11-31"] {
+        for text in [
+            "2026-02-29",
+            "2100-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-01-00",
+            "2026-1-1",
+            "x",
+            "2026-11-31",
+        ] {
             assert_eq!(parse_day(text), None, "{text}");
         }
-        assert_eq!(parse_end("90d").unwrap(), End::After(Duration::from_secs(90 * 86_400)));
+        assert_eq!(
+            parse_end("90d").unwrap(),
+            End::After(Duration::from_secs(90 * 86_400))
+        );
         assert!(parse_end("soon").unwrap_err().to_string().contains("90d"));
     }
 

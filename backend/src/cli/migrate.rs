@@ -26,7 +26,12 @@ pub fn run(_: MigrateArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let keys = Keys::open(config, clock.clone(), Arc::default())?;
     drop(Limits::open(config, clock, Arc::default())?);
     let mut out = std::io::stdout().lock();
-    writeln!(out, "keys.sqlite: form {}, {} keys", Keys::FORM, keys.list()?.len())?;
+    writeln!(
+        out,
+        "keys.sqlite: form {}, {} keys",
+        Keys::FORM,
+        keys.list()?.len()
+    )?;
     writeln!(out, "usage.sqlite: form 1")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -146,7 +146,7 @@ settings! {
         /// Characters of the article.
         max_content_chars: usize = "200000" [100..=10000000];
         /// Bytes of the whole body.
-        max_body_bytes: usize = "56986282" [1024..=1073741824];
+        max_body_bytes: usize = "56986196" [1024..=1073741824];
     }
 
     /// Answers that are kept.

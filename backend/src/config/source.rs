@@ -24,38 +24,73 @@ struct Given {
 
 impl Source {
     pub(super) fn built_in(&mut self, key: &str, text: &str) {
-        self.put(key, Given { text: text.to_owned(), form: Form::Any, from: String::new() });
+        self.put(
+            key,
+            Given {
+                text: text.to_owned(),
+                form: Form::Any,
+                from: String::new(),
+            },
+        );
     }
 
     pub(super) fn flag(&mut self, key: &str, flag: &str, text: &str) {
-        self.put(key, Given { text: text.to_owned(), form: Form::Any, from: format!(" (from {flag})") });
+        self.put(
+            key,
+            Given {
+                text: text.to_owned(),
+                form: Form::Any,
+                from: format!(" (from {flag})"),
+            },
+        );
     }
 
     pub(super) fn environment(&mut self, environment: &Environment) {
         for (name, text) in environment {
-            let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+            let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else {
+                continue;
+            };
             let key = rest.to_lowercase().replace("__", ".");
-            self.put(&key, Given { text: text.clone(), form: Form::Any, from: format!(" (from {name})") });
+            self.put(
+                &key,
+                Given {
+                    text: text.clone(),
+                    form: Form::Any,
+                    from: format!(" (from {name})"),
+                },
+            );
         }
     }
 
     pub(super) fn file(&mut self, file: &Path) {
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
-            Err(error) => return self.fault(format!("{}: cannot be read: {error}", file.display())),
+            Err(error) => {
+                return self.fault(format!("{}: cannot be read: {error}", file.display()));
+            }
         };
         match text.parse::<toml::Table>() {
             Ok(table) => self.table(&table, "", &format!(" (in {})", file.display())),
             Err(error) => {
-                let line = error.span().map_or(0, |span| text.get(..span.start).unwrap_or("").lines().count().max(1));
-                self.fault(format!("{}: line {line} is not TOML: {}", file.display(), error.message()));
+                let line = error.span().map_or(0, |span| {
+                    text.get(..span.start).unwrap_or("").lines().count().max(1)
+                });
+                self.fault(format!(
+                    "{}: line {line} is not TOML: {}",
+                    file.display(),
+                    error.message()
+                ));
             }
         }
     }
 
     fn table(&mut self, table: &toml::Table, above: &str, from: &str) {
         for (name, value) in table {
-            let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+            let key = if above.is_empty() {
+                name.clone()
+            } else {
+                format!("{above}.{name}")
+            };
             let (text, form) = match value {
                 toml::Value::Table(table) => {
                     self.table(table, &key, from);
@@ -69,11 +104,21 @@ impl Source {
                     (items.join(","), Form::List)
                 }
                 other => {
-                    self.fault(format!("{key}: no setting has a {}{from}", other.type_str()));
+                    self.fault(format!(
+                        "{key}: no setting has a {}{from}",
+                        other.type_str()
+                    ));
                     continue;
                 }
             };
-            self.put(&key, Given { text, form, from: from.to_owned() });
+            self.put(
+                &key,
+                Given {
+                    text,
+                    form,
+                    from: from.to_owned(),
+                },
+            );
         }
     }
 
@@ -83,22 +128,40 @@ impl Source {
 
     /// Gives `key` the value of `other` unless it has its own.
     pub(super) fn inherit(&mut self, key: &str, other: &str) {
-        if let (false, Some(given)) = (self.values.contains_key(key), self.values.get(other).cloned()) {
+        if let (false, Some(given)) = (
+            self.values.contains_key(key),
+            self.values.get(other).cloned(),
+        ) {
             self.values.insert(key.to_owned(), given);
         }
     }
 
     /// The `NAME` of every `section.NAME.…` that is there.
     pub(super) fn names_under(&self, section: &str) -> BTreeSet<String> {
-        let rest = |key: &str| Some(key.strip_prefix(section)?.strip_prefix('.')?.split_once('.')?.0.to_owned());
+        let rest = |key: &str| {
+            Some(
+                key.strip_prefix(section)?
+                    .strip_prefix('.')?
+                    .split_once('.')?
+                    .0
+                    .to_owned(),
+            )
+        };
         self.values.keys().filter_map(|key| rest(key)).collect()
     }
 
     /// The value of a setting, or its built-in one; a fault is noted.
     pub(super) fn take<T: Value>(&mut self, section: &str, setting: Option<&Setting>) -> T {
-        #[expect(clippy::expect_used, reason = "the table's macro walks settings and fields together")]
+        #[expect(
+            clippy::expect_used,
+            reason = "the table's macro walks settings and fields together"
+        )]
         let setting = setting.expect("one setting for each field");
-        let key = if section.is_empty() { setting.name.to_owned() } else { format!("{section}.{}", setting.name) };
+        let key = if section.is_empty() {
+            setting.name.to_owned()
+        } else {
+            format!("{section}.{}", setting.name)
+        };
         if let Some(given) = self.values.remove(&key) {
             match check::<T>(&given, setting) {
                 Ok(value) => return value,
@@ -114,12 +177,20 @@ impl Source {
         for (key, given) in std::mem::take(&mut self.values) {
             let meant = known
                 .iter()
-                .map(|row| row.key.replace("<name>", key.split('.').nth(1).unwrap_or("default")))
+                .map(|row| {
+                    row.key
+                        .replace("<name>", key.split('.').nth(1).unwrap_or("default"))
+                })
                 .map(|name| (strsim::jaro_winkler(&name, &key), name))
                 .max_by(|one, other| one.0.total_cmp(&other.0))
                 .filter(|(likeness, _)| *likeness > 0.8);
-            let hint = meant.map(|(_, name)| format!("; did you mean {name}?")).unwrap_or_default();
-            self.fault(format!("{key}: there is no such setting{hint}{}", given.from));
+            let hint = meant
+                .map(|(_, name)| format!("; did you mean {name}?"))
+                .unwrap_or_default();
+            self.fault(format!(
+                "{key}: there is no such setting{hint}{}",
+                given.from
+            ));
         }
     }
 
@@ -136,9 +207,15 @@ fn check<T: Value>(given: &Given, setting: &Setting) -> Result<T, String> {
     let off = T::OPTIONAL && given.form == Form::Text && matches!(given.text.as_str(), "off" | "");
     let form_fits = given.form == Form::Any || given.form == T::FORM || off;
     let value = T::parse(&given.text).filter(|_| form_fits);
-    let shown = if setting.kind.starts_with("secret") { "the value".to_owned() } else { format!("{:?}", given.text) };
+    let shown = if setting.kind.starts_with("secret") {
+        "the value".to_owned()
+    } else {
+        format!("{:?}", given.text)
+    };
     let example = example::<T>(setting);
-    let value = value.ok_or_else(|| format!("{shown} is not a {}{example}", setting.kind).replace("a address", "an address"))?;
+    let value = value.ok_or_else(|| {
+        format!("{shown} is not a {}{example}", setting.kind).replace("a address", "an address")
+    })?;
     match (setting.bounds, value.amount()) {
         (Some((low, high)), Some(amount)) if amount < low || amount > high => {
             Err(format!("{shown} is not in {low} to {high}{example}"))
@@ -151,10 +228,14 @@ fn check<T: Value>(given: &Given, setting: &Setting) -> Result<T, String> {
 fn example<T: Value>(setting: &Setting) -> String {
     let right = match (setting.default, setting.kind) {
         ("off" | "", "list of networks") => Some("[\"10.0.0.0/8\"]".to_owned()),
-        ("off", kind) if kind.starts_with("secret") => Some("the output of `openssl rand -base64 32`".to_owned()),
+        ("off", kind) if kind.starts_with("secret") => {
+            Some("the output of `openssl rand -base64 32`".to_owned())
+        }
         ("off", "path") => Some("\"/etc/smart-summary/pepper\"".to_owned()),
         ("off", "whole number") => Some("1000000, or \"off\"".to_owned()),
         (default, _) => T::parse(default).and_then(|value| value.write()),
     };
-    right.map(|right| format!("; for instance {right}")).unwrap_or_default()
+    right
+        .map(|right| format!("; for instance {right}"))
+        .unwrap_or_default()
 }

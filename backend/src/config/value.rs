@@ -76,7 +76,8 @@ impl Value for String {
     const KIND: &'static str = "text";
     const FORM: Form = Form::Text;
     fn parse(text: &str) -> Option<Self> {
-        let fits = !text.trim().is_empty() && text.len() <= 1024 && !text.chars().any(char::is_control);
+        let fits =
+            !text.trim().is_empty() && text.len() <= 1024 && !text.chars().any(char::is_control);
         fits.then(|| text.to_owned())
     }
     fn write(&self) -> Option<String> {
@@ -110,7 +111,9 @@ impl Value for IpNet {
     const KIND: &'static str = "network";
     const FORM: Form = Form::Text;
     fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(Self::from))
+        text.parse()
+            .ok()
+            .or_else(|| text.parse::<std::net::IpAddr>().ok().map(Self::from))
     }
     fn write(&self) -> Option<String> {
         Some(quoted(&self.to_string()))
@@ -121,7 +124,11 @@ impl Value for Vec<IpNet> {
     const KIND: &'static str = "list of networks";
     const FORM: Form = Form::List;
     fn parse(text: &str) -> Option<Self> {
-        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(IpNet::parse).collect()
+        text.split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(IpNet::parse)
+            .collect()
     }
     fn write(&self) -> Option<String> {
         let written: Option<Vec<_>> = self.iter().map(Value::write).collect();
@@ -134,10 +141,15 @@ impl<T: Value> Value for Option<T> {
     const FORM: Form = T::FORM;
     const OPTIONAL: bool = true;
     fn parse(text: &str) -> Option<Self> {
-        if matches!(text, "off" | "") { Some(None) } else { T::parse(text).map(Some) }
+        if matches!(text, "off" | "") {
+            Some(None)
+        } else {
+            T::parse(text).map(Some)
+        }
     }
     fn write(&self) -> Option<String> {
-        self.as_ref().map_or_else(|| Some(quoted("off")), Value::write)
+        self.as_ref()
+            .map_or_else(|| Some(quoted("off")), Value::write)
     }
     fn amount(&self) -> Option<u64> {
         self.as_ref().and_then(Value::amount)
@@ -230,16 +242,26 @@ pub enum LogFormat {
 }
 
 words!(
-    LogLevel, "error, warn, info, debug or trace",
-    LogLevel::Error = "error", LogLevel::Warn = "warn", LogLevel::Info = "info", LogLevel::Debug = "debug",
+    LogLevel,
+    "error, warn, info, debug or trace",
+    LogLevel::Error = "error",
+    LogLevel::Warn = "warn",
+    LogLevel::Info = "info",
+    LogLevel::Debug = "debug",
     LogLevel::Trace = "trace"
 );
 words!(
-    LogFormat, "json, text or auto",
-    LogFormat::Json = "json", LogFormat::Text = "text", LogFormat::Auto = "auto"
+    LogFormat,
+    "json, text or auto",
+    LogFormat::Json = "json",
+    LogFormat::Text = "text",
+    LogFormat::Auto = "auto"
 );
 words!(
-    EnginePreference, "auto, glm4v, upstream or extractive",
-    EnginePreference::Auto = "auto", EnginePreference::Glm4v = "glm4v", EnginePreference::Upstream = "upstream",
+    EnginePreference,
+    "auto, glm4v, upstream or extractive",
+    EnginePreference::Auto = "auto",
+    EnginePreference::Glm4v = "glm4v",
+    EnginePreference::Upstream = "upstream",
     EnginePreference::Extractive = "extractive"
 );

@@ -59,16 +59,26 @@ impl Ledger {
                  key_id TEXT NOT NULL, day INTEGER NOT NULL, tokens INTEGER NOT NULL, PRIMARY KEY (key_id, day)
              ) STRICT, WITHOUT ROWID",
         )?;
-        Ok(Self { days: Mutex::default(), store: store.into(), clock })
+        Ok(Self {
+            days: Mutex::default(),
+            store: store.into(),
+            clock,
+        })
     }
 
     /// What the key has used today.
     pub(super) fn today(&self, key: &str) -> Result<Today, Error> {
-        self.with(key, |day| day.used + day.reserved).map(|used| self.as_today(used))
+        self.with(key, |day| day.used + day.reserved)
+            .map(|used| self.as_today(used))
     }
 
     /// Sets tokens aside when the day's budget has them.
-    pub(super) fn reserve(&self, key: &str, tokens: u64, budget: Option<u64>) -> Result<Result<(), Today>, Error> {
+    pub(super) fn reserve(
+        &self,
+        key: &str,
+        tokens: u64,
+        budget: Option<u64>,
+    ) -> Result<Result<(), Today>, Error> {
         let outcome = self.with(key, |day| {
             let taken = day.used.saturating_add(day.reserved);
             if budget.is_some_and(|budget| taken.saturating_add(tokens) > budget) {
@@ -110,10 +120,17 @@ impl Ledger {
             .prepare_cached("SELECT tokens FROM usage WHERE key_id = ?1 AND day = ?2")?
             .query_row(params![key, integer(today)], |row| row.get(0))
             .optional()?;
-        let used = used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default();
+        let used = used
+            .and_then(|used| u64::try_from(used).ok())
+            .unwrap_or_default();
         let day = days.entry(key.to_owned()).or_default();
         // Requests that run over midnight keep what they set aside.
-        *day = Day { day: today, used, reserved: old.reserved, unsaved: 0 };
+        *day = Day {
+            day: today,
+            used,
+            reserved: old.reserved,
+            unsaved: 0,
+        };
         Ok(act(day))
     }
 
@@ -132,7 +149,10 @@ impl Ledger {
             tracing::error!(%error, "used tokens could not be written; they are kept and tried again");
             let mut days = self.lock_days();
             for (key, day, tokens) in unsaved {
-                let entry = days.entry(key).or_insert_with(|| Day { day, ..Day::default() });
+                let entry = days.entry(key).or_insert_with(|| Day {
+                    day,
+                    ..Day::default()
+                });
                 entry.unsaved = entry.unsaved.saturating_add(tokens);
             }
         }
@@ -151,9 +171,13 @@ impl Ledger {
     pub(super) fn sweep(&self) {
         self.write();
         let today = self.clock.now_ms() / DAY_MS;
-        self.lock_days().retain(|_, day| day.day == today || day.unsaved > 0 || day.reserved > 0);
+        self.lock_days()
+            .retain(|_, day| day.day == today || day.unsaved > 0 || day.reserved > 0);
         let oldest = integer(today.saturating_sub(KEEP_DAYS));
-        if let Err(error) = self.lock_store().execute("DELETE FROM usage WHERE day < ?1", [oldest]) {
+        if let Err(error) = self
+            .lock_store()
+            .execute("DELETE FROM usage WHERE day < ?1", [oldest])
+        {
             tracing::warn!(%error, "old days could not be removed from the ledger");
         }
     }
@@ -161,7 +185,11 @@ impl Ledger {
     fn as_today(&self, used: u64) -> Today {
         let now = self.clock.now_ms();
         let resets_at = (now / DAY_MS + 1) * DAY_MS;
-        Today { used, resets_at, resets_in: Duration::from_millis(resets_at - now) }
+        Today {
+            used,
+            resets_at,
+            resets_in: Duration::from_millis(resets_at - now),
+        }
     }
 
     fn lock_days(&self) -> MutexGuard<'_, HashMap<String, Day>> {
@@ -201,7 +229,10 @@ mod tests {
     #[test]
     fn a_restart_forgives_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, clock) = (directory.path().join("usage.sqlite"), Arc::new(ManualClock::at(NOON)));
+        let (path, clock) = (
+            directory.path().join("usage.sqlite"),
+            Arc::new(ManualClock::at(NOON)),
+        );
         let ledger = open(&path, &clock);
         assert!(ledger.reserve("a", 100, Some(150)).unwrap().is_ok());
         ledger.settle("a", 100, 60);
@@ -215,7 +246,10 @@ mod tests {
     #[test]
     fn a_new_day_begins_with_nothing_used() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, clock) = (directory.path().join("usage.sqlite"), Arc::new(ManualClock::at(NOON)));
+        let (path, clock) = (
+            directory.path().join("usage.sqlite"),
+            Arc::new(ManualClock::at(NOON)),
+        );
         let ledger = open(&path, &clock);
         ledger.settle("a", 0, 10);
         let refused = ledger.reserve("a", 1, Some(10)).unwrap().unwrap_err();
@@ -225,7 +259,9 @@ mod tests {
         // Yesterday's tokens were written although nobody called `write`.
         let kept: i64 = open(&path, &clock)
             .lock_store()
-            .query_row("SELECT tokens FROM usage WHERE key_id = 'a'", [], |row| row.get(0))
+            .query_row("SELECT tokens FROM usage WHERE key_id = 'a'", [], |row| {
+                row.get(0)
+            })
             .unwrap();
         assert_eq!(kept, 10);
     }
@@ -233,7 +269,10 @@ mod tests {
     #[test]
     fn two_processes_add_up() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, clock) = (directory.path().join("usage.sqlite"), Arc::new(ManualClock::at(NOON)));
+        let (path, clock) = (
+            directory.path().join("usage.sqlite"),
+            Arc::new(ManualClock::at(NOON)),
+        );
         let (one, other) = (open(&path, &clock), open(&path, &clock));
         one.settle("a", 0, 3);
         other.settle("a", 0, 4);

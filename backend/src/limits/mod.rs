@@ -66,24 +66,42 @@ pub enum Error {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let wait_and = |wait, then: &str| format!("{error}; wait {} s, then {then}.", whole_seconds(wait));
-        let sentence = |text: String| text.replacen("this", "This", 1).replacen("too many", "Too many", 1).replacen("one request", "One request", 1);
+        let wait_and =
+            |wait, then: &str| format!("{error}; wait {} s, then {then}.", whole_seconds(wait));
+        let sentence = |text: String| {
+            text.replacen("this", "This", 1)
+                .replacen("too many", "Too many", 1)
+                .replacen("one request", "One request", 1)
+        };
         match &error {
-            Error::RateLimited { wait, .. } => {
-                Self::new(Code::RateLimited, sentence(wait_and(*wait, "send it again"))).retry_after(*wait)
-            }
-            Error::BudgetUsedUp { wait } => {
-                Self::new(Code::BudgetUsedUp, sentence(wait_and(*wait, "send it again"))).retry_after(*wait)
-            }
-            Error::TooManyFailures { wait } => {
-                Self::new(Code::TooManyFailures, sentence(wait_and(*wait, "mend the key or token"))).retry_after(*wait)
-            }
+            Error::RateLimited { wait, .. } => Self::new(
+                Code::RateLimited,
+                sentence(wait_and(*wait, "send it again")),
+            )
+            .retry_after(*wait),
+            Error::BudgetUsedUp { wait } => Self::new(
+                Code::BudgetUsedUp,
+                sentence(wait_and(*wait, "send it again")),
+            )
+            .retry_after(*wait),
+            Error::TooManyFailures { wait } => Self::new(
+                Code::TooManyFailures,
+                sentence(wait_and(*wait, "mend the key or token")),
+            )
+            .retry_after(*wait),
             Error::TooMuchAtOnce { quota, most, .. } => {
-                let code = if *quota == QuotaKind::Images { Code::TooManyImages } else { Code::ContentTooLong };
+                let code = if *quota == QuotaKind::Images {
+                    Code::TooManyImages
+                } else {
+                    Code::ContentTooLong
+                };
                 Self::new(code, sentence(format!("{error}."))).limit(*most)
             }
-            Error::Ledger(_) => Self::new(Code::StoreUnavailable, "The ledger of tokens does not answer; try again shortly.")
-                .retry_after(Duration::from_secs(1)),
+            Error::Ledger(_) => Self::new(
+                Code::StoreUnavailable,
+                "The ledger of tokens does not answer; try again shortly.",
+            )
+            .retry_after(Duration::from_secs(1)),
         }
     }
 }
@@ -135,7 +153,11 @@ impl TierLimits {
     }
 
     fn quotas(&self) -> [(QuotaKind, &Quota<String>); 3] {
-        [(QuotaKind::Requests, &self.requests), (QuotaKind::Images, &self.images), (QuotaKind::Tokens, &self.tokens)]
+        [
+            (QuotaKind::Requests, &self.requests),
+            (QuotaKind::Images, &self.images),
+            (QuotaKind::Tokens, &self.tokens),
+        ]
     }
 }
 
@@ -147,7 +169,9 @@ impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self(address.to_ipv6_mapped()),
-            IpAddr::V6(address) => Self(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+            IpAddr::V6(address) => Self(Ipv6Addr::from_bits(
+                address.to_bits() & !u128::from(u64::MAX),
+            )),
         }
     }
 }
@@ -157,18 +181,37 @@ impl Limits {
     ///
     /// # Errors
     /// [`Error::Ledger`] when the ledger cannot be opened.
-    pub fn open(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Self, Error> {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every room takes its clock the same way"
+    )]
+    pub fn open(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Error> {
         let mut limits = Self::open_unswept(config, &clock, metrics)?;
         limits.sweeper = Sweeper::start(limits.inner.clone());
         Ok(limits)
     }
 
-    fn open_unswept(config: &Config, clock: &Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Self, Error> {
+    fn open_unswept(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Error> {
         let tracked = config.anonymous.max_tracked;
         let limits_of = |tier: &Tier| Arc::new(TierLimits::new(tier, tracked, clock));
-        let tiers: HashMap<_, _> = config.tiers.iter().map(|(name, tier)| (name.clone(), limits_of(tier))).collect();
+        let tiers: HashMap<_, _> = config
+            .tiers
+            .iter()
+            .map(|(name, tier)| (name.clone(), limits_of(tier)))
+            .collect();
         // A key whose tier was taken out of the configuration has the default's quotas.
-        let fallback = tiers.get("default").cloned().or_else(|| config.tier("default").map(limits_of));
+        let fallback = tiers
+            .get("default")
+            .cloned()
+            .or_else(|| config.tier("default").map(limits_of));
         let fallback = fallback.ok_or(rusqlite::Error::InvalidQuery)?;
         let per_address = |per_minute| Quota::new(per_minute, per_minute, tracked, clock);
         let inner = Inner {
@@ -179,7 +222,10 @@ impl Limits {
             ledger: Ledger::open(&config.data_dir.join("usage.sqlite"), clock.clone())?,
             metrics,
         };
-        Ok(Self { inner: Arc::new(inner), sweeper: Sweeper::default() })
+        Ok(Self {
+            inner: Arc::new(inner),
+            sweeper: Sweeper::default(),
+        })
     }
 
     /// Takes one request of the caller's minute.
@@ -188,9 +234,15 @@ impl Limits {
     /// [`Error::RateLimited`].
     pub fn admit(&self, caller: &Caller) -> Result<Allowance, Error> {
         let tier = self.inner.tier(caller);
-        self.inner.take(QuotaKind::Requests, &tier.requests, &caller.key.id, 1)?;
+        self.inner
+            .take(QuotaKind::Requests, &tier.requests, &caller.key.id, 1)?;
         let (inner, key) = (self.inner.clone(), caller.key.id.clone());
-        Ok(Allowance { inner, tier, key, reserved: Mutex::new(0) })
+        Ok(Allowance {
+            inner,
+            tier,
+            key,
+            reserved: Mutex::new(0),
+        })
     }
 
     /// What the caller's headers say now, also when it was refused.
@@ -204,10 +256,17 @@ impl Limits {
     /// [`Error::Ledger`].
     pub fn usage(&self, caller: &Caller) -> Result<(Vec<LimitUse>, Option<Budget>), Error> {
         let (tier, key) = (self.inner.tier(caller), &caller.key.id);
-        let limits = tier.quotas().into_iter().map(|(kind, quota)| limit_use(kind, quota.per_minute(), quota.level(key)));
+        let limits = tier
+            .quotas()
+            .into_iter()
+            .map(|(kind, quota)| limit_use(kind, quota.per_minute(), quota.level(key)));
         let budget = tier.tokens_per_day.map(|tokens_per_day| {
             let today = self.inner.ledger.today(key)?;
-            Ok::<_, Error>(Budget { tokens_per_day, used: today.used, resets_at: today.resets_at })
+            Ok::<_, Error>(Budget {
+                tokens_per_day,
+                used: today.used,
+                resets_at: today.resets_at,
+            })
         });
         Ok((limits.collect(), budget.transpose()?))
     }
@@ -217,7 +276,12 @@ impl Limits {
     /// # Errors
     /// [`Error::RateLimited`].
     pub fn anonymous(&self, address: IpAddr) -> Result<(), Error> {
-        self.inner.take(QuotaKind::Anonymous, &self.inner.anonymous, &address.into(), 1)
+        self.inner.take(
+            QuotaKind::Anonymous,
+            &self.inner.anonymous,
+            &address.into(),
+            1,
+        )
     }
 
     /// Whether credentials from this address are looked at at all. Asked before they are.
@@ -230,7 +294,9 @@ impl Limits {
             return Ok(());
         }
         self.inner.metrics.limited(QuotaKind::Failures);
-        Err(Error::TooManyFailures { wait: level.more_in })
+        Err(Error::TooManyFailures {
+            wait: level.more_in,
+        })
     }
 
     /// Counts wrong credentials from this address; see [`crate::auth::Error::is_failed_attempt`].
@@ -247,7 +313,10 @@ impl Limits {
 
 impl Inner {
     fn tier(&self, caller: &Caller) -> Arc<TierLimits> {
-        self.tiers.get(&caller.key.tier).unwrap_or(&self.fallback).clone()
+        self.tiers
+            .get(&caller.key.tier)
+            .unwrap_or(&self.fallback)
+            .clone()
     }
 
     fn take<K: std::hash::Hash + Eq + Clone>(
@@ -262,9 +331,11 @@ impl Inner {
                 self.metrics.limited(kind);
                 Error::RateLimited { quota: kind, wait }
             }
-            Refused::Never(most) => {
-                Error::TooMuchAtOnce { quota: kind, asked: u64::from(units), most: u64::from(most) }
-            }
+            Refused::Never(most) => Error::TooMuchAtOnce {
+                quota: kind,
+                asked: u64::from(units),
+                most: u64::from(most),
+            },
         })
     }
 
@@ -272,15 +343,33 @@ impl Inner {
         let (mut policy, mut limit) = (Vec::with_capacity(4), Vec::with_capacity(4));
         for (kind, quota) in tier.quotas() {
             let (name, level) = (kind.as_str(), quota.level(key));
-            policy.push(format!("\"{name}\";q={};w=60{}", quota.per_minute(), unit(kind)));
-            limit.push(format!("\"{name}\";r={}{}", level.remaining, seconds(level.more_in)));
+            policy.push(format!(
+                "\"{name}\";q={};w=60{}",
+                quota.per_minute(),
+                unit(kind)
+            ));
+            limit.push(format!(
+                "\"{name}\";r={}{}",
+                level.remaining,
+                seconds(level.more_in)
+            ));
         }
         // A ledger that does not answer is told by whoever needs it; the headers go without.
         if let (Some(budget), Ok(today)) = (tier.tokens_per_day, self.ledger.today(key)) {
-            policy.push(format!("\"day\";q={budget};w=86400{}", unit(QuotaKind::Budget)));
-            limit.push(format!("\"day\";r={}{}", budget.saturating_sub(today.used), seconds(today.resets_in)));
+            policy.push(format!(
+                "\"day\";q={budget};w=86400{}",
+                unit(QuotaKind::Budget)
+            ));
+            limit.push(format!(
+                "\"day\";r={}{}",
+                budget.saturating_sub(today.used),
+                seconds(today.resets_in)
+            ));
         }
-        RateLimitHeaders { policy: policy.join(", "), limit: limit.join(", ") }
+        RateLimitHeaders {
+            policy: policy.join(", "),
+            limit: limit.join(", "),
+        }
     }
 
     fn sweep(&self) {
@@ -309,12 +398,22 @@ const fn unit(kind: QuotaKind) -> &'static str {
 
 /// The draft's `t`, in whole seconds and never too early; left out when nothing is to come.
 fn seconds(wait: Duration) -> String {
-    if wait.is_zero() { String::new() } else { format!(";t={}", whole_seconds(wait)) }
+    if wait.is_zero() {
+        String::new()
+    } else {
+        format!(";t={}", whole_seconds(wait))
+    }
 }
 
 fn limit_use(kind: QuotaKind, quota: u32, level: Level) -> LimitUse {
     let reset_ms = u32::try_from(level.full_in.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX);
-    LimitUse { name: kind.as_str().to_owned(), quota, window_seconds: 60, remaining: level.remaining, reset_ms }
+    LimitUse {
+        name: kind.as_str().to_owned(),
+        quota,
+        window_seconds: 60,
+        remaining: level.remaining,
+        reset_ms,
+    }
 }
 
 /// An admitted request: what it takes further is counted here. Dropped without settling, it gives back what it set aside.
@@ -337,7 +436,8 @@ impl Allowance {
     /// # Errors
     /// [`Error::RateLimited`], and [`Error::TooMuchAtOnce`] when waiting would not help.
     pub fn charge_images(&self, count: u32) -> Result<(), Error> {
-        self.inner.take(QuotaKind::Images, &self.tier.images, &self.key, count)
+        self.inner
+            .take(QuotaKind::Images, &self.tier.images, &self.key, count)
     }
 
     /// Sets engine tokens aside, of the minute and of the day: as many as the request can use at most. May be called
@@ -348,10 +448,19 @@ impl Allowance {
     pub fn reserve_tokens(&self, count: u32) -> Result<(), Error> {
         let asked = u64::from(count);
         if let Some(most) = self.tier.tokens_per_day.filter(|most| asked > *most) {
-            return Err(Error::TooMuchAtOnce { quota: QuotaKind::Tokens, asked, most });
+            return Err(Error::TooMuchAtOnce {
+                quota: QuotaKind::Tokens,
+                asked,
+                most,
+            });
         }
-        self.inner.take(QuotaKind::Tokens, &self.tier.tokens, &self.key, count)?;
-        match self.inner.ledger.reserve(&self.key, asked, self.tier.tokens_per_day) {
+        self.inner
+            .take(QuotaKind::Tokens, &self.tier.tokens, &self.key, count)?;
+        match self
+            .inner
+            .ledger
+            .reserve(&self.key, asked, self.tier.tokens_per_day)
+        {
             Ok(Ok(())) => {
                 let mut reserved = self.lock();
                 *reserved = reserved.saturating_add(count);
@@ -360,7 +469,9 @@ impl Allowance {
             Ok(Err(today)) => {
                 self.tier.tokens.give_back(&self.key, count);
                 self.inner.metrics.limited(QuotaKind::Budget);
-                Err(Error::BudgetUsedUp { wait: today.resets_in })
+                Err(Error::BudgetUsedUp {
+                    wait: today.resets_in,
+                })
             }
             Err(error) => {
                 self.tier.tokens.give_back(&self.key, count);
@@ -378,7 +489,9 @@ impl Allowance {
             self.tier.tokens.take_afterwards(&self.key, used - reserved);
         }
         if used > 0 || reserved > 0 {
-            self.inner.ledger.settle(&self.key, u64::from(reserved), u64::from(used));
+            self.inner
+                .ledger
+                .settle(&self.key, u64::from(reserved), u64::from(used));
         }
     }
 
@@ -415,15 +528,24 @@ impl Sweeper {
             let mut seconds = 0_u32;
             while stopped.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
                 seconds = seconds.wrapping_add(1);
-                if seconds % 30 == 0 { inner.sweep() } else { inner.ledger.write() }
+                if seconds.is_multiple_of(30) {
+                    inner.sweep();
+                } else {
+                    inner.ledger.write();
+                }
             }
             inner.ledger.write();
         };
-        let thread = std::thread::Builder::new().name("limits".to_owned()).spawn(run);
+        let thread = std::thread::Builder::new()
+            .name("limits".to_owned())
+            .spawn(run);
         if let Err(error) = &thread {
             tracing::error!(%error, "limits cannot be swept, and tokens are written only at the end");
         }
-        Self { stop: Some(stop), thread: thread.ok() }
+        Self {
+            stop: Some(stop),
+            thread: thread.ok(),
+        }
     }
 }
 

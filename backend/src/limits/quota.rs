@@ -26,7 +26,11 @@ pub(super) struct Quota<K: Hash + Eq + Clone> {
 
 impl<K: Hash + Eq + Clone> std::fmt::Debug for Quota<K> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Quota({} a minute, {} at once)", self.per_minute, self.burst)
+        write!(
+            formatter,
+            "Quota({} a minute, {} at once)",
+            self.per_minute, self.burst
+        )
     }
 }
 
@@ -52,14 +56,36 @@ pub(super) struct Level {
 
 impl<K: Hash + Eq + Clone> Quota<K> {
     /// `max_tracked`: keys that are counted apart; further ones share one cell.
-    pub(super) fn new(per_minute: u32, burst: u32, max_tracked: usize, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        per_minute: u32,
+        burst: u32,
+        max_tracked: usize,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
         let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-        let cells = Cells { max_tracked, inner: Arc::default() };
+        let cells = Cells {
+            max_tracked,
+            inner: Arc::default(),
+        };
         let start = clock.monotonic();
         let quota = governor::Quota::per_minute(per_minute).allow_burst(burst);
-        let limiter = RateLimiter::new(quota, cells.clone(), Ticks { clock: clock.clone(), start });
-        Self { per_minute, burst, limiter, cells, clock: clock.clone(), start }
+        let limiter = RateLimiter::new(
+            quota,
+            cells.clone(),
+            Ticks {
+                clock: clock.clone(),
+                start,
+            },
+        );
+        Self {
+            per_minute,
+            burst,
+            limiter,
+            cells,
+            clock: clock.clone(),
+            start,
+        }
     }
 
     pub(super) fn per_minute(&self) -> u32 {
@@ -68,10 +94,14 @@ impl<K: Hash + Eq + Clone> Quota<K> {
 
     /// Takes `units`, or none of them.
     pub(super) fn take(&self, key: &K, units: u32) -> Result<(), Refused> {
-        let Some(units) = NonZeroU32::new(units) else { return Ok(()) };
+        let Some(units) = NonZeroU32::new(units) else {
+            return Ok(());
+        };
         match self.limiter.check_key_n(key, units) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(until)) => Err(Refused::Wait(until.wait_time_from(self.clock.monotonic().saturating_sub(self.start)))),
+            Ok(Err(until)) => Err(Refused::Wait(
+                until.wait_time_from(self.clock.monotonic().saturating_sub(self.start)),
+            )),
             Err(most) => Err(Refused::Never(most.0)),
         }
     }
@@ -79,13 +109,15 @@ impl<K: Hash + Eq + Clone> Quota<K> {
     /// Gives units back that were taken and not used.
     pub(super) fn give_back(&self, key: &K, units: u32) {
         let back = self.unit().saturating_mul(u64::from(units));
-        self.cells.change(key, |arrival| arrival.saturating_sub(back));
+        self.cells
+            .change(key, |arrival| arrival.saturating_sub(back));
     }
 
     /// Takes units that were already used, even when they are not there: the key waits longer next time.
     pub(super) fn take_afterwards(&self, key: &K, units: u32) {
         let (more, now) = (self.unit().saturating_mul(u64::from(units)), self.now());
-        self.cells.change(key, |arrival| arrival.max(now).saturating_add(more));
+        self.cells
+            .change(key, |arrival| arrival.max(now).saturating_add(more));
     }
 
     pub(super) fn level(&self, key: &K) -> Level {
@@ -93,12 +125,24 @@ impl<K: Hash + Eq + Clone> Quota<K> {
         // GCRA: `arrival` is when the key would be idle again if it had kept to the pace; a burst lets it run ahead.
         let arrival = self.cells.look(key).max(now);
         let ahead = arrival - now;
-        let room = unit.saturating_mul(u64::from(self.burst.get())).saturating_sub(ahead);
-        let remaining = u32::try_from(room / unit).unwrap_or(u32::MAX).min(self.burst.get());
+        let room = unit
+            .saturating_mul(u64::from(self.burst.get()))
+            .saturating_sub(ahead);
+        let remaining = u32::try_from(room / unit)
+            .unwrap_or(u32::MAX)
+            .min(self.burst.get());
         let full = unit.saturating_mul(u64::from(self.burst.get()));
         // Where the key owes more than a whole burst, the first unit is further away than one unit's time.
-        let more = if ahead == 0 { 0 } else { (ahead + unit.saturating_mul(u64::from(remaining) + 1)).saturating_sub(full) };
-        Level { remaining, more_in: Duration::from_nanos(more), full_in: Duration::from_nanos(ahead) }
+        let more = if ahead == 0 {
+            0
+        } else {
+            (ahead + unit.saturating_mul(u64::from(remaining) + 1)).saturating_sub(full)
+        };
+        Level {
+            remaining,
+            more_in: Duration::from_nanos(more),
+            full_in: Duration::from_nanos(ahead),
+        }
     }
 
     /// Forgets cells that are as good as new, and gives the memory back.
@@ -112,11 +156,14 @@ impl<K: Hash + Eq + Clone> Quota<K> {
 
     /// The time that one unit takes, as governor computes it.
     fn unit(&self) -> u64 {
-        u64::try_from((Duration::from_secs(60) / self.per_minute.get()).as_nanos()).unwrap_or(u64::MAX).max(1)
+        u64::try_from((Duration::from_secs(60) / self.per_minute.get()).as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(1)
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.clock.monotonic().saturating_sub(self.start).as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(self.clock.monotonic().saturating_sub(self.start).as_nanos())
+            .unwrap_or(u64::MAX)
     }
 }
 
@@ -149,7 +196,10 @@ struct Inner<K> {
 
 impl<K> Default for Inner<K> {
     fn default() -> Self {
-        Self { apart: HashMap::new(), shared: None }
+        Self {
+            apart: HashMap::new(),
+            shared: None,
+        }
     }
 }
 
@@ -184,7 +234,10 @@ impl<K: Hash + Eq + Clone> Cells<K> {
 impl<K: Hash + Eq + Clone> Inner<K> {
     fn cell(&self, key: &K, max_tracked: usize) -> Option<u64> {
         let full = self.apart.len() >= max_tracked;
-        self.apart.get(key).copied().or(if full { self.shared } else { None })
+        self.apart
+            .get(key)
+            .copied()
+            .or(if full { self.shared } else { None })
     }
 
     fn put(&mut self, key: &K, value: u64, max_tracked: usize) {
@@ -247,7 +300,9 @@ mod tests {
         let (quota, clock) = quota(60, 10, 10);
         quota.take(&1, 10).unwrap();
         for units in [1, 4, 10, 3] {
-            let Err(Refused::Wait(wait)) = quota.take(&1, units) else { panic!("{units} were there") };
+            let Err(Refused::Wait(wait)) = quota.take(&1, units) else {
+                panic!("{units} were there")
+            };
             clock.advance(wait - Duration::from_millis(1));
             assert!(quota.take(&1, units).is_err(), "{units} came early");
             clock.advance(Duration::from_millis(1));
@@ -269,7 +324,10 @@ mod tests {
             clock.advance(Duration::from_millis(step * 37 % 900));
             let level = quota.level(&1);
             if level.remaining < 7 {
-                assert!(matches!(quota.take(&1, level.remaining + 1), Err(Refused::Wait(wait)) if wait == level.more_in), "{level:?}");
+                assert!(
+                    matches!(quota.take(&1, level.remaining + 1), Err(Refused::Wait(wait)) if wait == level.more_in),
+                    "{level:?}"
+                );
             }
             if step % 3 == 0 {
                 assert_eq!(quota.take(&1, level.remaining), Ok(()));
@@ -280,11 +338,32 @@ mod tests {
     #[test]
     fn a_level_fills_up_and_says_when() {
         let (quota, clock) = quota(60, 5, 10);
-        assert_eq!(quota.level(&1), Level { remaining: 5, more_in: Duration::ZERO, full_in: Duration::ZERO });
+        assert_eq!(
+            quota.level(&1),
+            Level {
+                remaining: 5,
+                more_in: Duration::ZERO,
+                full_in: Duration::ZERO
+            }
+        );
         quota.take(&1, 5).unwrap();
-        assert_eq!(quota.level(&1), Level { remaining: 0, more_in: SECOND, full_in: 5 * SECOND });
+        assert_eq!(
+            quota.level(&1),
+            Level {
+                remaining: 0,
+                more_in: SECOND,
+                full_in: 5 * SECOND
+            }
+        );
         clock.advance(2 * SECOND);
-        assert_eq!(quota.level(&1), Level { remaining: 2, more_in: SECOND, full_in: 3 * SECOND });
+        assert_eq!(
+            quota.level(&1),
+            Level {
+                remaining: 2,
+                more_in: SECOND,
+                full_in: 3 * SECOND
+            }
+        );
         clock.advance(3 * SECOND);
         assert_eq!(quota.level(&1).remaining, 5);
     }
@@ -304,7 +383,14 @@ mod tests {
     fn what_was_used_without_asking_is_waited_for() {
         let (quota, clock) = quota(60, 5, 10);
         quota.take_afterwards(&1, 8);
-        assert_eq!(quota.level(&1), Level { remaining: 0, more_in: 4 * SECOND, full_in: 8 * SECOND });
+        assert_eq!(
+            quota.level(&1),
+            Level {
+                remaining: 0,
+                more_in: 4 * SECOND,
+                full_in: 8 * SECOND
+            }
+        );
         assert_eq!(quota.take(&1, 1), Err(Refused::Wait(4 * SECOND)));
         clock.advance(4 * SECOND);
         assert_eq!(quota.take(&1, 1), Ok(()));
@@ -317,7 +403,11 @@ mod tests {
             let _ = quota.take(&key, 1);
         }
         assert_eq!(quota.tracked(), 16);
-        assert_eq!(quota.take(&3, 1), Ok(()), "a key that is tracked keeps its own cell");
+        assert_eq!(
+            quota.take(&3, 1),
+            Ok(()),
+            "a key that is tracked keeps its own cell"
+        );
         assert!(quota.take(&777, 1).is_err(), "the others share one");
         clock.advance(Duration::from_secs(3));
         quota.sweep();

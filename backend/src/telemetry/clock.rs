@@ -20,13 +20,17 @@ pub struct SystemClock {
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 }
 
 impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -45,18 +49,25 @@ pub struct ManualClock {
 impl ManualClock {
     /// Stands at `start_ms` of Unix time.
     pub fn at(start_ms: u64) -> Self {
-        Self { start_ms, passed_ms: AtomicU64::new(0) }
+        Self {
+            start_ms,
+            passed_ms: AtomicU64::new(0),
+        }
     }
 
     /// Moves on.
     pub fn advance(&self, by: Duration) {
-        self.passed_ms.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.passed_ms.fetch_add(
+            u64::try_from(by.as_millis()).unwrap_or(u64::MAX),
+            Ordering::SeqCst,
+        );
     }
 }
 
 impl Clock for ManualClock {
     fn now_ms(&self) -> u64 {
-        self.start_ms.saturating_add(self.passed_ms.load(Ordering::SeqCst))
+        self.start_ms
+            .saturating_add(self.passed_ms.load(Ordering::SeqCst))
     }
 
     fn monotonic(&self) -> Duration {

@@ -22,11 +22,21 @@ pub fn set_up(config: &Log) {
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = if text {
-        lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed()
+        lines
+            .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
+            .boxed()
     } else {
-        lines.json().flatten_event(true).with_current_span(false).with_span_list(true).boxed()
+        lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(true)
+            .boxed()
     };
-    let _ = Registry::default().with(lines.with_filter(filter(config.level))).try_init();
+    let _ = Registry::default()
+        .with(lines.with_filter(filter(config.level)))
+        .try_init();
 }
 
 /// Ours at the level asked for; libraries speak of faults only, unless everything was asked for.
@@ -38,6 +48,13 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let others = if level == LogLevel::Trace { LevelFilter::DEBUG } else { ours.min(LevelFilter::WARN) };
-    Targets::new().with_default(others).with_target("backend", ours).with_target("smart_summary", ours)
+    let others = if level == LogLevel::Trace {
+        LevelFilter::DEBUG
+    } else {
+        ours.min(LevelFilter::WARN)
+    };
+    Targets::new()
+        .with_default(others)
+        .with_target("backend", ours)
+        .with_target("smart_summary", ours)
 }

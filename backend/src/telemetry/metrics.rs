@@ -31,8 +31,9 @@ impl MetricConstructor<Histogram> for Buckets {
 }
 
 /// From an answer out of the cache to one that a model wrote slowly.
-const REQUEST_SECONDS: Buckets =
-    Buckets(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
+const REQUEST_SECONDS: Buckets = Buckets(&[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+]);
 
 macro_rules! label {
     ($(#[$about:meta])* $name:ident { $($(#[$meaning:meta])* $variant:ident = $word:literal,)* }) => {
@@ -134,10 +135,28 @@ const fn priority_name(priority: Priority) -> &'static str {
 /// A status as a label: the contract's own, and nothing a proxy or a scanner could invent.
 const fn status_name(status: u16) -> &'static str {
     match status {
-        200 => "200", 201 => "201", 202 => "202", 204 => "204", 206 => "206", 301..=308 => "3xx",
-        400 => "400", 401 => "401", 403 => "403", 404 => "404", 405 => "405", 406 => "406", 408 => "408",
-        409 => "409", 413 => "413", 415 => "415", 422 => "422", 429 => "429",
-        500 => "500", 502 => "502", 503 => "503", 504 => "504",
+        200 => "200",
+        201 => "201",
+        202 => "202",
+        204 => "204",
+        206 => "206",
+        301..=308 => "3xx",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        405 => "405",
+        406 => "406",
+        408 => "408",
+        409 => "409",
+        413 => "413",
+        415 => "415",
+        422 => "422",
+        429 => "429",
+        500 => "500",
+        502 => "502",
+        503 => "503",
+        504 => "504",
         _ => "other",
     }
 }
@@ -206,19 +225,29 @@ impl Metrics {
     /// An answer has been sent in full, or its head when it is a stream.
     pub fn request(&self, route: Route, status: u16, code: Option<Code>, took: Duration) {
         let code = code.map_or("", Code::as_str);
-        let labels = [("route", route.as_str()), ("status", status_name(status)), ("code", code)];
+        let labels = [
+            ("route", route.as_str()),
+            ("status", status_name(status)),
+            ("code", code),
+        ];
         self.requests.get_or_create(&labels).inc();
-        self.request_seconds.get_or_create(&[("route", route.as_str())]).observe(took.as_secs_f64());
+        self.request_seconds
+            .get_or_create(&[("route", route.as_str())])
+            .observe(took.as_secs_f64());
     }
 
     /// A request was refused.
     pub fn refused(&self, code: Code) {
-        self.refusals.get_or_create(&[("code", code.as_str())]).inc();
+        self.refusals
+            .get_or_create(&[("code", code.as_str())])
+            .inc();
     }
 
     /// A quota said no.
     pub fn limited(&self, quota: QuotaKind) {
-        self.limited.get_or_create(&[("quota", quota.as_str())]).inc();
+        self.limited
+            .get_or_create(&[("quota", quota.as_str())])
+            .inc();
     }
 
     /// How many keys and addresses the limits hold.
@@ -241,52 +270,72 @@ impl Metrics {
     /// How many requests of a priority wait.
     pub fn set_queue_depth(&self, priority: Priority, waiting: usize) {
         let labels = [("priority", priority_name(priority))];
-        self.queue_depth.get_or_create(&labels).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.queue_depth
+            .get_or_create(&labels)
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// A request has left the queue for an engine.
     pub fn queue_wait(&self, priority: Priority, waited: Duration) {
-        self.queue_seconds.get_or_create(&[("priority", priority_name(priority))]).observe(waited.as_secs_f64());
+        self.queue_seconds
+            .get_or_create(&[("priority", priority_name(priority))])
+            .observe(waited.as_secs_f64());
     }
 
     /// The cache was asked.
     pub fn cache(&self, outcome: CacheOutcome) {
-        self.cache.get_or_create(&[("outcome", outcome.as_str())]).inc();
+        self.cache
+            .get_or_create(&[("outcome", outcome.as_str())])
+            .inc();
     }
 
     /// How large the cache is.
     pub fn set_cache_bytes(&self, bytes: u64) {
-        self.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.cache_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// A stage of an engine has ended.
     pub fn stage(&self, engine: EngineName, stage: Stage, took: Duration) {
         let labels = [("engine", engine.as_str()), ("stage", stage.as_str())];
-        self.engine_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+        self.engine_seconds
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
     }
 
     /// Tokens were used.
     pub fn tokens(&self, engine: EngineName, usage: TokenUsage) {
-        let kinds =
-            [("prompt", usage.prompt_tokens), ("image", usage.image_tokens), ("completion", usage.completion_tokens)];
+        let kinds = [
+            ("prompt", usage.prompt_tokens),
+            ("image", usage.image_tokens),
+            ("completion", usage.completion_tokens),
+        ];
         for (kind, count) in kinds {
-            self.tokens.get_or_create(&[("engine", engine.as_str()), ("kind", kind)]).inc_by(u64::from(count));
+            self.tokens
+                .get_or_create(&[("engine", engine.as_str()), ("kind", kind)])
+                .inc_by(u64::from(count));
         }
     }
 
     /// Pictures came in.
     pub fn images(&self, count: usize) {
-        self.images.get_or_create(&[]).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        self.images
+            .get_or_create(&[])
+            .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// A caller left before the answer.
     pub fn cancelled(&self, route: Route) {
-        self.cancelled.get_or_create(&[("route", route.as_str())]).inc();
+        self.cancelled
+            .get_or_create(&[("route", route.as_str())])
+            .inc();
     }
 
     /// A key was looked up.
     pub(crate) fn key_lookup(&self, kept: bool) {
-        self.key_lookups.get_or_create(&[("from", if kept { "memory" } else { "store" })]).inc();
+        self.key_lookups
+            .get_or_create(&[("from", if kept { "memory" } else { "store" })])
+            .inc();
     }
 
     /// Everything, as `application/openmetrics-text; version=1.0.0; charset=utf-8`.
@@ -326,7 +375,12 @@ mod tests {
     #[test]
     fn what_was_counted_is_rendered() {
         let metrics = Metrics::default();
-        metrics.request(Route::Summaries, 429, Some(Code::RateLimited), Duration::from_millis(3));
+        metrics.request(
+            Route::Summaries,
+            429,
+            Some(Code::RateLimited),
+            Duration::from_millis(3),
+        );
         metrics.limited(QuotaKind::Images);
         let running = metrics.enter();
         let text = metrics.render();
@@ -339,7 +393,11 @@ mod tests {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
         drop(running);
-        assert!(metrics.render().contains("smart_summary_requests_in_flight 0"));
+        assert!(
+            metrics
+                .render()
+                .contains("smart_summary_requests_in_flight 0")
+        );
         assert!(text.ends_with("# EOF\n"));
     }
 

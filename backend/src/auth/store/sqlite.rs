@@ -36,7 +36,8 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 "];
 
-const COLUMNS: &str = "id, name, scopes, origins, tier, created_at, expires_at, last_used_at, revoked_at";
+const COLUMNS: &str =
+    "id, name, scopes, origins, tier, created_at, expires_at, last_used_at, revoked_at";
 
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(2);
@@ -57,7 +58,11 @@ impl SqliteStore {
         let mut writer = connect(path)?;
         migrate(&mut writer)?;
         let (readers, watcher) = (connect(path)?.into(), connect(path)?.into());
-        Ok(Self { readers, writers: writer.into(), watcher })
+        Ok(Self {
+            readers,
+            writers: writer.into(),
+            watcher,
+        })
     }
 }
 
@@ -79,7 +84,9 @@ fn migrate(connection: &mut Connection) -> Result<(), Error> {
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let known = i64::try_from(NEWEST).unwrap_or(i64::MAX);
     let done = usize::try_from(found).ok().filter(|done| *done <= NEWEST);
-    let pending = done.and_then(|done| MIGRATIONS.get(done..)).ok_or(Error::StoreTooNew { found, known })?;
+    let pending = done
+        .and_then(|done| MIGRATIONS.get(done..))
+        .ok_or(Error::StoreTooNew { found, known })?;
     for migration in pending {
         transaction.execute_batch(migration)?;
     }
@@ -98,7 +105,11 @@ fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         id: row.get("id")?,
         name: row.get("name")?,
         // A scope or origin that this version does not know allows nothing.
-        scopes: scopes.split(' ').filter_map(ScopeSet::parse).flat_map(ScopeSet::iter).collect(),
+        scopes: scopes
+            .split(' ')
+            .filter_map(ScopeSet::parse)
+            .flat_map(ScopeSet::iter)
+            .collect(),
         origins: origins.split(' ').filter_map(Origin::parse).collect(),
         tier: row.get("tier")?,
         created_at: time(row, "created_at")?.unwrap_or_default(),
@@ -119,7 +130,12 @@ fn integer(time: u64) -> i64 {
 }
 
 fn origins(record: &KeyRecord) -> String {
-    record.origins.iter().map(Origin::as_str).collect::<Vec<_>>().join(" ")
+    record
+        .origins
+        .iter()
+        .map(Origin::as_str)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 impl Store for SqliteStore {
@@ -131,18 +147,26 @@ impl Store for SqliteStore {
             .prepare_cached(&format!("SELECT {COLUMNS} FROM keys WHERE id = ?1"))?
             .query_row([id], record)
             .optional()?;
-        let Some(record) = record else { return Ok(None) };
+        let Some(record) = record else {
+            return Ok(None);
+        };
         let secrets = moment
             .prepare_cached("SELECT digest, expires_at FROM secrets WHERE key_id = ?1")?
-            .query_map([id], |row| Ok(StoredSecret { digest: row.get("digest")?, expires_at: time(row, "expires_at")? }))?
+            .query_map([id], |row| {
+                Ok(StoredSecret {
+                    digest: row.get("digest")?,
+                    expires_at: time(row, "expires_at")?,
+                })
+            })?
             .collect::<Result<_, _>>()?;
         Ok(Some(StoredKey { record, secrets }))
     }
 
     fn list(&self) -> Result<Vec<KeyRecord>, Error> {
         let connection = lock(&self.readers);
-        let mut statement =
-            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM keys ORDER BY created_at DESC, id"))?;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM keys ORDER BY created_at DESC, id"
+        ))?;
         let records = statement.query_map([], record)?.collect::<Result<_, _>>()?;
         Ok(records)
     }
@@ -150,7 +174,8 @@ impl Store for SqliteStore {
     fn insert(&self, record: &KeyRecord, digest: &Digest, only_first: bool) -> Result<bool, Error> {
         let mut connection = lock(&self.writers);
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let any: bool = change.query_row("SELECT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?;
+        let any: bool =
+            change.query_row("SELECT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?;
         if only_first && any {
             return Ok(false);
         }
@@ -194,7 +219,10 @@ impl Store for SqliteStore {
     fn rotate(&self, id: &str, digest: &Digest, now: u64, others_until: u64) -> Result<(), Error> {
         let mut connection = lock(&self.writers);
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        change.execute("DELETE FROM secrets WHERE key_id = ?1 AND expires_at <= ?2", params![id, integer(now)])?;
+        change.execute(
+            "DELETE FROM secrets WHERE key_id = ?1 AND expires_at <= ?2",
+            params![id, integer(now)],
+        )?;
         change.execute(
             "UPDATE secrets SET expires_at = min(coalesce(expires_at, ?2), ?2) WHERE key_id = ?1",
             params![id, integer(others_until)],
@@ -224,8 +252,15 @@ impl Store for SqliteStore {
 
     fn same_pepper(&self, mark: &Digest) -> Result<bool, Error> {
         let connection = lock(&self.writers);
-        connection.execute("INSERT OR IGNORE INTO settings (name, value) VALUES ('pepper', ?1)", [mark])?;
-        let known: Digest = connection.query_row("SELECT value FROM settings WHERE name = 'pepper'", [], |row| row.get(0))?;
+        connection.execute(
+            "INSERT OR IGNORE INTO settings (name, value) VALUES ('pepper', ?1)",
+            [mark],
+        )?;
+        let known: Digest = connection.query_row(
+            "SELECT value FROM settings WHERE name = 'pepper'",
+            [],
+            |row| row.get(0),
+        )?;
         Ok(known == *mark)
     }
 }
@@ -239,8 +274,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.sqlite");
         SqliteStore::open(&path).unwrap();
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        assert!(matches!(SqliteStore::open(&path), Err(Error::StoreTooNew { found: 99, .. })));
+        Connection::open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        assert!(matches!(
+            SqliteStore::open(&path),
+            Err(Error::StoreTooNew { found: 99, .. })
+        ));
     }
 
     #[test]
@@ -252,7 +293,12 @@ mod tests {
         assert!(store.list().unwrap().is_empty());
         for file in std::fs::read_dir(directory.path()).unwrap() {
             let file = file.unwrap();
-            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+            assert_eq!(
+                file.metadata().unwrap().permissions().mode() & 0o077,
+                0,
+                "{:?}",
+                file.path()
+            );
         }
     }
 }

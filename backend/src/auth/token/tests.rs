@@ -48,7 +48,10 @@ impl Tokens {
     #[track_caller]
     fn refuses(&self, token: &str) {
         let outcome = self.verify(token, NOW * 1000);
-        assert!(matches!(outcome, Err(Error::TokenInvalid(_))), "{token:.200}: {outcome:?}");
+        assert!(
+            matches!(outcome, Err(Error::TokenInvalid(_))),
+            "{token:.200}: {outcome:?}"
+        );
     }
 
     fn accepts(&self, claims: &Value) -> bool {
@@ -109,7 +112,8 @@ fn no_signature_or_another_s_is_refused() {
     tokens.refuses(&other.signed(&claims()));
     // Their signature under our header.
     let parts: Vec<_> = good.split('.').collect();
-    let forged = jsonwebtoken::crypto::sign(signed.as_bytes(), &other.signing, Algorithm::EdDSA).unwrap();
+    let forged =
+        jsonwebtoken::crypto::sign(signed.as_bytes(), &other.signing, Algorithm::EdDSA).unwrap();
     tokens.refuses(&format!("{}.{}.{forged}", parts[0], parts[1]));
 }
 
@@ -117,11 +121,17 @@ fn no_signature_or_another_s_is_refused() {
 fn the_public_key_is_no_hmac_secret() {
     let (tokens, _, _directory) = tokens();
     let public = tokens.verifying.try_get_as_bytes().unwrap();
-    for first in [tokens.first_part.clone(), encoded(&json!({"alg": "HS256", "typ": TYPE, "kid": tokens.header.kid}))] {
+    for first in [
+        tokens.first_part.clone(),
+        encoded(&json!({"alg": "HS256", "typ": TYPE, "kid": tokens.header.kid})),
+    ] {
         let signed = format!("{first}.{}", encoded(&claims()));
         let mut mac: Hmac<Sha256> = Hmac::new_from_slice(public).unwrap();
         mac.update(signed.as_bytes());
-        tokens.refuses(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())));
+        tokens.refuses(&format!(
+            "{signed}.{}",
+            URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+        ));
     }
 }
 
@@ -166,10 +176,22 @@ fn other_shapes_are_refused() {
 #[test]
 fn every_claim_is_needed_and_of_its_kind() {
     let (tokens, _, _directory) = tokens();
-    for name in ["iss", "aud", "exp", "nbf", "iat", "jti", "key", "origin", "scope"] {
+    for name in [
+        "iss", "aud", "exp", "nbf", "iat", "jti", "key", "origin", "scope",
+    ] {
         assert!(!tokens.accepts(&without(name)), "without {name}");
-        for value in [json!(null), json!([]), json!({}), json!(true), json!(-1), json!(1.5)] {
-            assert!(!tokens.accepts(&with(&[(name, value.clone())])), "{name} = {value}");
+        for value in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!(true),
+            json!(-1),
+            json!(1.5),
+        ] {
+            assert!(
+                !tokens.accepts(&with(&[(name, value.clone())])),
+                "{name} = {value}"
+            );
         }
     }
     for (name, value) in [
@@ -185,30 +207,44 @@ fn every_claim_is_needed_and_of_its_kind() {
         ("max", json!("9")),
         ("admin", json!(true)),
     ] {
-        assert!(!tokens.accepts(&with(&[(name, value.clone())])), "{name} = {value}");
+        assert!(
+            !tokens.accepts(&with(&[(name, value.clone())])),
+            "{name} = {value}"
+        );
     }
     let twice = claims().to_string().replacen('{', "{\"key\":\"other\",", 1);
     let signed = format!("{}.{}", tokens.first_part, URL_SAFE_NO_PAD.encode(twice));
-    let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &tokens.signing, Algorithm::EdDSA).unwrap();
+    let signature =
+        jsonwebtoken::crypto::sign(signed.as_bytes(), &tokens.signing, Algorithm::EdDSA).unwrap();
     tokens.refuses(&format!("{signed}.{signature}"));
 }
 
 #[test]
 fn a_token_counts_only_in_its_time() {
     let (tokens, _, _directory) = tokens();
-    let outcome = |change: &[(&str, Value)]| match tokens.verify(&tokens.signed(&with(change)), NOW * 1000) {
-        Ok(_) => "accepted",
-        Err(Error::TokenExpired) => "expired",
-        Err(_) => "invalid",
-    };
+    let outcome =
+        |change: &[(&str, Value)]| match tokens.verify(&tokens.signed(&with(change)), NOW * 1000) {
+            Ok(_) => "accepted",
+            Err(Error::TokenExpired) => "expired",
+            Err(_) => "invalid",
+        };
     let at = |name, offset: i64| (name, json!(NOW.saturating_add_signed(offset)));
     for (change, expect) in [
         (vec![at("exp", 900)], "accepted"),
         (vec![at("exp", 901)], "invalid"),
         (vec![("exp", json!(u64::MAX))], "invalid"),
-        (vec![at("iat", -100), at("nbf", -100), at("exp", -4)], "accepted"),
-        (vec![at("iat", -100), at("nbf", -100), at("exp", -5)], "expired"),
-        (vec![("exp", json!(0)), ("iat", json!(0)), ("nbf", json!(0))], "expired"),
+        (
+            vec![at("iat", -100), at("nbf", -100), at("exp", -4)],
+            "accepted",
+        ),
+        (
+            vec![at("iat", -100), at("nbf", -100), at("exp", -5)],
+            "expired",
+        ),
+        (
+            vec![("exp", json!(0)), ("iat", json!(0)), ("nbf", json!(0))],
+            "expired",
+        ),
         (vec![at("nbf", 5)], "accepted"),
         (vec![at("nbf", 6)], "invalid"),
         (vec![at("iat", 5)], "accepted"),
@@ -222,14 +258,24 @@ fn a_token_counts_only_in_its_time() {
 #[test]
 fn scopes_that_are_none_of_ours_are_refused() {
     let (tokens, _, _directory) = tokens();
-    let claims = tokens.verify(&tokens.signed(&with(&[("scope", json!("summaries:write root"))])), NOW * 1000).unwrap();
+    let claims = tokens
+        .verify(
+            &tokens.signed(&with(&[("scope", json!("summaries:write root"))])),
+            NOW * 1000,
+        )
+        .unwrap();
     assert!(matches!(claims.scopes(), Err(Error::TokenInvalid(_))));
 }
 
 #[test]
 fn the_key_lasts_over_a_restart_and_a_broken_one_is_told() {
     let (tokens, config, directory) = tokens();
-    assert!(Tokens::open(&config).unwrap().verify(&tokens.signed(&claims()), NOW * 1000).is_ok());
+    assert!(
+        Tokens::open(&config)
+            .unwrap()
+            .verify(&tokens.signed(&claims()), NOW * 1000)
+            .is_ok()
+    );
     std::fs::write(directory.path().join("token-signing.key"), "no key").unwrap();
     let error = Tokens::open(&config).unwrap_err().to_string();
     assert!(error.contains("delete it"), "{error}");
@@ -239,15 +285,29 @@ fn the_key_lasts_over_a_restart_and_a_broken_one_is_told() {
 fn counted_tokens_are_bounded_and_a_full_table_opens_no_door() {
     let (tokens, _, _directory) = tokens();
     let claims = |name: usize, exp: u64| {
-        let value = with(&[("jti", json!(name.to_string())), ("exp", json!(exp)), ("max", json!(1))]);
+        let value = with(&[
+            ("jti", json!(name.to_string())),
+            ("exp", json!(exp)),
+            ("max", json!(1)),
+        ]);
         Some(serde_json::from_value::<Claims>(value).unwrap())
     };
     for name in 0..MAX_COUNTED {
-        tokens.count_use(claims(name, NOW + 300).as_ref(), NOW * 1000).unwrap();
+        tokens
+            .count_use(claims(name, NOW + 300).as_ref(), NOW * 1000)
+            .unwrap();
     }
-    assert!(matches!(tokens.count_use(claims(MAX_COUNTED, NOW + 300).as_ref(), NOW * 1000), Err(Error::TooManyTokens)));
-    assert!(matches!(tokens.count_use(claims(0, NOW + 300).as_ref(), NOW * 1000), Err(Error::TokenUsedUp)));
+    assert!(matches!(
+        tokens.count_use(claims(MAX_COUNTED, NOW + 300).as_ref(), NOW * 1000),
+        Err(Error::TooManyTokens)
+    ));
+    assert!(matches!(
+        tokens.count_use(claims(0, NOW + 300).as_ref(), NOW * 1000),
+        Err(Error::TokenUsedUp)
+    ));
     let later = (NOW + 400) * 1000;
-    tokens.count_use(claims(MAX_COUNTED, NOW + 600).as_ref(), later).unwrap();
+    tokens
+        .count_use(claims(MAX_COUNTED, NOW + 600).as_ref(), later)
+        .unwrap();
     assert_eq!(tokens.uses.lock().unwrap().counted.len(), 1);
 }
