@@ -1,0 +1,57 @@
+//! [`Caller`] to [`Allowance`], still before the body is read; and the RateLimit headers on the way out.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::HeaderMap;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use std::future::{Ready, ready};
+
+use super::caller::{Access, identify, state};
+use super::headers;
+use super::problem::Failure;
+use crate::auth::Caller;
+use crate::limits::{Allowance, Limits};
+
+/// A caller within its limits. One request was charged.
+pub(super) struct Admitted {
+    pub(super) caller: Caller,
+    pub(super) allowance: Allowance,
+}
+
+/// [`Admitted`] to a route that only reads: a token may come without `Origin`.
+pub(super) struct AdmittedReader(pub(super) Admitted);
+
+impl FromRequest for Admitted {
+    type Error = Failure;
+    type Future = Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(admit(request, Access::Write))
+    }
+}
+
+impl FromRequest for AdmittedReader {
+    type Error = Failure;
+    type Future = Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(admit(request, Access::Read).map(Self))
+    }
+}
+
+fn admit(request: &HttpRequest, access: Access) -> Result<Admitted, Failure> {
+    let caller = identify(request, access)?;
+    let state = state(request)?;
+    // Kept first: a refused caller reads its limits in the answer's headers, too.
+    request.extensions_mut().insert(caller.clone());
+    let allowance = state.limits.admit(&caller)?;
+    Ok(Admitted { caller, allowance })
+}
+
+/// Writes what is left, as it is when the answer leaves.
+pub(super) fn write(request: &HttpRequest, limits: &Limits, to: &mut HeaderMap) {
+    if let Some(caller) = request.extensions().get::<Caller>() {
+        let left = limits.headers(caller);
+        headers::set(to, "ratelimit-policy", &left.policy);
+        headers::set(to, "ratelimit", &left.limit);
+    }
+}

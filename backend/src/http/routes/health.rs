@@ -1,0 +1,49 @@
+//! `/healthz` and `/readyz`.
+
+use actix_web::{HttpResponse, web};
+use api::{EngineStatus, Health, Readiness};
+
+use super::super::State;
+use super::super::problem::Own;
+
+/// Tells that the process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "Operations",
+    responses((status = 200, description = "It does", body = api::Health)),
+)]
+pub(in crate::http) async fn live() -> HttpResponse {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    HttpResponse::Ok().json(Health { status: "ok".to_owned(), version })
+}
+
+/// Tells whether a summary can be had now.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "Operations",
+    responses(
+        (status = 200, description = "It can", body = api::Readiness),
+        (status = 503, description = "It cannot: no engine is ready, the key store does not answer, or the server stops",
+         body = api::Readiness),
+    ),
+)]
+pub(in crate::http) async fn ready(state: web::Data<State>) -> HttpResponse {
+    let engines: Vec<EngineStatus> = state
+        .service
+        .engines()
+        .iter()
+        .map(|engine| EngineStatus {
+            engine: engine.name(),
+            model: engine.model().to_owned(),
+            ready: engine.ready(),
+            sees_images: engine.sees_images(),
+        })
+        .collect();
+    let ready = !state.drain.is_draining() && state.auth.ready() && engines.iter().any(|engine| engine.ready);
+    let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    let mut answer = answer.json(Readiness { ready, engines });
+    answer.extensions_mut().insert(Own);
+    answer
+}

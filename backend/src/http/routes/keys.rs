@@ -1,0 +1,138 @@
+//! `/v1/admin/keys`.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use api::{KeyChange, KeyDraft, KeyList, Scope};
+
+use super::super::State;
+use super::super::allowance::Admitted;
+use super::super::body::small_json;
+use super::super::problem::Failure;
+use crate::auth::{DEFAULT_OVERLAP, Error, Keys};
+
+/// Lists every key.
+#[utoipa::path(
+    get,
+    path = "/v1/admin/keys",
+    tag = "Keys",
+    security(("bearer" = ["admin"])),
+    responses((status = 200, description = "Every key, newest first", body = api::KeyList)),
+)]
+pub(in crate::http) async fn list(admitted: Admitted, state: web::Data<State>) -> Result<HttpResponse, Failure> {
+    let keys = stored(&admitted, &state, |keys| keys.list()).await?;
+    Ok(HttpResponse::Ok().json(KeyList { keys }))
+}
+
+/// Makes a key. Its text is shown here and never again.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/keys",
+    tag = "Keys",
+    security(("bearer" = ["admin"])),
+    request_body = api::KeyDraft,
+    responses((status = 201, description = "The key", body = api::KeyCreated)),
+)]
+pub(in crate::http) async fn create(
+    admitted: Admitted,
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Failure> {
+    require_admin(&admitted)?;
+    let draft: KeyDraft = small_json(&request, payload, state.request_timeout).await?;
+    let created = stored(&admitted, &state, move |keys| keys.create(&draft)).await?;
+    Ok(HttpResponse::Created().json(created))
+}
+
+/// Shows one key.
+#[utoipa::path(
+    get,
+    path = "/v1/admin/keys/{id}",
+    tag = "Keys",
+    security(("bearer" = ["admin"])),
+    params(("id" = String, Path, description = "The key's public part")),
+    responses((status = 200, description = "The key, without its secret", body = api::Key)),
+)]
+pub(in crate::http) async fn show(
+    admitted: Admitted,
+    id: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(stored(&admitted, &state, move |keys| keys.get(&id)).await?))
+}
+
+/// Changes a key; what is absent stays.
+#[utoipa::path(
+    patch,
+    path = "/v1/admin/keys/{id}",
+    tag = "Keys",
+    security(("bearer" = ["admin"])),
+    params(("id" = String, Path, description = "The key's public part")),
+    request_body = api::KeyChange,
+    responses((status = 200, description = "The key as it is now", body = api::Key)),
+)]
+pub(in crate::http) async fn change(
+    admitted: Admitted,
+    id: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Failure> {
+    require_admin(&admitted)?;
+    let change: KeyChange = small_json(&request, payload, state.request_timeout).await?;
+    Ok(HttpResponse::Ok().json(stored(&admitted, &state, move |keys| keys.change(&id, &change)).await?))
+}
+
+/// Withdraws a key, and with it its tokens.
+#[utoipa::path(
+    delete,
+    path = "/v1/admin/keys/{id}",
+    tag = "Keys",
+    security(("bearer" = ["admin"])),
+    params(("id" = String, Path, description = "The key's public part")),
+    responses((status = 200, description = "The key, revoked", body = api::Key)),
+)]
+pub(in crate::http) async fn revoke(
+    admitted: Admitted,
+    id: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(stored(&admitted, &state, move |keys| keys.revoke(&id)).await?))
+}
+
+/// Gives a key another secret; the present one works for a day longer.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/keys/{id}/rotate",
+    tag = "Keys",
+    security(("bearer" = ["admin"])),
+    params(("id" = String, Path, description = "The key's public part")),
+    responses((status = 201, description = "The key with its new secret", body = api::KeyCreated)),
+)]
+pub(in crate::http) async fn rotate(
+    admitted: Admitted,
+    id: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Failure> {
+    let created = stored(&admitted, &state, move |keys| keys.rotate(&id, DEFAULT_OVERLAP)).await?;
+    Ok(HttpResponse::Created().json(created))
+}
+
+fn require_admin(admitted: &Admitted) -> Result<(), Error> {
+    admitted.caller.require_key()?;
+    admitted.caller.require(Scope::Admin)
+}
+
+/// The store writes and syncs: never on a thread that serves connections.
+async fn stored<T: Send + 'static>(
+    admitted: &Admitted,
+    state: &State,
+    work: impl FnOnce(&Keys) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Failure> {
+    require_admin(admitted)?;
+    let keys = Arc::clone(state.auth.keys());
+    let done = tokio::task::spawn_blocking(move || work(&keys)).await;
+    let lost = |_| crate::refusal::Refusal::new(api::Code::Internal, "Something went wrong in the server.");
+    Ok(done.map_err(lost)??)
+}

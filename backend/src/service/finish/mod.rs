@@ -1,0 +1,438 @@
+//! What an engine wrote becomes what a caller gets: within its length, without markup, grounded, masked.
+//!
+//! Field by field, while the engine still writes, so that a streamed field never changes later.
+
+mod clean;
+mod fit;
+mod ground;
+mod mask_pii;
+mod slug;
+mod social;
+
+use api::{AltText, Candidate, Delta, Event, Field, FieldValue, ImageRole, Summary, TokenUsage, Warning, WarningCode};
+use serde_json::Value;
+
+use self::fit::Lengths;
+use self::ground::Source;
+use crate::engines::{Output, Written};
+use crate::intake::Intake;
+
+/// Takes an engine's output and holds what is finished.
+pub(super) struct Finisher {
+    intake: Intake,
+    /// The engine looked at the pixels, so an alt text may say what no word of the article says.
+    sees_images: bool,
+    source: Source,
+    language: String,
+    fields: Fields,
+    warnings: Vec<Warning>,
+}
+
+#[derive(Default)]
+struct Fields {
+    title: Option<String>,
+    meta_description: Option<String>,
+    keywords: Option<Vec<String>>,
+    slug: Option<String>,
+    summary: Option<String>,
+    alt_texts: Option<Vec<AltText>>,
+}
+
+/// What is there at the end.
+pub(super) struct Finished {
+    /// The answer, without what only the caller of the engine knows.
+    pub(super) summary: Summary,
+    /// The fields that are made of others.
+    pub(super) events: Vec<Event>,
+}
+
+impl Finisher {
+    pub(super) fn new(intake: &Intake, sees_images: bool) -> Self {
+        let article = intake.request.article.as_ref();
+        let language = article.and_then(|article| article.language.clone()).filter(|tag| tag != "auto");
+        Self {
+            sees_images,
+            source: Source::of(article, &intake.pictures),
+            language: language.unwrap_or_else(|| "und".to_owned()),
+            fields: Fields::default(),
+            warnings: intake.pictures.iter().flat_map(|picture| picture.warnings.clone()).collect(),
+            intake: intake.clone(),
+        }
+    }
+
+    /// Finishes one output. Gives the event that tells it, when the caller asked for that field.
+    pub(super) fn take(&mut self, output: Output) -> Option<Event> {
+        match output {
+            Output::Language { tag, certain } => {
+                self.take_language(tag, certain);
+                None
+            }
+            Output::Delta(field, text) => self.wants(field).then_some(Event::Delta(Delta { field, text })),
+            Output::Field(written) => {
+                let field = written.field();
+                let value = self.take_field(written);
+                self.wants(field).then(|| Event::Field(FieldValue { name: field, value }))
+            }
+        }
+    }
+
+    /// Makes the derived fields and the answer.
+    pub(super) fn finish(&mut self, candidates: Vec<Candidate>, warnings: Vec<Warning>) -> Finished {
+        self.warnings.extend(warnings);
+        self.check_phrases();
+        let open_graph = self.wants(Field::OpenGraph).then(|| social::open_graph(&self.facts()));
+        let json_ld = self.wants(Field::JsonLd).then(|| social::json_ld(&self.facts()));
+        let value = |name, value: Option<Value>| value.map(|value| Event::Field(FieldValue { name, value }));
+        let events = [
+            value(Field::OpenGraph, open_graph.as_ref().map(|properties| serde_json::json!(properties))),
+            value(Field::JsonLd, json_ld.clone().map(Value::Object)),
+        ];
+        let candidates = self.candidates(candidates);
+        let fields = std::mem::take(&mut self.fields);
+        let wants = |field| self.wants(field);
+        let summary = Summary {
+            id: String::new(),
+            language: self.language.clone(),
+            title: fields.title.filter(|_| wants(Field::Title)),
+            meta_description: fields.meta_description.filter(|_| wants(Field::MetaDescription)),
+            keywords: fields.keywords.filter(|_| wants(Field::Keywords)),
+            slug: fields.slug.filter(|_| wants(Field::Slug)),
+            summary: fields.summary.filter(|_| wants(Field::Summary)),
+            alt_texts: fields.alt_texts.filter(|_| wants(Field::AltTexts)),
+            open_graph,
+            json_ld,
+            candidates,
+            warnings: std::mem::take(&mut self.warnings),
+            engine: api::EngineName::Extractive,
+            model: String::new(),
+            prompt_version: String::new(),
+            cached: false,
+            usage: TokenUsage::default(),
+            timings: api::Timings::default(),
+        };
+        Finished { summary, events: events.into_iter().flatten().collect() }
+    }
+
+    fn wants(&self, field: Field) -> bool {
+        self.intake.request.fields.as_deref().is_none_or(|fields| fields.contains(&field))
+    }
+
+    fn lengths(&self) -> Lengths {
+        Lengths::of(&self.language, &self.intake.request.limits)
+    }
+
+    fn take_language(&mut self, tag: String, certain: bool) {
+        self.language = tag;
+        if !certain && self.intake.request.article.is_some() {
+            self.warn(
+                WarningCode::LanguageUncertain,
+                None,
+                "The article's language could not be told; name it in `article.language`.",
+            );
+        }
+    }
+
+    fn take_field(&mut self, written: Written) -> Value {
+        let lengths = self.lengths();
+        match written {
+            Written::Title(text) => {
+                let text = self.prose(Field::Title, &text, lengths.title);
+                Value::from(self.fields.title.insert(text).as_str())
+            }
+            Written::MetaDescription(text) => {
+                let text = self.prose(Field::MetaDescription, &text, lengths.description);
+                Value::from(self.fields.meta_description.insert(text).as_str())
+            }
+            Written::Summary(text) => {
+                let text = self.prose(Field::Summary, &text, fit::SUMMARY_CHARS);
+                Value::from(self.fields.summary.insert(text).as_str())
+            }
+            Written::Keywords(keywords) => {
+                let keywords = self.keywords(keywords, lengths.keywords);
+                Value::from(self.fields.keywords.insert(keywords).clone())
+            }
+            Written::Slug(text) => {
+                let slug = slug::slug(&text, self.fields.title.as_deref(), &self.language);
+                self.warn_if_empty(Field::Slug, slug.is_empty());
+                Value::from(self.fields.slug.insert(slug).as_str())
+            }
+            Written::AltTexts(alt_texts) => {
+                let alt_texts = self.alt_texts(alt_texts, lengths.alt);
+                serde_json::json!(self.fields.alt_texts.insert(alt_texts))
+            }
+        }
+    }
+
+    /// A text in full: cleaned, masked, fitted, grounded; each change is told.
+    fn prose(&mut self, field: Field, text: &str, max: usize) -> String {
+        let text = self.safe(field, text);
+        let fitted = fit::fit(&text, max, &self.language);
+        if fitted.len() < text.trim_end().len() {
+            self.warn(
+                WarningCode::FieldShortened,
+                Some(field),
+                &format!("The text was longer than {max} characters and was cut."),
+            );
+        }
+        self.warn_if_empty(field, fitted.is_empty());
+        let strange = self.source.unsupported(&fitted, &self.language);
+        if !strange.is_empty() {
+            self.warn(WarningCode::NotInArticle, Some(field), &format!("Not in the article: {}.", strange.join(", ")));
+        }
+        fitted
+    }
+
+    /// Without markup, foreign addresses and foreign private numbers.
+    fn safe(&mut self, field: Field, text: &str) -> String {
+        let text = clean::clean(text, self.source.text());
+        let masked = mask_pii::mask(&text, self.source.text());
+        if masked != text {
+            self.warn(
+                WarningCode::PrivateNumberMasked,
+                Some(field),
+                "A number that looks private and is not in the article was masked.",
+            );
+        }
+        masked
+    }
+
+    fn keywords(&mut self, keywords: Vec<String>, max: usize) -> Vec<String> {
+        let mut seen = std::collections::HashSet::new();
+        let keywords: Vec<String> = keywords
+            .iter()
+            .map(|keyword| self.safe(Field::Keywords, keyword))
+            .filter(|keyword| !keyword.is_empty() && seen.insert(keyword.to_lowercase()))
+            .take(max)
+            .collect();
+        self.warn_if_empty(Field::Keywords, keywords.is_empty());
+        keywords
+    }
+
+    /// One text for each picture, in the request's order, whatever the engine gave.
+    fn alt_texts(&mut self, written: Vec<AltText>, max: usize) -> Vec<AltText> {
+        let mut written: std::collections::HashMap<String, AltText> =
+            written.into_iter().map(|alt| (alt.id.clone(), alt)).collect();
+        let pictures: Vec<(String, ImageRole)> =
+            self.intake.pictures.iter().map(|picture| (picture.id.clone(), picture.role)).collect();
+        let alt_texts = pictures.into_iter().map(|(id, role)| {
+            let text = match (role, written.remove(&id)) {
+                (ImageRole::Decorative, _) | (_, None) => String::new(),
+                (_, Some(alt)) if alt.decorative => String::new(),
+                (_, Some(alt)) => self.alt_text(&alt.text, max),
+            };
+            if text.is_empty() && role == ImageRole::Informative {
+                self.warnings.push(Warning {
+                    code: WarningCode::FieldEmpty,
+                    field: Some(Field::AltTexts),
+                    image: Some(id.clone()),
+                    detail: "Nothing could be said of this picture; write its text yourself.".to_owned(),
+                });
+            }
+            AltText { id, decorative: text.is_empty(), text }
+        });
+        alt_texts.collect()
+    }
+
+    fn alt_text(&mut self, text: &str, max: usize) -> String {
+        let text = self.safe(Field::AltTexts, text);
+        let fitted = fit::fit(&text, max, &self.language);
+        if !self.sees_images {
+            return fitted;
+        }
+        fitted.trim_start_matches(['"', '“']).to_owned()
+    }
+
+    fn candidates(&mut self, candidates: Vec<Candidate>) -> Option<Vec<Candidate>> {
+        let wanted = usize::from(self.intake.request.candidates.unwrap_or(1));
+        if wanted < 2 {
+            return None;
+        }
+        let lengths = self.lengths();
+        let own = Candidate {
+            title: self.fields.title.clone().unwrap_or_default(),
+            meta_description: self.fields.meta_description.clone().unwrap_or_default(),
+        };
+        let mut out = vec![own];
+        for candidate in candidates {
+            let title = self.safe(Field::Title, &candidate.title);
+            let description = self.safe(Field::MetaDescription, &candidate.meta_description);
+            let candidate = Candidate {
+                title: fit::fit(&title, lengths.title, &self.language),
+                meta_description: fit::fit(&description, lengths.description, &self.language),
+            };
+            if !out.contains(&candidate) && out.len() < wanted {
+                out.push(candidate);
+            }
+        }
+        Some(out)
+    }
+
+    fn check_phrases(&mut self) {
+        let guidelines = self.intake.request.guidelines.clone();
+        for phrase in &guidelines.must_include {
+            if self.source.holds(phrase) {
+                continue;
+            }
+            self.warn(
+                WarningCode::MustIncludeMissing,
+                None,
+                &format!("`{}` is not in the article and was left out.", clean::clean(phrase, "")),
+            );
+        }
+        let texts = [
+            (Field::Title, self.fields.title.clone()),
+            (Field::MetaDescription, self.fields.meta_description.clone()),
+            (Field::Keywords, self.fields.keywords.as_ref().map(|keywords| keywords.join("\n"))),
+            (Field::Summary, self.fields.summary.clone()),
+        ];
+        for (field, text) in texts {
+            let text = text.unwrap_or_default().to_lowercase();
+            for phrase in guidelines.avoid.iter().filter(|phrase| text.contains(&phrase.to_lowercase())) {
+                let detail = format!("`{}` could not be avoided.", clean::clean(phrase, ""));
+                self.warn(WarningCode::AvoidPresent, Some(field), &detail);
+            }
+        }
+    }
+
+    fn facts(&self) -> social::Facts<'_> {
+        let article = self.intake.request.article.as_ref();
+        social::Facts {
+            title: self.fields.title.as_deref().unwrap_or_default(),
+            description: self.fields.meta_description.as_deref().unwrap_or_default(),
+            keywords: self.fields.keywords.as_deref().unwrap_or_default(),
+            language: &self.language,
+            url: article.and_then(|article| article.url.as_deref()),
+            brand: self.intake.request.guidelines.brand.as_deref(),
+            alt_texts: self.fields.alt_texts.as_deref().unwrap_or_default(),
+        }
+    }
+
+    fn warn_if_empty(&mut self, field: Field, empty: bool) {
+        if empty && self.wants(field) {
+            self.warn(WarningCode::FieldEmpty, Some(field), "There was too little to write this from.");
+        }
+    }
+
+    fn warn(&mut self, code: WarningCode, field: Option<Field>, detail: &str) {
+        let asked = field.is_none_or(|field| self.wants(field));
+        let known = self.warnings.iter().any(|warning| warning.code == code && warning.field == field && warning.detail == detail);
+        if asked && !known {
+            self.warnings.push(Warning { code, field, image: None, detail: detail.to_owned() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::Picture;
+    use api::{Article, ContentFormat, SummaryRequest};
+
+    fn intake(request: SummaryRequest) -> Intake {
+        let content = "Rye bread needs time. Call 020 7946 0018 or see https://bread.example/rye for more.".to_owned();
+        let article = Article { content, format: ContentFormat::Text, ..Article::default() };
+        Intake { request: SummaryRequest { article: Some(article), ..request }, pictures: vec![] }
+    }
+
+    fn picture(id: &str, role: ImageRole) -> Picture {
+        Picture {
+            id: id.into(),
+            filename: None,
+            caption: None,
+            role,
+            bytes: bytes::Bytes::new(),
+            media_type: "image/png",
+            digest: [0; 32],
+            warnings: vec![],
+        }
+    }
+
+    fn finisher(request: SummaryRequest) -> Finisher {
+        let mut finisher = Finisher::new(&intake(request), true);
+        finisher.take(Output::Language { tag: "en".into(), certain: true });
+        finisher
+    }
+
+    /// The title that comes out, and the codes of the warnings.
+    fn title(text: &str) -> (String, Vec<WarningCode>) {
+        let mut finisher = finisher(SummaryRequest::default());
+        finisher.take(Output::Field(Written::Title(text.into())));
+        let summary = finisher.finish(vec![], vec![]).summary;
+        (summary.title.unwrap(), summary.warnings.iter().map(|warning| warning.code).collect())
+    }
+
+    #[test]
+    fn a_field_within_its_bounds_stays_as_it_is() {
+        assert_eq!(title("Rye bread needs time"), ("Rye bread needs time".into(), vec![]));
+    }
+
+    #[test]
+    fn markup_and_foreign_addresses_go() {
+        let (text, _) = title("<b>Rye</b> bread <script>alert(1)</script> needs time https://evil.example/x");
+        assert_eq!(text, "Rye bread needs time");
+        assert_eq!(title("Rye https://bread.example/rye").0, "Rye https://bread.example/rye");
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_cut_and_said_so() {
+        let (text, warnings) = title(&"rye bread needs time ".repeat(9));
+        assert!(text.chars().count() <= 60, "{text}");
+        assert_eq!(warnings, [WarningCode::FieldShortened]);
+    }
+
+    #[test]
+    fn words_from_nowhere_are_named() {
+        let (_, warnings) = title("Rye bread cures melancholia");
+        assert_eq!(warnings, [WarningCode::NotInArticle]);
+    }
+
+    #[test]
+    fn a_private_number_is_masked_unless_the_article_has_it() {
+        assert_eq!(title("Call 020 7946 0018").0, "Call 020 7946 0018");
+        let (text, warnings) = title("Rye 4111 1111 1111 1111");
+        assert!(!text.contains("4111"), "{text}");
+        assert!(warnings.contains(&WarningCode::PrivateNumberMasked));
+    }
+
+    #[test]
+    fn an_empty_field_is_said_so() {
+        assert_eq!(title("").1, [WarningCode::FieldEmpty]);
+    }
+
+    #[test]
+    fn a_field_that_was_not_asked_for_is_neither_told_nor_given() {
+        let request = SummaryRequest { fields: Some(vec![Field::OpenGraph]), ..SummaryRequest::default() };
+        let mut finisher = finisher(request);
+        assert_eq!(finisher.take(Output::Field(Written::Title("Rye bread".into()))), None);
+        let finished = finisher.finish(vec![], vec![]);
+        assert_eq!((finished.summary.title, finished.events.len()), (None, 1));
+        assert_eq!(finished.summary.open_graph.unwrap()["og:title"], "Rye bread");
+    }
+
+    #[test]
+    fn there_is_one_alt_text_per_picture_in_order() {
+        let mut intake = intake(SummaryRequest::default());
+        intake.pictures = vec![picture("a", ImageRole::Decorative), picture("b", ImageRole::Auto), picture("c", ImageRole::Informative)];
+        let mut finisher = Finisher::new(&intake, true);
+        let alt = |id: &str| AltText { id: id.into(), text: "A loaf".into(), decorative: false };
+        finisher.take(Output::Field(Written::AltTexts(vec![alt("b"), alt("a"), alt("x")])));
+        let summary = finisher.finish(vec![], vec![]).summary;
+        let texts: Vec<_> = summary.alt_texts.unwrap().into_iter().map(|alt| (alt.id, alt.text, alt.decorative)).collect();
+        let expect = [("a", "", true), ("b", "A loaf", false), ("c", "", true)];
+        assert_eq!(texts, expect.map(|(id, text, decorative)| (id.to_owned(), text.to_owned(), decorative)));
+        assert!(summary.warnings.iter().any(|w| w.image.as_deref() == Some("c") && w.code == WarningCode::FieldEmpty));
+    }
+
+    #[test]
+    fn the_first_candidate_is_the_answer_and_none_comes_twice() {
+        let request = SummaryRequest { candidates: Some(3), ..SummaryRequest::default() };
+        let mut finisher = finisher(request);
+        finisher.take(Output::Field(Written::Title("Rye bread".into())));
+        finisher.take(Output::Field(Written::MetaDescription("Rye bread needs time.".into())));
+        let other = |title: &str| Candidate { title: title.into(), meta_description: "Rye bread needs time.".into() };
+        let candidates = vec![other("Rye bread"), other("Bread"), other("Bread"), other("Time")];
+        let titles: Vec<_> =
+            finisher.finish(candidates, vec![]).summary.candidates.unwrap().into_iter().map(|c| c.title).collect();
+        assert_eq!(titles, ["Rye bread", "Bread", "Time"]);
+    }
+}

@@ -1,0 +1,203 @@
+//! What happens to an accepted request, one story per file. Knows neither actix nor any engine's insides.
+
+mod finish;
+mod idempotency;
+mod prompt;
+mod summarize;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{Code, EngineName, EnginePreference, Priority};
+use bytes::Bytes;
+
+use crate::cache::{self, Cache, CacheKey, Salt};
+use crate::config::Config;
+use crate::engines::{self, Registry};
+use crate::intake::{Intake, without_priority};
+use crate::queue::{self, Queue};
+use crate::refusal::Refusal;
+use crate::telemetry::Metrics;
+
+pub use self::idempotency::{Claim, Idempotency, Reservation};
+
+/// Why there is no summary.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No place, or not in time.
+    #[error(transparent)]
+    Queue(#[from] queue::Error),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] engines::Error),
+    /// The engine was not done in time.
+    #[error("the engine was not done within {} ms; try again, or ask for less", .0.as_millis())]
+    Deadline(Duration),
+    /// A fault of ours.
+    #[error("something went wrong in the server; the log has it under this request's id")]
+    Panicked,
+    /// The idempotency key.
+    #[error(transparent)]
+    Idempotency(#[from] idempotency::Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Queue(error) => error.into(),
+            Error::Engine(error) => error.into(),
+            Error::Deadline(_) => Self::new(Code::DeadlineExceeded, error.to_string()),
+            Error::Panicked => Self::new(Code::Internal, error.to_string()),
+            Error::Idempotency(error) => error.into(),
+        }
+    }
+}
+
+/// A request that may be worked on: who asks, and what.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// The key's id. Cached answers, turns in the queue and idempotency keys are its own.
+    pub tenant: String,
+    /// What is asked.
+    pub intake: Intake,
+}
+
+/// The service; a clone is the same service.
+#[derive(Clone)]
+pub struct Service {
+    cache: Cache,
+    salt: Salt,
+    engines: Registry,
+    /// One line per engine: a slow model does not hold up the embedded engine.
+    queues: Arc<[(EngineName, Queue)]>,
+    deadlines: Deadlines,
+    degrade: bool,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Deadlines {
+    interactive: Duration,
+    batch: Duration,
+}
+
+impl Service {
+    /// A service of `engines`. Work is spawned on `runtime`.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn new(
+        config: &Config,
+        engines: Registry,
+        metrics: Arc<Metrics>,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, getrandom::Error> {
+        let max_running = if config.queue.max_running == 0 { threads(config) } else { config.queue.max_running };
+        let bounds = queue::Bounds { max_running, max_waiting: config.queue.max_waiting };
+        let cache = cache::Bounds {
+            max_bytes: config.cache.max_bytes,
+            ttl: Duration::from_secs(config.cache.ttl_seconds),
+        };
+        Ok(Self {
+            cache: Cache::new(cache, runtime),
+            salt: Salt::random()?,
+            queues: engines.iter().map(|engine| (engine.name(), Queue::new(bounds))).collect(),
+            engines,
+            deadlines: Deadlines {
+                interactive: Duration::from_millis(config.queue.interactive_deadline_ms),
+                batch: Duration::from_millis(config.queue.batch_deadline_ms),
+            },
+            degrade: config.degrade,
+            metrics,
+        })
+    }
+
+    /// The engines, the one for `auto` first.
+    #[must_use]
+    pub fn engines(&self) -> &Registry {
+        &self.engines
+    }
+
+    /// Engine tokens that the request will cost at most, about; 0 when the engine that would answer uses none.
+    #[must_use]
+    pub fn estimated_tokens(&self, intake: &Intake) -> u32 {
+        let model = self.engines.pick(intake.request.engine).is_ok_and(|engine| engine.sees_images());
+        if !model {
+            return 0;
+        }
+        let chars = intake.request.article.as_ref().map_or(0, |article| article.content.chars().count());
+        // A Latin token is about four characters and a Han token about one and a half; a 1024 x 768 picture is 999
+        // tokens; prompt and answer together are under 1500.
+        u32::try_from(chars / 2 + intake.pictures.len() * 1000 + 1500).unwrap_or(u32::MAX)
+    }
+
+    /// Tells the numbers that change without an event.
+    pub fn measure(&self) {
+        let (_, bytes) = self.cache.size();
+        self.metrics.set_cache_bytes(bytes);
+        let depths = self.queues.iter().map(|(_, queue)| queue.depth());
+        let (interactive, batch) =
+            depths.fold((0, 0), |sum, depth| (sum.0 + depth.interactive, sum.1 + depth.batch));
+        self.metrics.set_queue_depth(Priority::Interactive, interactive);
+        self.metrics.set_queue_depth(Priority::Batch, batch);
+    }
+
+    /// The content address of the answer that `engine` would give.
+    fn address(&self, job: &Job, engine: &dyn engines::Engine) -> CacheKey {
+        let request = without_priority(&job.intake.request);
+        let request = api::SummaryRequest { engine: EnginePreference::Auto, ..request };
+        // These types always serialise; were it not so, no two requests would share an empty text by this salt's use.
+        let request = serde_json::to_vec(&request).unwrap_or_default();
+        let key = self
+            .salt
+            .key("summary")
+            .part(job.tenant.as_bytes())
+            .part(engine.name().as_str().as_bytes())
+            .part(engine.model().as_bytes())
+            .part(engine.prompt_version().as_bytes())
+            .part(&request);
+        job.intake.pictures.iter().fold(key, |key, picture| key.part(&picture.digest)).finish()
+    }
+
+    /// What an idempotency key is bound to: the request as a whole.
+    #[must_use]
+    pub fn fingerprint(&self, job: &Job) -> CacheKey {
+        let request = serde_json::to_vec(&job.intake.request).unwrap_or_default();
+        let key = self.salt.key("fingerprint").part(job.tenant.as_bytes()).part(&request);
+        job.intake.pictures.iter().fold(key, |key, picture| key.part(&picture.digest)).finish()
+    }
+
+    fn deadline(&self, priority: Priority) -> Duration {
+        match priority {
+            Priority::Interactive => self.deadlines.interactive,
+            Priority::Batch => self.deadlines.batch,
+        }
+    }
+}
+
+/// Threads for work that keeps a core busy.
+#[must_use]
+pub fn threads(config: &Config) -> usize {
+    match config.engine.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
+/// A new name for an answer or a request: 128 random bits in hexadecimal.
+#[must_use]
+pub fn new_id() -> String {
+    let mut bytes = [0_u8; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        // An id is a name, not a secret: the time will do.
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        bytes = now.as_nanos().to_le_bytes();
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes of all pictures, for the log.
+#[must_use]
+pub fn picture_bytes(intake: &Intake) -> usize {
+    intake.pictures.iter().map(|picture| Bytes::len(&picture.bytes)).sum()
+}

@@ -1,9 +1,0 @@
-//! What an operator sees: numbers, log lines, and the clock that both share with the rest of the server.
-
-mod clock;
-mod log;
-mod metrics;
-
-pub use clock::{Clock, ManualClock, SystemClock};
-pub use log::set_up as set_up_log;
-pub use metrics::{CacheOutcome, LevelGuard, Metrics, QuotaKind, Route, Stage};
