@@ -1,0 +1,175 @@
+import type { Field, WarningCode } from '../../types.js';
+import type { Messages } from './en.js';
+
+// Chinese has the one plural form `other`, so the number is simply put in.
+const seconds = (ms: number) => `${Math.max(1, Math.ceil(ms / 1000))} 秒`;
+
+const fields: Record<Field, string> = {
+  title: '标题',
+  meta_description: '描述',
+  keywords: '关键词',
+  slug: '网址',
+  alt_texts: '替代文本',
+  summary: '摘要',
+  open_graph: 'Open Graph',
+  json_ld: 'JSON-LD',
+};
+
+const warnings: Record<WarningCode, string> = {
+  image_too_soft: '有图片过于模糊，难以准确描述。',
+  image_first_frame_only: '动图只看了第一帧。',
+  image_truncated: '有图片不完整，缺失的部分未看到。',
+  image_not_seen: '未查看图片；内容来自图注和上下文。',
+  language_uncertain: '无法确定文章的语言。',
+  field_shortened: '已缩短以符合长度。',
+  field_empty: '文章内容不足以生成此项。',
+  not_in_article: '含有文章中没有的词。',
+  must_include_missing: '缺少应出现的词语。',
+  avoid_present: '含有不应出现的词语。',
+  private_number_masked: '已遮盖私人号码。',
+  engine_degraded: '语言模型暂不可用，此结果未使用模型。',
+};
+
+const removedNames: Record<string, string> = {
+  gps: 'GPS 位置',
+  serial_number: '序列号',
+  person: '姓名',
+  date: '日期',
+  camera: '相机型号',
+  maker_note: '厂商注记',
+  thumbnail: '隐藏缩略图',
+  comment: '注释',
+  exif: 'EXIF',
+  xmp: 'XMP',
+  iptc: 'IPTC',
+  color_profile: '色彩配置',
+  trailer: '图片后的数据',
+  other: '其他数据',
+};
+
+/** 简体中文 */
+export const zh: Messages = {
+  tag: 'zh-Hans',
+  panel: '智能摘要',
+  run: '智能摘要',
+  stop: '停止',
+  empty: '请先写点内容或添加一张图片。',
+  fields,
+  warnings,
+  lower: (field) => fields[field],
+  list: (items) => items.join('、'),
+
+  preparing: (name, index, total) => `${name} 第 ${index} 张，共 ${total} 张`,
+  preparingAll: '正在准备图片。',
+  sending: '正在发送。',
+  reading: '正在阅读文章。',
+  writing: '正在撰写。',
+  queued: (position, wait) => `排在第 ${position} 位${wait === undefined ? '' : `，约 ${seconds(wait)}`}。`,
+  tryingAgain: (wait) => `${seconds(wait)}后重试。`,
+
+  draft: '草稿，在本设备上生成',
+  draftReady: '本设备上生成的草稿已就绪。',
+  useDraft: '采用草稿',
+
+  facts: '关于此摘要',
+  languageTip: (name) => `以${name}撰写。`,
+  engine: (model) => model,
+  engineTip: { glm4v: '由能看图的模型撰写。', upstream: '由其他服务的模型撰写。', extractive: '按规则从文章中选取的句子。', device: '在本设备上生成，未发送任何内容。' },
+  thisDevice: '本设备',
+  seconds: (ms) => `${(ms / 1000).toFixed(1)} 秒`,
+  secondsTip: '从请求到最后一个字的时间。',
+  cached: '已缓存',
+  cachedTip: '同一篇文章之前已生成过，未重新计算。',
+
+  pictures: (n) => `图片（${n}）`,
+  leaves: '哪些内容会离开本页',
+  leavesNote: '发送的正是这些图片：已缩小，并去除相机写入的信息。文章正文会一并发送。',
+  sent: (name) => `${name} 实际发送的样子`,
+  bytes: (before, after) => `${before} → ${after}`,
+  removedNames,
+  removed: (list) => `已去除 ${list}`,
+  nothingRemoved: '不含私人信息',
+  soft: '焦点模糊',
+  softTip: '过于模糊，难以准确描述。更清晰的图片能得到更好的替代文本。',
+  notYet: '尚未准备',
+  leftOut: (reason) => `未包含：${reason}`,
+
+  was: (value) => `原为：${value}`,
+  wasAction: (field, value) => `${field}原为：${value}。恢复`,
+  edited: '已编辑',
+  offer: (value) => `新：${value}`,
+  offerAction: (field) => `采用新的${field}`,
+  use: '采用',
+  unchanged: '结果与之前相同。',
+  regenerate: (field) => `重新生成${field}`,
+  accept: (field) => `应用${field}`,
+  chars: (n, max) => `${n} / ${max} 字`,
+  pixels: (n, max) => `${n} / ${max} 像素`,
+  words: (n, max) => `${n} / ${max} 个关键词`,
+  over: (n) => `超出 ${n}`,
+  tooWide: '过宽，会被截断',
+  addKeyword: '添加关键词',
+  removeKeyword: (word) => `删除 ${word}`,
+  altOf: (name) => `${name} 的替代文本`,
+  decorative: '装饰性',
+  decorativeOf: (name) => `${name} 仅作装饰`,
+  notFound: '文章中未找到',
+  support: (field) => `查看${field}的依据`,
+  supportedBy: '文章中：',
+  noSupport: '文章中没有句子支持此内容。',
+  reveal: '在文章中显示',
+  notRevealed: '文章中已没有这句话。',
+  tryAgain: '重试',
+  didNotCome: '未能生成。',
+  partly: (n) => `有 ${n} 项未能生成。`,
+
+  structured: 'Open Graph · JSON-LD',
+  copy: (what) => `复制 ${what}`,
+  copied: '已复制',
+  notCopied: '请选中文本后复制',
+
+  preview: '预览',
+  previewNote: '搜索引擎可能会选用其他文字。',
+  untitled: '无标题',
+
+  apply: (n) => `应用所选（${n}）`,
+  applied: (n) => `已应用 ${n} 项。`,
+  undo: '撤销',
+  undone: '已撤销。',
+  applyFailed: '编辑器未接受这些内容，请重试。',
+
+  ready: (list) => `摘要已就绪：${list}。`,
+  altTexts: (n) => `${n} 条替代文本`,
+  stopped: '已停止。',
+
+  signIn: '重新登录',
+  signedOut: '此编辑器的授权已过期。',
+  forbidden: '您的角色无权执行此操作。',
+  close: '关闭',
+  offline: '没有网络连接。',
+  offlineDraft: '没有网络连接。下面的草稿是在本设备上生成的。',
+  limit: (ms) => (ms === undefined ? '已达上限。' : `已达上限。${seconds(ms)}后再试。`),
+  budget: (ms) => (ms === undefined ? '今日额度已用完。' : `今日额度已用完。${duration(ms)}后再试。`),
+  full: (ms) => (ms === undefined ? '目前没有空位。' : `目前没有空位。${seconds(ms)}后再试。`),
+  dontWait: '不再等待',
+  leaveOut: '去掉此图并重试',
+  imageTooLarge: (name, limit) => `${name} 太大${limit ? `，最多 ${limit}` : ''}。`,
+  imageTooManyPixels: (name, limit) => `${name} 像素过多${limit ? `，最多 ${limit}` : ''}。`,
+  imageUnsupported: (name) => `${name} 不是 JPEG、PNG、WebP 或 GIF。`,
+  imageBroken: (name) => `${name} 无法读取。`,
+  thePicture: '某张图片',
+  tooLong: (limit) => `文章太长，最多 ${limit} 字。`,
+  tooManyImages: (limit) => `一次最多 ${limit} 张图片。`,
+  bodyTooLarge: '文章和图片的总大小超出上限。',
+  tokenFailed: '本站未能给予授权，请稍后重试。',
+  workerFailed: '本页的辅助程序无法加载。请刷新页面或重试。',
+  serverFailed: '服务器未能完成，请重试。',
+  engineOutput: '结果中缺少此项。',
+  otherProblem: () => '请求未被接受。请检查文章和图片后重试。',
+};
+
+function duration(ms: number): string {
+  const minutes = Math.ceil(ms / 60_000);
+  if (minutes < 2) return seconds(ms);
+  return minutes < 120 ? `${minutes} 分钟` : `${Math.round(minutes / 60)} 小时`;
+}

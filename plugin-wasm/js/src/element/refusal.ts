@@ -1,0 +1,83 @@
+import { CODES, LIMITS } from '../generated/api.js';
+import type { SmartSummaryError } from '../error.js';
+import { bytes } from './measure.js';
+import type { Messages } from './messages/index.js';
+import type { Refusal, State } from './state.js';
+
+/** The one thing that a writer can do about a refusal. */
+export type RefusalAction = 'sign-in' | 'close' | 'leave-out' | 'hold' | 'again';
+
+/** What to do: by the error's code, so that it holds in every language. */
+export function actionOf({ error, automatic }: Refusal): RefusalAction {
+  if (automatic) return 'hold';
+  const status = statusOf(error);
+  if (status === 401) return 'sign-in';
+  if (status === 403) return 'close';
+  const aboutPicture = error.image !== undefined && (status === 413 || status === 415 || status === 422);
+  return aboutPicture ? 'leave-out' : 'again';
+}
+
+export function actionLabel(action: RefusalAction, m: Messages): string {
+  return { 'sign-in': m.signIn, close: m.close, 'leave-out': m.leaveOut, hold: m.dontWait, again: m.tryAgain }[action];
+}
+
+/** The error in the reader's words. `left`: milliseconds until a further try makes sense. */
+export function wordsOf(error: SmartSummaryError, m: Messages, state: State, left?: number): string {
+  const limit = error.problem?.limit;
+  const picture = nameOf(error.image, state) ?? m.thePicture;
+  const number = (value: number) => new Intl.NumberFormat(m.tag).format(value);
+  switch (error.code) {
+    case 'offline':
+      return state.draft === undefined ? m.offline : m.offlineDraft;
+    case 'token_failed':
+      return m.tokenFailed;
+    case 'worker_failed':
+      return m.workerFailed;
+    case 'image_too_large':
+      return m.imageTooLarge(picture, bytes(limit ?? LIMITS.max_image_bytes, m.tag));
+    case 'too_many_pixels':
+      return m.imageTooManyPixels(picture, number(limit ?? LIMITS.max_pixels));
+    case 'unsupported_image':
+    case 'not_an_image':
+    case 'unsupported_media_type':
+      return m.imageUnsupported(picture);
+    case 'image_broken':
+      return m.imageBroken(picture);
+    case 'content_too_long':
+      return m.tooLong(number(limit ?? LIMITS.max_content_chars));
+    case 'body_too_large':
+      return m.bodyTooLarge;
+    case 'too_many_images':
+      return m.tooManyImages(limit ?? LIMITS.max_images);
+    case 'nothing_to_read':
+      return m.empty;
+    case 'budget_used_up':
+      return m.budget(left);
+    case 'engine_output':
+      return error.message === '' ? m.engineOutput : m.serverFailed;
+  }
+  switch (statusOf(error)) {
+    case 401:
+      return m.signedOut;
+    case 403:
+      return m.forbidden;
+    case 429:
+      return m.limit(left);
+    case 503:
+      return m.full(left);
+    case 400:
+    case 409:
+    case 422:
+      return m.otherProblem(error.problem?.detail ?? error.message);
+    default:
+      return m.serverFailed;
+  }
+}
+
+function statusOf({ status, code }: SmartSummaryError): number | undefined {
+  return status ?? (CODES as Record<string, number>)[code];
+}
+
+function nameOf(id: string | undefined, { pictures }: State): string | undefined {
+  return pictures.find((picture) => picture.id === id)?.name ?? id;
+}

@@ -1,0 +1,452 @@
+import { SmartSummaryError } from '../error.js';
+import { LIMITS } from '../generated/api.js';
+import type {
+  AltText,
+  Draft,
+  Evidence,
+  Field,
+  Post,
+  PreparedPicture,
+  Progress,
+  Summary,
+  WarningCode,
+} from '../types.js';
+import type { HostValues } from './adapter.js';
+
+/** The fields in the order in which the panel shows them. */
+export const FIELDS = [
+  'title',
+  'meta_description',
+  'keywords',
+  'slug',
+  'alt_texts',
+  'summary',
+  'open_graph',
+  'json_ld',
+] as const satisfies readonly Field[];
+
+/** Fields that are one text. */
+export type TextField = 'title' | 'meta_description' | 'slug' | 'summary';
+export const TEXT_FIELDS = ['title', 'meta_description', 'slug', 'summary'] as const satisfies readonly TextField[];
+
+/** The type of each field's value. */
+export interface Values {
+  title: string;
+  meta_description: string;
+  keywords: string[];
+  slug: string;
+  summary: string;
+  alt_texts: AltText[];
+  open_graph: Record<string, string>;
+  json_ld: Record<string, unknown>;
+}
+
+/** `awaited`: a run will bring it; `writing`: some of it is here; `failed`: it did not come. */
+export type FieldStatus = 'absent' | 'awaited' | 'writing' | 'ready' | 'failed';
+
+/** One field of the panel. */
+export interface FieldState<T> {
+  status: FieldStatus;
+  value?: T;
+  /** As the engine gave it; what the structured data repeat. */
+  made?: T;
+  /** What a later run gave for a field that the writer had edited. */
+  offer?: T;
+  edited: boolean;
+  /** Whether "Apply" takes it. */
+  accepted: boolean;
+  error?: SmartSummaryError;
+  /** What a person should look at. */
+  notes: WarningCode[];
+  /** A new run gave the text that was there already. */
+  unchanged?: boolean;
+}
+
+export type FieldStates = { [F in Field]: FieldState<Values[F]> };
+
+/** One picture of the post. */
+export interface PictureState {
+  id: string;
+  name: string;
+  stage: 'idle' | 'preparing' | 'ready' | 'refused';
+  prepared?: PreparedPicture;
+  error?: SmartSummaryError;
+  /** Of one picture's alt text: whether the writer changed it, whether "Apply" takes it. */
+  altEdited: boolean;
+  altAccepted: boolean;
+}
+
+/** What stands in the way of a run, until it is answered. */
+export interface Refusal {
+  error: SmartSummaryError;
+  /** Unix time in milliseconds from which a further try makes sense. */
+  retryAt?: number;
+  /** The panel will try by itself at `retryAt`. */
+  automatic: boolean;
+}
+
+/** The run that is under way. */
+export interface Run {
+  phase: 'preparing' | 'waiting' | 'writing';
+  wanted: readonly Field[];
+  position?: number;
+  wait_ms?: number;
+}
+
+/** Where the texts came from. */
+export interface Facts {
+  language: string;
+  source: 'device' | Summary['engine'];
+  model: string;
+  total_ms: number;
+  cached: boolean;
+}
+
+export interface State {
+  /** Nothing to read: no words and no picture. */
+  empty: boolean;
+  /** The post's own language tag, or one told by its letters. */
+  language: string;
+  host: HostValues;
+  draft?: Draft;
+  pictures: PictureState[];
+  fields: FieldStates;
+  run?: Run;
+  refusal?: Refusal;
+  /** The last run gave some of its fields and not the others. */
+  partly?: SmartSummaryError;
+  facts?: Facts;
+  /** Keyed by field, or `keywords:` and the keyword. */
+  evidence: Record<string, Evidence>;
+  applied?: { fields: number; undoable: boolean };
+}
+
+/** All that can happen to the panel. */
+export type Action =
+  | { do: 'read'; post: Post; host: HostValues }
+  | { do: 'drafted'; draft: Draft }
+  | { do: 'take-draft' }
+  | { do: 'start'; wanted: readonly Field[] }
+  | { do: 'progress'; progress: Progress }
+  | { do: 'delta'; field: Field; text: string }
+  | { do: 'field'; field: Field; value: unknown }
+  | { do: 'finish'; summary: Summary }
+  | { do: 'stop' }
+  | { do: 'fail'; error: SmartSummaryError; now: number; automatic: boolean }
+  | { do: 'dismiss' }
+  | { do: 'hold' }
+  | { do: 'edit'; field: 'title' | 'meta_description' | 'slug' | 'summary'; value: string }
+  | { do: 'edit-keywords'; value: string[] }
+  | { do: 'edit-alt'; id: string; text?: string; decorative?: boolean }
+  | { do: 'take-offer'; field: Field }
+  | { do: 'accept'; field: Field; on: boolean }
+  | { do: 'accept-alt'; id: string; on: boolean }
+  | { do: 'evidence'; evidence: Record<string, Evidence> }
+  | { do: 'prepared'; pictures: PreparedPicture[] }
+  | { do: 'applied'; fields: number; host: HostValues }
+  | { do: 'undo-gone' }
+  | { do: 'undone'; host: HostValues };
+
+export function initial(): State {
+  const field = () => ({ status: 'absent' as const, edited: false, accepted: false, notes: [] });
+  const fields = Object.fromEntries(FIELDS.map((name) => [name, field()])) as unknown as FieldStates;
+  return { empty: true, language: '', host: {}, pictures: [], fields, evidence: {} };
+}
+
+/** The next state; pure, so that every state can be made in a test. */
+export function reduce(state: State, action: Action): State {
+  switch (action.do) {
+    case 'read':
+      return read(state, action.post, action.host);
+    case 'drafted':
+      return { ...state, draft: action.draft };
+    case 'take-draft':
+      return takeDraft(state);
+    case 'start':
+      return start(state, action.wanted);
+    case 'progress':
+      return state.run === undefined ? state : progressed(state, state.run, action.progress);
+    case 'delta':
+      return state.run === undefined ? state : grown(state, state.run, action.field, action.text);
+    case 'field':
+      return state.run === undefined ? state : arrived(writing(state, state.run), action.field, action.value);
+    case 'finish':
+      return finished(state, action.summary);
+    case 'stop':
+      return settled(state, undefined);
+    case 'fail':
+      return failed(state, action.error, action.now, action.automatic);
+    case 'dismiss':
+      return { ...settled(state, undefined), refusal: undefined, partly: undefined };
+    case 'hold':
+      return state.refusal ? { ...state, refusal: { ...state.refusal, automatic: false } } : state;
+    case 'edit':
+      return withField(state, action.field, { value: action.value, ...EDITED });
+    case 'edit-keywords':
+      return withField(state, 'keywords', { value: action.value, ...EDITED });
+    case 'edit-alt':
+      return editAlt(state, action);
+    case 'take-offer':
+      return takeOffer(state, action.field);
+    case 'accept':
+      return withField(state, action.field, { accepted: action.on });
+    case 'accept-alt':
+      return withPicture(state, action.id, { altAccepted: action.on });
+    case 'evidence':
+      return { ...state, evidence: action.evidence };
+    case 'prepared':
+      return action.pictures.reduce((next, prepared) => withPicture(next, prepared.id, ready(prepared)), state);
+    case 'applied':
+      return { ...state, host: action.host, applied: { fields: action.fields, undoable: true } };
+    case 'undo-gone':
+      return state.applied ? { ...state, applied: { ...state.applied, undoable: false } } : state;
+    case 'undone':
+      return { ...state, host: action.host, applied: undefined };
+  }
+}
+
+const EDITED = { status: 'ready', edited: true, accepted: true, offer: undefined, error: undefined, unchanged: false } as const;
+const RETRYABLE = new Set(['rate_limited', 'too_many_failures', 'overloaded', 'draining', 'engine_unavailable', 'store_unavailable']);
+
+function withField<F extends Field>(state: State, name: F, change: Partial<FieldState<Values[F]>>): State {
+  return { ...state, fields: { ...state.fields, [name]: { ...state.fields[name], ...change } } };
+}
+
+function withPicture(state: State, id: string, change: Partial<PictureState>): State {
+  return { ...state, pictures: state.pictures.map((one) => (one.id === id ? { ...one, ...change } : one)) };
+}
+
+function ready(prepared: PreparedPicture): Partial<PictureState> {
+  return { stage: 'ready', prepared, error: undefined };
+}
+
+function read(state: State, post: Post, host: HostValues): State {
+  const known = new Map(state.pictures.map((picture) => [picture.id, picture]));
+  const pictures = post.images.map(({ id, filename }): PictureState => {
+    const name = filename || id;
+    const was = known.get(id);
+    if (was !== undefined && was.name === name) return was;
+    const altAccepted = !host.alt_texts?.[id];
+    return { id, name, stage: 'idle', altEdited: false, altAccepted };
+  });
+  const empty = textOf(post).trim() === '' && post.images.length === 0;
+  return { ...state, empty, host, pictures, language: languageOf(post), draft: empty ? undefined : state.draft };
+}
+
+function takeDraft(state: State): State {
+  const { draft } = state;
+  if (draft === undefined) return state;
+  const { language, ...values } = draft;
+  let next: State = { ...state, refusal: undefined };
+  for (const name of FIELDS) {
+    const value = values[name as keyof typeof values];
+    if (value !== undefined && value.length > 0) next = arrived(next, name, value);
+  }
+  return { ...next, facts: { language, source: 'device', model: '', total_ms: 0, cached: false } };
+}
+
+function start(state: State, wanted: readonly Field[]): State {
+  let next = state;
+  for (const name of wanted) {
+    const { edited } = state.fields[name];
+    const kept = edited || name === 'alt_texts' ? {} : { status: 'awaited' as const };
+    next = withField(next, name, { ...kept, error: undefined, offer: undefined, unchanged: false, notes: [] });
+  }
+  if (wanted.includes('alt_texts') && state.pictures.length > 0) next = withField(next, 'alt_texts', { status: 'awaited' });
+  const phase = state.pictures.some(({ prepared }) => prepared === undefined) ? 'preparing' : 'waiting';
+  return { ...next, run: { phase, wanted }, refusal: undefined, partly: undefined, applied: undefined };
+}
+
+function progressed(state: State, run: Run, progress: Progress): State {
+  switch (progress.stage) {
+    case 'preparing':
+      return withPicture(state, progress.image, { stage: 'preparing' });
+    case 'prepared':
+      return withPicture(state, progress.picture.id, ready(progress.picture));
+    case 'refused':
+      return withPicture(state, progress.image, { stage: 'refused', error: progress.error });
+    case 'uploading':
+      return { ...state, run: { wanted: run.wanted, phase: 'waiting' } };
+    case 'queued':
+      return { ...state, run: { ...run, phase: 'waiting', position: progress.position, wait_ms: progress.wait_ms } };
+    case 'started':
+      return writing(state, run);
+    case 'retrying':
+      return { ...state, run: { wanted: run.wanted, phase: 'waiting', wait_ms: progress.after_ms } };
+  }
+}
+
+function writing(state: State, { wanted }: Run): State {
+  return state.run?.phase === 'writing' ? state : { ...state, run: { phase: 'writing', wanted } };
+}
+
+function grown(state: State, run: Run, name: Field, text: string): State {
+  const next = writing(state, run);
+  const field = next.fields[name];
+  if (field.edited) return next;
+  if (!isText(name)) return withField(next, name, { status: 'writing' });
+  const before = field.status === 'writing' ? (field.value as string) : '';
+  return withField(next, name, { status: 'writing', value: before + text });
+}
+
+/** A field in full. What the writer edited stays; the new text is offered beside it. */
+function arrived(state: State, name: Field, value: unknown): State {
+  if (name === 'alt_texts') return altsArrived(state, value as AltText[]);
+  const field = state.fields[name];
+  if (field.edited) return withField(state, name, { offer: same(field.value, value) ? undefined : (value as never) });
+  const accepted = field.made === undefined ? isBlank(state.host[name]) : field.accepted;
+  return withField(state, name, {
+    status: 'ready',
+    value: value as never,
+    made: value as never,
+    accepted,
+    unchanged: same(field.made, value),
+  });
+}
+
+function altsArrived(state: State, alts: AltText[]): State {
+  const had = new Map(state.fields.alt_texts.value?.map((alt) => [alt.id, alt]));
+  const keep = new Set(state.pictures.filter(({ altEdited }) => altEdited).map(({ id }) => id));
+  const value = alts.map((alt) => (keep.has(alt.id) ? (had.get(alt.id) ?? alt) : alt));
+  return withField(state, 'alt_texts', { status: 'ready', value, made: alts, accepted: true });
+}
+
+function finished(state: State, summary: Summary): State {
+  const wanted = state.run?.wanted ?? [];
+  let next = state;
+  for (const name of wanted) {
+    const value = summary[name];
+    if (value === undefined || isBlank(value)) continue;
+    const done = name !== 'alt_texts' && same(next.fields[name].made, value) && next.fields[name].status === 'ready';
+    if (!done) next = arrived(next, name, value);
+  }
+  for (const { code, field } of summary.warnings) {
+    if (field !== undefined) next = withField(next, field, { notes: [...new Set([...next.fields[field].notes, code])] });
+  }
+  const { language, engine, model, timings, cached } = summary;
+  const empty = new SmartSummaryError({ code: 'engine_output', message: '' });
+  next = settled(next, empty);
+  return { ...next, facts: { language, source: engine, model, total_ms: timings.total, cached } };
+}
+
+/** Ends the run: what came stays; what did not is as before, or failed when there is a reason. */
+function settled(state: State, reason: SmartSummaryError | undefined): State {
+  let next = state;
+  for (const name of FIELDS) {
+    const field = state.fields[name];
+    if (field.status !== 'awaited' && field.status !== 'writing') continue;
+    if (name === 'alt_texts' && state.pictures.length === 0) {
+      next = withField(next, name, { status: 'absent' });
+    } else if (reason !== undefined) {
+      next = withField(next, name, { status: 'failed', value: field.made as never, error: reason });
+    } else {
+      next = withField(next, name, { status: field.made === undefined ? 'absent' : 'ready', value: field.made as never });
+    }
+  }
+  const pictures = next.pictures.map((one) => (one.stage === 'preparing' ? { ...one, stage: 'idle' as const } : one));
+  return { ...next, pictures, run: undefined };
+}
+
+function failed(state: State, error: SmartSummaryError, now: number, automatic: boolean): State {
+  const wanted = state.run?.wanted ?? [];
+  const some = wanted.some((name) => state.fields[name].status === 'ready' && !state.fields[name].edited);
+  if (some && state.run?.phase === 'writing') return { ...settled(state, error), partly: error };
+  const next = settled(state, undefined);
+  const wait = error.retry_after_ms;
+  const retryAt = wait === undefined ? undefined : now + wait;
+  const again = automatic && retryAt !== undefined && RETRYABLE.has(error.code);
+  return { ...next, refusal: { error, retryAt, automatic: again } };
+}
+
+function editAlt(state: State, { id, text, decorative }: { id: string; text?: string; decorative?: boolean }): State {
+  const value = (state.fields.alt_texts.value ?? []).map((alt) => {
+    if (alt.id !== id) return alt;
+    return { ...alt, ...(text !== undefined && { text }), ...(decorative !== undefined && { decorative }) };
+  });
+  const next = withField(state, 'alt_texts', { value, status: 'ready' });
+  return withPicture(next, id, { altEdited: true, altAccepted: true });
+}
+
+function takeOffer(state: State, name: Field): State {
+  const { offer } = state.fields[name];
+  if (offer === undefined) return state;
+  return withField(state, name, { value: offer as never, made: offer as never, offer: undefined, edited: false });
+}
+
+/** What "Apply" hands to the host. */
+export function selected(state: State): HostValues {
+  const values: Record<string, unknown> = {};
+  for (const name of FIELDS) {
+    const { value, accepted, status } = state.fields[name];
+    if (name === 'alt_texts' || !accepted || status !== 'ready' || isBlank(value)) continue;
+    values[name] = name === 'open_graph' || name === 'json_ld' ? structured(state, name) : value;
+  }
+  const alts = acceptedAlts(state);
+  if (alts.length > 0) values.alt_texts = Object.fromEntries(alts.map(({ id, text, decorative }) => [id, decorative ? '' : text]));
+  return values as HostValues;
+}
+
+function acceptedAlts(state: State): AltText[] {
+  const { status, value } = state.fields.alt_texts;
+  if (status !== 'ready') return [];
+  const on = new Set(state.pictures.filter(({ altAccepted }) => altAccepted).map(({ id }) => id));
+  return (value ?? []).filter(({ id, text, decorative }) => on.has(id) && (decorative || text.trim() !== ''));
+}
+
+/** The structured data with the writer's words in place of the engine's. */
+export function structured<F extends 'open_graph' | 'json_ld'>(state: State, name: F): Values[F] | undefined {
+  const { value } = state.fields[name];
+  if (value === undefined) return undefined;
+  const words = new Map<unknown, string>();
+  for (const field of TEXT_FIELDS) {
+    const { made, value: now } = state.fields[field];
+    if (made && now && made !== now) words.set(made, now);
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, text]) => [key, words.get(text) ?? text])) as Values[F];
+}
+
+/** Whether any field has something to show. */
+export function hasFields(state: State): boolean {
+  return FIELDS.some((name) => state.fields[name].status === 'failed' || !isBlank(state.fields[name].value));
+}
+
+/** The tag whose limits hold: the answer's, else the draft's, else the post's. */
+export function languageTag(state: State): string {
+  return state.facts?.language ?? state.draft?.language ?? state.language;
+}
+
+/** Whether the language's characters take two columns, as the server's table of lengths has it. */
+export function isWide(language: string): boolean {
+  return ['zh', 'ja', 'ko', 'yue'].includes(language.toLowerCase().split(/[-_]/)[0] ?? '');
+}
+
+export function limits(state: State) {
+  return isWide(languageTag(state)) ? LIMITS.wide : LIMITS.narrow;
+}
+
+export function isBlank(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  if (typeof value === 'string') return value.trim() === '';
+  return (Array.isArray(value) ? value.length : Object.keys(value).length) === 0;
+}
+
+function isText(name: Field): name is TextField {
+  return (TEXT_FIELDS as readonly Field[]).includes(name);
+}
+
+function same(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** The post's words. Good enough to tell whether there are any; the server reads properly. */
+export function textOf({ content, format }: Post): string {
+  return format === 'html' ? content.replace(/<[^>]*>|&nbsp;/g, ' ') : content;
+}
+
+function languageOf(post: Post): string {
+  if (post.language !== undefined && post.language !== 'auto') return post.language;
+  const text = textOf(post).slice(0, 2000);
+  const wide = text.match(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/gu)?.length ?? 0;
+  const letters = text.match(/\p{L}/gu)?.length ?? 0;
+  return wide * 3 > letters ? 'zh' : '';
+}
