@@ -37,21 +37,15 @@ pub struct SmartSummaryError {
     /// The HTTP status, when the server answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The server's own words.
+    /// The server's own words; the TypeScript class takes `field` and `request_id` from here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<Problem>,
+    pub problem: Option<Box<Problem>>,
     /// When to try again, in milliseconds from the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
     /// The picture that is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The request's field that is at fault.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
-    /// Names the request in the server's log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
 }
 
 impl SmartSummaryError {
@@ -63,8 +57,6 @@ impl SmartSummaryError {
             problem: None,
             retry_after_ms: None,
             image: None,
-            field: None,
-            request_id: None,
         }
     }
 
@@ -102,9 +94,7 @@ impl From<Problem> for SmartSummaryError {
             status: Some(problem.status),
             retry_after_ms: problem.retry_after_ms,
             image: problem.image.clone(),
-            field: problem.field.clone(),
-            request_id: Some(problem.request_id.clone()),
-            problem: Some(problem),
+            problem: Some(Box::new(problem)),
         }
     }
 }
@@ -147,7 +137,7 @@ mod tests {
         assert_eq!(json["message"], "Wait 24 seconds.");
         assert_eq!(json["status"], 429);
         assert_eq!(json["retry_after_ms"], 24_000);
-        assert_eq!(json["request_id"], "req-1");
+        assert_eq!(json["problem"]["request_id"], "req-1");
         assert_eq!(json["problem"]["title"], Code::RateLimited.title());
     }
 

@@ -202,7 +202,7 @@ async fn once(
                 );
             }
             Event::Delta(delta) => {
-                if let Some(delta) = delivered.delta(delta) {
+                if let Some(delta) = delivered.delta(&delta) {
                     tell(
                         host,
                         &Told::Delta {

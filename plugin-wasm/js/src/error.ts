@@ -21,8 +21,6 @@ export interface ErrorFacts {
   problem?: Problem;
   retry_after_ms?: number;
   image?: string;
-  field?: string;
-  request_id?: string;
 }
 
 /**
@@ -55,7 +53,7 @@ export class SmartSummaryError extends Error {
   constructor({ code, message, ...facts }: ErrorFacts, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    Object.assign(this, facts);
+    Object.assign(this, facts, facts.problem && { field: facts.problem.field, request_id: facts.problem.request_id });
   }
 }
 

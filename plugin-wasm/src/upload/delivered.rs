@@ -33,7 +33,7 @@ impl Delivered {
 
     /// The part of `delta` that the page does not have yet. When a repeated try words a field otherwise, its text is held
     /// back: the page cannot take back what it shows, and the whole field follows.
-    pub(super) fn delta(&mut self, delta: Delta) -> Option<Delta> {
+    pub(super) fn delta(&mut self, delta: &Delta) -> Option<Delta> {
         let progress = self.fields.entry(delta.field).or_insert_with(|| Progress {
             matched: Some(0),
             ..Progress::default()
@@ -78,7 +78,7 @@ mod tests {
             delivered.rewind();
             let new = deltas.iter().filter_map(|text| {
                 delivered
-                    .delta(Delta {
+                    .delta(&Delta {
                         field: Field::Title,
                         text: (*text).to_owned(),
                     })
