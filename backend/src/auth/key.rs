@@ -49,9 +49,9 @@ impl FirstKey {
 }
 
 impl ApiKey {
-    /// Whether this means to be a key, perhaps with a slip in it.
+    /// Whether this means to be a key, perhaps with a slip in it. A token may have any number of `_`, but always has `.`.
     pub(super) fn looks_like(text: &str) -> bool {
-        text.starts_with("ss_") || text.split('_').count() == 5
+        text.starts_with("ss_") || (text.split('_').count() == 5 && !text.contains('.'))
     }
 
     /// Reads a key.
@@ -218,6 +218,12 @@ mod tests {
         one[31] = 63;
         assert_eq!(base62(&mut one), format!("{}11", "0".repeat(41)));
         assert_eq!(checksum("123456789"), "3jZRME");
+    }
+
+    #[test]
+    fn a_token_with_four_underscores_is_no_key() {
+        assert!(!ApiKey::looks_like("eyJ0.a_b_c.d_e_f"));
+        assert!(ApiKey::looks_like("sx_live_a_b_c") && ApiKey::looks_like("ss_l.ve"));
     }
 
     #[test]
