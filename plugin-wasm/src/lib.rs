@@ -56,6 +56,16 @@ pub fn prepare(bytes: &[u8], options: &str) -> Result<PreparedPicture, JsValue> 
     Ok(PreparedPicture { bytes, facts })
 }
 
+/// Refuses a picture by the length of its file in bytes.
+///
+/// # Errors
+/// `image_too_large`.
+#[cfg(feature = "core")]
+#[wasm_bindgen]
+pub fn admit(bytes: f64) -> Result<(), JsValue> {
+    Ok(prepare::admit(bytes)?)
+}
+
 /// Sends a request and gives the summary as JSON. `options`: JSON of [`options::UploadOptions`]; `request`: JSON of
 /// `SummaryRequest`.
 ///

@@ -48,6 +48,20 @@ pub fn prepare(
     Ok((prepared.bytes, facts))
 }
 
+/// Refuses a file by its length alone, so that a film is not read into memory first.
+///
+/// # Errors
+/// `image_too_large`, with the numbers.
+pub fn admit(bytes: f64) -> Result<(), SmartSummaryError> {
+    let max = imaging::Options::default().max_bytes;
+    let bytes = bytes as usize;
+    if bytes <= max {
+        return Ok(());
+    }
+    let exceeded = imaging::Exceeded::Bytes { bytes, max };
+    Err(imaging::Error::TooLarge { exceeded }.into())
+}
+
 impl Facts {
     fn of(prepared: &Prepared) -> Self {
         Self {
@@ -111,6 +125,15 @@ mod tests {
         )
         .unwrap();
         assert_eq!(facts.width.max(facts.height), 10);
+    }
+
+    #[test]
+    fn a_film_is_refused_by_its_length() {
+        assert_eq!(admit(5e6), Ok(()));
+        assert_eq!(
+            admit(5e9).unwrap_err().code,
+            crate::error::ErrorCode::Server(api::Code::ImageTooLarge)
+        );
     }
 
     #[test]

@@ -41,6 +41,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn signal(this: &Host) -> AbortSignal;
 
+    /// Lets the last try's connection go and gives the signal of the next. The last of all goes when the call ends.
+    #[wasm_bindgen(method, js_name = beginTry)]
+    fn begin_try(this: &Host) -> AbortSignal;
+
     /// The picture of this id, as it was prepared.
     #[wasm_bindgen(method)]
     fn picture(this: &Host, id: &str) -> Option<Blob>;
@@ -223,12 +227,8 @@ async fn once(
                     );
                 }
             }
-            Event::Completed(summary) => {
-                answer.close();
-                return Ok(summary);
-            }
+            Event::Completed(summary) => return Ok(summary),
             Event::Error(problem) => {
-                answer.close();
                 return Err(Failure {
                     error: problem.into(),
                     place: Place::Stream {

@@ -16,7 +16,8 @@ const metadata = execFileSync('cargo', ['metadata', '--format-version', '1', '--
 });
 const { packages } = JSON.parse(metadata);
 const jieba = packages.find(({ name }) => name === 'jieba-rs');
-if (jieba === undefined) throw new Error('jieba-rs is not among the dependencies: where does the dictionary come from?');
+if (jieba === undefined)
+  throw new Error('jieba-rs is not among the dependencies: where does the dictionary come from?');
 
 mkdirSync(out, { recursive: true });
 const words = readFileSync(join(dirname(jieba.manifest_path), 'src/data/dict.txt'));

@@ -18,6 +18,7 @@ import type {
 } from './types.js';
 
 const RETRY = { attempts: 3, max_wait_ms: 30_000 };
+const HOUR_MS = 3_600_000;
 
 /**
  * The page's side. Pictures, upload and draft have workers of their own: a draft does not wait for pictures, and a
@@ -67,10 +68,10 @@ export class Bridge implements SmartSummary {
       {
         kind: 'summarize',
         options: {
-          endpoint: String(this.#options.endpoint),
+          // The page's address is the base, not the worker's.
+          endpoint: new URL(this.#options.endpoint, document.baseURI).href,
           idempotency_key: options.idempotencyKey ?? randomKey(),
-          ...RETRY,
-          ...this.#options.retry,
+          ...patience(this.#options.retry),
         },
         request: requestOf(post, images, this.#options.defaults, options),
         pictures: ready,
@@ -164,6 +165,12 @@ function about(cause: unknown, image: string): SmartSummaryError {
   if (cause instanceof SmartSummaryError) return new SmartSummaryError({ ...cause, message: cause.message, image });
   const message = `the picture could not be read: ${cause instanceof Error ? cause.message : String(cause)}`;
   return new SmartSummaryError({ code: 'image_broken', message, image }, cause);
+}
+
+/** Whole numbers within reason, so that `Infinity` is a way to say "very patient". */
+function patience({ attempts, max_wait_ms } = RETRY): typeof RETRY {
+  const whole = (value: number, most: number) => Math.round(Math.min(Math.max(value, 0), most));
+  return { attempts: whole(attempts, 100), max_wait_ms: whole(max_wait_ms, HOUR_MS) };
 }
 
 /** 128 random bits; `crypto.randomUUID` exists on secure pages only, and some editors are not. */

@@ -3,7 +3,7 @@
 import type { ErrorFacts } from './error.js';
 import type { FromWorker, Job, ToWorker, Told } from './messages.js';
 import type { PreparedPicture } from './types.js';
-import initCore, { prepare, summarize, type Host } from './wasm/core.js';
+import initCore, { admit, prepare, summarize, type Host } from './wasm/core.js';
 import initDraft, { draft, ground, install_dictionary, needs_dictionary } from './wasm/draft.js';
 
 /** How long a draft waits for the dictionary; it comes without, and the next one has it. */
@@ -19,6 +19,7 @@ const scope = self as unknown as Scope;
 /** A call under way. */
 class Call implements Host {
   readonly #stop = new AbortController();
+  #try = new AbortController();
   #token: { resolve(token: string): void; reject(error: Error): void } | undefined;
   pictures = new Map<string, Blob>();
 
@@ -67,12 +68,25 @@ class Call implements Host {
     });
   }
 
+  beginTry(): AbortSignal {
+    this.endTry();
+    this.#try = new AbortController();
+    if (this.signal.aborted) this.#try.abort();
+    return this.#try.signal;
+  }
+
+  /** Lets the connection go, whether or not the answer has ended. */
+  endTry(): void {
+    this.#try.abort();
+  }
+
   picture(id: string): Blob | undefined {
     return this.pictures.get(id);
   }
 
   abort(): void {
     this.#stop.abort();
+    this.endTry();
     this.refuseToken('aborted');
   }
 }
@@ -145,13 +159,24 @@ async function loaded(part: 'core' | 'draft'): Promise<void> {
 }
 
 async function preparePicture(call: Call, { id, blob, options }: Extract<Job, { kind: 'prepare' }>) {
-  const bytes = new Uint8Array(await blob.arrayBuffer());
+  admit(blob.size);
+  const bytes = await bytesOf(blob);
   if (call.signal.aborted) throw plain('aborted', 'the call was stopped');
   const picture = prepare(bytes, JSON.stringify(options));
   const { mime, ...facts } = JSON.parse(picture.facts) as Omit<PreparedPicture, 'id' | 'blob'> & { mime: string };
   const small = new Blob([picture.take()], { type: mime });
   picture.free();
   return { id, blob: small, ...facts } satisfies PreparedPicture;
+}
+
+/** A file may have been moved or changed since it was chosen. */
+async function bytesOf(blob: Blob): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch (cause) {
+    if (hasTrapped(cause)) throw cause;
+    throw plain('image_broken', `the picture could not be read: ${words(cause)}`);
+  }
 }
 
 /** Chinese is read better with its words; without them a draft is still a draft. */
@@ -196,6 +221,7 @@ async function answer(call: Call, job: Job): Promise<void> {
     if (hasTrapped(cause)) scope.postMessage({ call: call.number, say: 'trapped', message: words(cause) });
     else scope.postMessage({ call: call.number, say: 'failed', error: factsOf(cause) });
   } finally {
+    call.endTry();
     calls.delete(call.number);
   }
 }

@@ -65,7 +65,7 @@ impl Call {
         init.set_method("POST");
         init.set_headers(&headers);
         init.set_body(&self.form()?.into());
-        init.set_signal(Some(&host.signal()));
+        init.set_signal(Some(&host.begin_try()));
         init.set_mode(RequestMode::Cors);
         init.set_cache(RequestCache::NoStore);
         // The token is the only credential, and it goes nowhere but to the endpoint.
@@ -146,15 +146,6 @@ impl Answer {
             Ok(piece) => Ok(piece.to_vec()),
             Err(_) => Err(broken("the answer ended before it was complete")),
         }
-    }
-
-    /// Lets the connection go.
-    pub(super) fn close(&self) {
-        // The stream may have ended already; then there is nothing to let go.
-        let cancelled = self.reader.cancel();
-        wasm_bindgen_futures::spawn_local(async move {
-            let _ = JsFuture::from(cancelled.unchecked_into::<Promise>()).await;
-        });
     }
 }
 

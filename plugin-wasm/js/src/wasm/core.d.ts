@@ -7,6 +7,7 @@ export interface Host {
   sleep(ms: number): Promise<void>;
   within<T>(promise: Promise<T>, ms: number): Promise<T>;
   readonly signal: AbortSignal;
+  beginTry(): AbortSignal;
   picture(id: string): Blob | undefined;
 }
 
@@ -17,6 +18,7 @@ export class PreparedPicture {
   free(): void;
 }
 
+export function admit(bytes: number): void;
 export function prepare(bytes: Uint8Array, options: string): PreparedPicture;
 export function summarize(options: string, request: string, host: Host): Promise<string>;
 export default function init(from: { module_or_path: BufferSource }): Promise<unknown>;

@@ -57,7 +57,9 @@ async function answer(request, response, backend) {
 }
 
 function send(response, type, body) {
-  response.writeHead(200, { 'content-type': type, 'content-security-policy': CSP, 'cache-control': 'no-store' }).end(body);
+  response
+    .writeHead(200, { 'content-type': type, 'content-security-policy': CSP, 'cache-control': 'no-store' })
+    .end(body);
 }
 
 async function summarise(name, request, response, { scripts, requests }) {
