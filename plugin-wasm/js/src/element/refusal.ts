@@ -21,8 +21,8 @@ export function actionLabel(action: RefusalAction, m: Messages): string {
   return { 'sign-in': m.signIn, close: m.close, 'leave-out': m.leaveOut, hold: m.dontWait, again: m.tryAgain }[action];
 }
 
-/** The error in the reader's words. `left`: milliseconds until a further try makes sense. */
-export function wordsOf(error: SmartSummaryError, m: Messages, state: State, left?: number): string {
+/** The error in the reader's words. */
+export function wordsOf(error: SmartSummaryError, m: Messages, state: State): string {
   const limit = error.problem?.limit;
   const picture = nameOf(error.image, state) ?? m.thePicture;
   const number = (value: number) => new Intl.NumberFormat(m.tag).format(value);
@@ -52,7 +52,7 @@ export function wordsOf(error: SmartSummaryError, m: Messages, state: State, lef
     case 'nothing_to_read':
       return m.empty;
     case 'budget_used_up':
-      return m.budget(left);
+      return m.budget;
     case 'engine_output':
       return error.message === '' ? m.engineOutput : m.serverFailed;
   }
@@ -62,9 +62,9 @@ export function wordsOf(error: SmartSummaryError, m: Messages, state: State, lef
     case 403:
       return m.forbidden;
     case 429:
-      return m.limit(left);
+      return m.limit;
     case 503:
-      return m.full(left);
+      return m.full;
     case 400:
     case 409:
     case 422:

@@ -68,6 +68,8 @@ export type FieldStates = { [F in Field]: FieldState<Values[F]> };
 export interface PictureState {
   id: string;
   name: string;
+  /** Bytes of the original, when they are at hand; another size is another picture. */
+  size?: number;
   stage: 'idle' | 'preparing' | 'ready' | 'refused';
   prepared?: PreparedPicture;
   error?: SmartSummaryError;
@@ -119,6 +121,7 @@ export interface State {
   /** Keyed by field, or `keywords:` and the keyword. */
   evidence: Record<string, Evidence>;
   applied?: { fields: number; undoable: boolean };
+  applyFailed?: boolean;
 }
 
 /** All that can happen to the panel. */
@@ -144,6 +147,7 @@ export type Action =
   | { do: 'evidence'; evidence: Record<string, Evidence> }
   | { do: 'prepared'; pictures: PreparedPicture[] }
   | { do: 'applied'; fields: number; host: HostValues }
+  | { do: 'apply-failed' }
   | { do: 'undo-gone' }
   | { do: 'undone'; host: HostValues };
 
@@ -165,7 +169,7 @@ export function reduce(state: State, action: Action): State {
     case 'start':
       return start(state, action.wanted);
     case 'progress':
-      return state.run === undefined ? state : progressed(state, state.run, action.progress);
+      return progressed(state, action.progress);
     case 'delta':
       return state.run === undefined ? state : grown(state, state.run, action.field, action.text);
     case 'field':
@@ -197,7 +201,9 @@ export function reduce(state: State, action: Action): State {
     case 'prepared':
       return action.pictures.reduce((next, prepared) => withPicture(next, prepared.id, ready(prepared)), state);
     case 'applied':
-      return { ...state, host: action.host, applied: { fields: action.fields, undoable: true } };
+      return { ...state, host: action.host, applyFailed: false, applied: { fields: action.fields, undoable: true } };
+    case 'apply-failed':
+      return { ...state, applyFailed: true };
     case 'undo-gone':
       return state.applied ? { ...state, applied: { ...state.applied, undoable: false } } : state;
     case 'undone':
@@ -222,12 +228,13 @@ function ready(prepared: PreparedPicture): Partial<PictureState> {
 
 function read(state: State, post: Post, host: HostValues): State {
   const known = new Map(state.pictures.map((picture) => [picture.id, picture]));
-  const pictures = post.images.map(({ id, filename }): PictureState => {
+  const pictures = post.images.map(({ id, filename, source }): PictureState => {
     const name = filename || id;
     const was = known.get(id);
-    if (was !== undefined && was.name === name) return was;
+    const size = source instanceof Blob ? source.size : undefined;
+    if (was !== undefined && was.name === name && was.size === size) return was;
     const altAccepted = !host.alt_texts?.[id];
-    return { id, name, stage: 'idle', altEdited: false, altAccepted };
+    return { id, name, size, stage: 'idle', altEdited: false, altAccepted };
   });
   const empty = textOf(post).trim() === '' && post.images.length === 0;
   return { ...state, empty, host, pictures, language: languageOf(post), draft: empty ? undefined : state.draft };
@@ -257,22 +264,27 @@ function start(state: State, wanted: readonly Field[]): State {
   return { ...next, run: { phase, wanted }, refusal: undefined, partly: undefined, applied: undefined };
 }
 
-function progressed(state: State, run: Run, progress: Progress): State {
+function progressed(state: State, progress: Progress): State {
+  const { run } = state;
   switch (progress.stage) {
     case 'preparing':
       return withPicture(state, progress.image, { stage: 'preparing' });
     case 'prepared':
       return withPicture(state, progress.picture.id, ready(progress.picture));
     case 'refused':
-      return withPicture(state, progress.image, { stage: 'refused', error: progress.error });
-    case 'uploading':
-      return { ...state, run: { wanted: run.wanted, phase: 'waiting' } };
-    case 'queued':
-      return { ...state, run: { ...run, phase: 'waiting', position: progress.position, wait_ms: progress.wait_ms } };
+      return withPicture(state, progress.image, { stage: 'refused', prepared: undefined, error: progress.error });
     case 'started':
-      return writing(state, run);
+      return run === undefined ? state : writing(state, run);
+  }
+  if (run === undefined) return state;
+  const { wanted } = run;
+  switch (progress.stage) {
+    case 'uploading':
+      return { ...state, run: { wanted, phase: 'waiting' } };
+    case 'queued':
+      return { ...state, run: { wanted, phase: 'waiting', position: progress.position, wait_ms: progress.wait_ms } };
     case 'retrying':
-      return { ...state, run: { wanted: run.wanted, phase: 'waiting', wait_ms: progress.after_ms } };
+      return { ...state, run: { wanted, phase: 'waiting', wait_ms: progress.after_ms } };
   }
 }
 

@@ -1,0 +1,309 @@
+import { SmartSummaryError } from '../error.js';
+import type { Field, Post, SmartSummary, Summary } from '../types.js';
+import type { Adapter, HostValues, UndoHandle } from './adapter.js';
+import type { Messages } from './messages/index.js';
+import { FIELDS, initial, isBlank, reduce, selected, type Action, type State } from './state.js';
+
+const READ_AFTER_MS = 250;
+const DRAFT_AFTER_MS = 800;
+const GROUND_AFTER_MS = 600;
+/** For one title or description there are others to choose from, so that "regenerate" gives a new one. */
+const ALTERNATIVES = 3;
+
+/** What a session needs from the element. */
+export interface Surroundings {
+  client(): SmartSummary | undefined;
+  adapter(): Adapter | undefined;
+  messages(): Messages;
+  /** The state has changed, or a second of a countdown is over. */
+  render(): void;
+  announce(text: string): void;
+  emit(name: 'ss-run' | 'ss-apply' | 'ss-undo' | 'ss-error', detail?: unknown): void;
+}
+
+/** What happens over time: reading, drafting, running, waiting, applying. The state itself is the reducer's. */
+export class Session {
+  state: State = initial();
+  readonly #around: Surroundings;
+  #post: Post | undefined;
+  #intent = false;
+  #run: AbortController | undefined;
+  #draft: AbortController | undefined;
+  #undo: UndoHandle | undefined;
+  #wanted: readonly Field[] = FIELDS;
+  readonly #leftOut = new Set<string>();
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(around: Surroundings) {
+    this.#around = around;
+  }
+
+  dispatch(action: Action): void {
+    this.state = reduce(this.state, action);
+    if (action.do.startsWith('edit') || action.do.startsWith('take')) this.#later('ground', GROUND_AFTER_MS, () => this.#ground());
+    this.#around.render();
+  }
+
+  /** Begins with an adapter; ends what was with the one before. */
+  attach(adapter: Adapter | undefined): void {
+    this.detach();
+    this.#post = undefined;
+    this.state = initial();
+    this.#around.render();
+    if (adapter === undefined) return;
+    this.#unsubscribe = adapter.onChange(() => {
+      this.#later('read', READ_AFTER_MS, () => this.#read());
+      if (this.#intent) this.#later('draft', DRAFT_AFTER_MS, () => this.#makeDraft());
+    });
+    void this.#read();
+  }
+
+  /** Stops all that is under way. */
+  detach(): void {
+    this.stop();
+    this.#draft?.abort();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+  }
+
+  /** The first hover, focus or press: what will be needed is loaded, and a draft is made. */
+  intent(): void {
+    const client = this.#around.client();
+    if (this.#intent || client === undefined) return;
+    this.#intent = true;
+    // A load that fails is told by the call that needs it.
+    client.load().catch(() => undefined);
+    void this.#makeDraft();
+  }
+
+  /** Asks for the given fields, or for all. */
+  async run(fields: readonly Field[] = FIELDS, retry: 'by-hand' | 'automatic' = 'by-hand'): Promise<void> {
+    const client = this.#around.client();
+    if (client === undefined || this.#run !== undefined) return;
+    this.intent();
+    this.#cancel('retry');
+    const run = new AbortController();
+    this.#run = run;
+    const current = () => this.#run === run;
+    const tell = (action: Action) => {
+      if (current()) this.dispatch(action);
+    };
+    try {
+      const post = await this.#read();
+      if (post === undefined || this.state.empty || !current()) return;
+      const wanted = fields.filter((name) => name !== 'alt_texts' || post.images.length > 0);
+      this.#wanted = wanted;
+      const before = { ...this.state.fields };
+      this.dispatch({ do: 'start', wanted });
+      this.#around.emit('ss-run', { fields: wanted });
+      const summary = await client.summarize(
+        { ...post, images: post.images.filter(({ id }) => !this.#leftOut.has(id)) },
+        {
+          signal: run.signal,
+          fields: [...wanted],
+          candidates: wanted.length === 1 && isAlternative(wanted[0]) ? ALTERNATIVES : undefined,
+          prepared: this.state.pictures.flatMap(({ prepared }) => prepared ?? []),
+          onProgress: (progress) => tell({ do: 'progress', progress }),
+          onDelta: (field, text) => tell({ do: 'delta', field, text }),
+          onField: (field, value) => tell({ do: 'field', field, value }),
+        },
+      );
+      if (!current()) return;
+      this.dispatch({ do: 'finish', summary: wanted.length === 1 ? another(summary, wanted[0], before) : summary });
+      this.#around.announce(this.#readyWords(wanted));
+      void this.#ground();
+    } catch (cause) {
+      if (current()) this.#fail(cause, retry);
+    } finally {
+      if (current()) this.#run = undefined;
+      this.#around.render();
+    }
+  }
+
+  /** Stops the run; what came stays. */
+  stop(): void {
+    this.#cancel('retry');
+    const run = this.#run;
+    this.#run = undefined;
+    run?.abort();
+    if (this.state.run !== undefined) {
+      this.dispatch({ do: 'stop' });
+      this.#around.announce(this.#around.messages().stopped);
+    }
+  }
+
+  get running(): boolean {
+    return this.#run !== undefined;
+  }
+
+  /** The same fields once more. */
+  again(): void {
+    void this.run(this.#wanted);
+  }
+
+  /** Only what did not come. */
+  againFailed(): void {
+    void this.run(FIELDS.filter((name) => this.state.fields[name].status === 'failed'));
+  }
+
+  leaveOut(image: string): void {
+    this.#leftOut.add(image);
+    this.dispatch({ do: 'progress', progress: { stage: 'refused', image, error: this.state.refusal!.error } });
+    this.again();
+  }
+
+  /** No try by itself. */
+  hold(): void {
+    this.dispatch({ do: 'hold' });
+  }
+
+  /** Prepares the pictures without sending them, to show what would be sent. */
+  async prepare(): Promise<void> {
+    const client = this.#around.client();
+    const post = await this.#read();
+    const missing = new Set(this.state.pictures.filter(({ stage }) => stage === 'idle').map(({ id }) => id));
+    if (client === undefined || post === undefined || missing.size === 0 || this.running) return;
+    const images = post.images.filter(({ id }) => missing.has(id));
+    const pictures = await client
+      .prepare(images, { onProgress: (progress) => progress.stage === 'refused' && this.dispatch({ do: 'progress', progress }) })
+      .catch(() => []);
+    this.dispatch({ do: 'prepared', pictures });
+  }
+
+  async apply(): Promise<void> {
+    const adapter = this.#around.adapter();
+    const values = selected(this.state);
+    const fields = Object.keys(values).length;
+    if (adapter === undefined || fields === 0) return;
+    const m = this.#around.messages();
+    try {
+      const handle = await adapter.apply(values);
+      this.#undo = handle;
+      this.dispatch({ do: 'applied', fields, host: adapter.current() });
+      handle.onGone?.(() => this.#undo === handle && this.dispatch({ do: 'undo-gone' }));
+      this.#around.announce(m.applied(fields));
+      this.#around.emit('ss-apply', values satisfies HostValues);
+    } catch (cause) {
+      this.dispatch({ do: 'apply-failed' });
+      this.#around.emit('ss-error', asError(cause));
+    }
+  }
+
+  async undo(): Promise<void> {
+    const handle = this.#undo;
+    if (handle === undefined) return;
+    this.#undo = undefined;
+    await handle.undo();
+    this.dispatch({ do: 'undone', host: this.#around.adapter()?.current() ?? {} });
+    this.#around.announce(this.#around.messages().undone);
+    this.#around.emit('ss-undo');
+  }
+
+  /** Moves the editor to a sentence; false when it is not there. */
+  reveal(sentence: string): boolean {
+    return this.#around.adapter()?.reveal?.(sentence) ?? false;
+  }
+
+  async #read(): Promise<Post | undefined> {
+    const adapter = this.#around.adapter();
+    const post = await adapter?.read();
+    if (adapter === undefined || post === undefined || adapter !== this.#around.adapter()) return undefined;
+    this.#post = post;
+    for (const id of this.#leftOut) if (!post.images.some((image) => image.id === id)) this.#leftOut.delete(id);
+    this.dispatch({ do: 'read', post, host: adapter.current() });
+    return post;
+  }
+
+  async #makeDraft(): Promise<void> {
+    const client = this.#around.client();
+    this.#draft?.abort();
+    const draft = new AbortController();
+    this.#draft = draft;
+    const post = await this.#read();
+    if (client === undefined || post === undefined || this.state.empty) return;
+    const first = this.state.draft === undefined;
+    try {
+      const made = await client.draft(post, { signal: draft.signal });
+      if (draft.signal.aborted) return;
+      this.dispatch({ do: 'drafted', draft: made });
+      if (first && this.state.run === undefined) this.#around.announce(this.#around.messages().draftReady);
+    } catch {
+      // A draft is an extra: where none can be made, the panel is as it was.
+    }
+  }
+
+  async #ground(): Promise<void> {
+    const client = this.#around.client();
+    const post = this.#post;
+    if (client === undefined || post === undefined) return;
+    const { fields } = this.state;
+    const texts: Record<string, string> = {};
+    for (const name of ['title', 'meta_description', 'summary'] as const) {
+      const { value } = fields[name];
+      if (!isBlank(value)) texts[name] = value!;
+    }
+    for (const word of fields.keywords.value ?? []) texts[`keywords:${word}`] = word;
+    if (Object.keys(texts).length === 0) return;
+    const evidence = await client.ground(post, texts).catch(() => undefined);
+    if (evidence !== undefined) this.dispatch({ do: 'evidence', evidence });
+  }
+
+  #fail(cause: unknown, retry: 'by-hand' | 'automatic'): void {
+    const error = asError(cause);
+    if (error.code === 'aborted') return this.dispatch({ do: 'stop' });
+    this.dispatch({ do: 'fail', error, now: Date.now(), automatic: retry === 'by-hand' });
+    this.#around.emit('ss-error', error);
+    this.#countDown();
+  }
+
+  /** Renders every second until the refusal's time is over, then tries by itself if that is due. */
+  #countDown(): void {
+    const { refusal } = this.state;
+    if (refusal?.retryAt === undefined) return;
+    const left = refusal.retryAt - Date.now();
+    if (left > 0) {
+      this.#around.render();
+      return this.#later('retry', Math.min(left, 1000), () => this.#countDown());
+    }
+    if (refusal.automatic) void this.run(this.#wanted, 'automatic');
+    else this.#around.render();
+  }
+
+  #readyWords(wanted: readonly Field[]): string {
+    const m = this.#around.messages();
+    const came = wanted.filter((name) => this.state.fields[name].status === 'ready');
+    const alts = this.state.fields.alt_texts.value?.length ?? 0;
+    return m.ready(m.list(came.map((name) => (name === 'alt_texts' ? m.altTexts(alts) : m.lower(name)))));
+  }
+
+  #later(name: string, ms: number, work: () => unknown): void {
+    this.#cancel(name);
+    this.#timers.set(name, setTimeout(work, ms));
+  }
+
+  #cancel(name: string): void {
+    clearTimeout(this.#timers.get(name));
+  }
+}
+
+function isAlternative(field: Field | undefined): field is 'title' | 'meta_description' {
+  return field === 'title' || field === 'meta_description';
+}
+
+/** The answer, or an alternative where it repeats the text that stood there. */
+function another(summary: Summary, field: Field | undefined, before: State['fields']): Summary {
+  if (!isAlternative(field) || summary[field] !== before[field].made) return summary;
+  const other = summary.candidates?.find((candidate) => candidate[field] && candidate[field] !== before[field].made);
+  return other === undefined ? summary : { ...summary, [field]: other[field] };
+}
+
+function asError(cause: unknown): SmartSummaryError {
+  if (cause instanceof SmartSummaryError) return cause;
+  // Another copy of the package may have made it; its code is what counts.
+  const known = cause as Partial<SmartSummaryError> | undefined;
+  if (typeof known?.code === 'string') return new SmartSummaryError({ ...known, code: known.code, message: known.message ?? '' });
+  return new SmartSummaryError({ code: 'worker_failed', message: String(cause) }, cause);
+}
