@@ -1,0 +1,16 @@
+import type { TiptapEditor } from '@smart-summary/web/adapters/tiptap';
+import type { MetaFields } from '@smart-summary/web/adapters/tiptap';
+import type { SmartSummaryElement } from '@smart-summary/web/element';
+
+// <embed>
+import { createSmartSummary } from '@smart-summary/web';
+import { tiptapAdapter } from '@smart-summary/web/adapters/tiptap';
+import '@smart-summary/web/element';
+
+export function embed(panel: SmartSummaryElement, editor: TiptapEditor, title: HTMLInputElement, meta: MetaFields) {
+  const token = () => fetch('/demo/token', { method: 'POST' }).then((answer) => answer.json());
+  panel.client = createSmartSummary({ endpoint: location.origin, token });
+  panel.adapter = tiptapAdapter(editor, { title, meta });
+  panel.site = { name: 'The Slow Blog', url: 'https://blog.example/' };
+}
+// </embed>
