@@ -7,7 +7,7 @@ import { createSmartSummary } from '@smart-summary/web';
 import { tiptapAdapter } from '@smart-summary/web/adapters/tiptap';
 import '@smart-summary/web/element';
 
-export function embed(panel: SmartSummaryElement, editor: TiptapEditor, title: HTMLInputElement, meta: MetaFields) {
+export function embed(panel: SmartSummaryElement, editor: TiptapEditor, title: HTMLTextAreaElement, meta: MetaFields) {
   const token = () => fetch('/demo/token', { method: 'POST' }).then((answer) => answer.json());
   panel.client = createSmartSummary({ endpoint: location.origin, token });
   panel.adapter = tiptapAdapter(editor, { title, meta });

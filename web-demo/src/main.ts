@@ -11,7 +11,7 @@ import { createToolbar } from './toolbar.js';
 import { type Language, type Word, remember, remembered, startLanguage, words } from './words.js';
 
 const find = <T extends Element>(selector: string) => document.querySelector<T>(selector)!;
-const title = find<HTMLInputElement>('#title');
+const title = find<HTMLTextAreaElement>('#title');
 const panel = find<SmartSummaryElement>('#panel');
 const sampleChoice = find<HTMLSelectElement>('#sample');
 const languageChoice = find<HTMLSelectElement>('#language');
@@ -53,7 +53,8 @@ function open(name: string): void {
   sampleChoice.value = sample.name;
   settings.clear();
   title.value = sample.title;
-  editor.commands.setContent(sample.html, { emitUpdate: true });
+  // Opening a post is nothing that a writer would take back.
+  editor.chain().setMeta('addToHistory', false).setContent(sample.html, { emitUpdate: true }).setTextSelection(1).run();
   title.dispatchEvent(new Event('input', { bubbles: true }));
 }
 
@@ -69,6 +70,13 @@ speak(languageChoice.value as Language);
 paint(themeChoice.value);
 open(current);
 find('#embed').textContent = (source.split('// <embed>\n')[1] ?? '').split('// </embed>')[0]?.trim() ?? '';
+
+// A title is one line that wraps: Enter goes on to the text.
+title.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || event.isComposing) return;
+  event.preventDefault();
+  editor.commands.focus('start');
+});
 
 sampleChoice.addEventListener('change', () => open(sampleChoice.value));
 languageChoice.addEventListener('change', () => {
