@@ -310,7 +310,11 @@ fn features() -> Vec<&'static str> {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn features() -> Vec<&'static str> {
-    vec![std::env::consts::ARCH]
+    vec![if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "no x86"
+    }]
 }
 
 /// What Linux says is free; nothing elsewhere.

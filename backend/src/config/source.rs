@@ -213,14 +213,22 @@ fn check<T: Value>(given: &Given, setting: &Setting) -> Result<T, String> {
         format!("{:?}", given.text)
     };
     let example = example::<T>(setting);
-    let value = value.ok_or_else(|| {
-        format!("{shown} is not a {}{example}", setting.kind).replace("a address", "an address")
-    })?;
+    let value =
+        value.ok_or_else(|| format!("{shown} is not {}{example}", with_article(setting.kind)))?;
     match (setting.bounds, value.amount()) {
         (Some((low, high)), Some(amount)) if amount < low || amount > high => {
             Err(format!("{shown} is not in {low} to {high}{example}"))
         }
         _ => Ok(value),
+    }
+}
+
+/// A kind as a sentence names it: a choice of words stands alone.
+fn with_article(kind: &str) -> String {
+    match kind {
+        _ if kind.contains(" or ") => kind.to_owned(),
+        _ if kind.starts_with('a') => format!("an {kind}"),
+        _ => format!("a {kind}"),
     }
 }
 

@@ -17,6 +17,9 @@ const DAY_MS: u64 = 86_400_000;
 /// Days that are kept, for an operator's questions.
 const KEEP_DAYS: u64 = 400;
 
+/// The form that this version writes, as `user_version` says it.
+const FORM: i64 = 1;
+
 /// Tokens of the day, by key.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -49,15 +52,23 @@ pub(super) struct Today {
 
 impl Ledger {
     pub(super) fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        close_to_others(path);
         let store = Connection::open(path)?;
         store.busy_timeout(Duration::from_secs(2))?;
         store.pragma_update(None, "journal_mode", "WAL")?;
         // Each writing is a second's counts: losing the last one with the power is within what the head promises.
         store.pragma_update(None, "synchronous", "NORMAL")?;
+        let found: i64 = store.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if found > FORM {
+            return Err(Error::LedgerTooNew { found, known: FORM });
+        }
         store.execute_batch(
-            "CREATE TABLE IF NOT EXISTS usage (
+            "BEGIN IMMEDIATE;
+             CREATE TABLE IF NOT EXISTS usage (
                  key_id TEXT NOT NULL, day INTEGER NOT NULL, tokens INTEGER NOT NULL, PRIMARY KEY (key_id, day)
-             ) STRICT, WITHOUT ROWID",
+             ) STRICT, WITHOUT ROWID;
+             PRAGMA user_version = 1;
+             COMMIT",
         )?;
         Ok(Self {
             days: Mutex::default(),
@@ -201,6 +212,15 @@ impl Ledger {
     }
 }
 
+/// Makes the file for its owner alone; SQLite gives its side files the same mode. When that fails, opening it tells why.
+fn close_to_others(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(path);
+}
+
 fn add(store: &Connection, key: &str, day: u64, tokens: u64) -> Result<(), Error> {
     store
         .prepare_cached(
@@ -279,6 +299,36 @@ mod tests {
         one.write();
         other.write();
         assert_eq!(open(&path, &clock).today("a").unwrap().used, 7);
+    }
+
+    #[test]
+    fn a_ledger_of_a_newer_version_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, clock) = (
+            directory.path().join("usage.sqlite"),
+            Arc::new(ManualClock::at(NOON)),
+        );
+        open(&path, &clock)
+            .lock_store()
+            .pragma_update(None, "user_version", 9)
+            .unwrap();
+        assert!(matches!(
+            Ledger::open(&path, clock),
+            Err(Error::LedgerTooNew { found: 9, known: 1 })
+        ));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_file_is_closed_to_others() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("usage.sqlite");
+        let _ledger = open(&path, &Arc::new(ManualClock::at(NOON)));
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o077,
+            0
+        );
     }
 
     #[test]

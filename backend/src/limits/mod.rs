@@ -59,6 +59,16 @@ pub enum Error {
         /// After this one more is looked at.
         wait: Duration,
     },
+    /// The ledger was written by a newer version.
+    #[error(
+        "the ledger has form {found}, which this version does not know (it knows {known}); use a newer version"
+    )]
+    LedgerTooNew {
+        /// What the file says.
+        found: i64,
+        /// What we know.
+        known: i64,
+    },
     /// The ledger does not answer.
     #[error("the ledger of tokens does not answer")]
     Ledger(#[from] rusqlite::Error),
@@ -97,7 +107,7 @@ impl From<Error> for Refusal {
                 };
                 Self::new(code, sentence(format!("{error}."))).limit(*most)
             }
-            Error::Ledger(_) => Self::new(
+            Error::Ledger(_) | Error::LedgerTooNew { .. } => Self::new(
                 Code::StoreUnavailable,
                 "The ledger of tokens does not answer; try again shortly.",
             )
