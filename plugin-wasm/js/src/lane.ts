@@ -2,6 +2,9 @@ import { aborted, SmartSummaryError } from './error.js';
 import type { Answer, FromWorker, Job, Jobs, Told, ToWorker } from './messages.js';
 import type { TokenReason } from './types.js';
 
+/** A worker that has not let go of an aborted call after this time is ended: its module may be in a loop. */
+const LET_GO_MS = 2_000;
+
 /** What a lane needs of a `Worker`. */
 export type WorkerLike = Pick<Worker, 'postMessage' | 'terminate' | 'onmessage' | 'onerror' | 'onmessageerror'>;
 
@@ -134,6 +137,8 @@ export class Lane {
       this.#running.set(number, { ...running, ears: {}, resolve: () => {}, reject: () => {} });
       this.#say({ call: number, say: 'abort' });
       finish(running).reject(aborted());
+      // With more calls than one the worker only waits for the network, and an abort is heard.
+      if (this.#width === 1) setTimeout(() => this.#running.has(number) && this.#died('it does not stop'), LET_GO_MS);
       return;
     }
     const waiting = this.#waiting.find((call) => call.number === number);

@@ -61,6 +61,23 @@ test('an aborted call is answered at once and keeps its place until the worker l
   assert.equal(await second, 'done');
 });
 
+test('a worker that does not stop is replaced', async ({ mock }) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const { workers, spawn } = workshop();
+  const lane = new Lane(spawn, 1);
+  const stop = new AbortController();
+  const first = code(lane.run(load, { signal: stop.signal }));
+  const second = code(lane.run(load));
+  stop.abort();
+  assert.equal(await first, 'aborted');
+  mock.timers.tick(1_999);
+  assert.equal(workers.length, 1);
+  mock.timers.tick(1);
+  assert.ok(workers[0].ended);
+  workers[1].say({ call: 2, say: 'done', answer: null });
+  assert.equal(await second, 'done');
+});
+
 test('a waiting call that is aborted never reaches the worker', async () => {
   const { workers, spawn } = workshop();
   const lane = new Lane(spawn, 1);
