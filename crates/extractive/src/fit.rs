@@ -310,9 +310,9 @@ mod tests {
         );
         check(
             "A very long title about multi-agent systems",
-            35,
+            31,
             "en",
-            "A very long title about",
+            "A very long title",
         );
         check(&"x".repeat(300), 60, "en", "");
     }

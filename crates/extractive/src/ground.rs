@@ -82,7 +82,7 @@ mod tests {
             &["Paris", "2024"],
         );
         check("数据库提高了系统的性能。", "数据库性能与火箭", &["火箭"]);
-        check("", "Anything", &["Anything"]);
+        check("", "Bananas", &["Bananas"]);
         check("Something", "", &[]);
     }
 }

@@ -26,10 +26,10 @@ fn by_script(letters: &str) -> Option<&'static str> {
         all += 1;
         match c {
             '\u{3041}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}' | '\u{ff66}'..='\u{ff9f}' => {
-                kana += 1
+                kana += 1;
             }
             '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}' | '\u{ac00}'..='\u{d7af}' => {
-                hangul += 1
+                hangul += 1;
             }
             _ if is_han(c) => han += 1,
             _ => {}
@@ -38,7 +38,7 @@ fn by_script(letters: &str) -> Option<&'static str> {
     // Articles about software are half Latin names, so an eighth is enough. A Han or Kana character says about as much
     // as three Latin letters.
     let east = han + kana + hangul;
-    if east * 8 < all {
+    if east == 0 || east * 8 < all {
         return None;
     }
     if hangul * 2 > east {

@@ -104,7 +104,7 @@ pub struct Limits {
     pub title_chars: Option<usize>,
     /// Default 160, or 80 full-width.
     pub description_chars: Option<usize>,
-    /// Default 8.
+    /// Default 6: people tag an article with about four.
     pub keywords: Option<usize>,
     /// Default 125, or 60 full-width.
     pub alt_chars: Option<usize>,
@@ -397,7 +397,7 @@ fn build(
         analysis,
         guidance.must_include,
         guidance.avoid,
-        limits.keywords.unwrap_or(8),
+        limits.keywords.unwrap_or(6),
     );
     let alt_texts = fields::alt_texts(
         analysis,

@@ -136,9 +136,11 @@ pub(crate) enum Frame {
     Pair,
     /// `Learn how to <title>.`, `了解如何<title>。`, for titles that begin with a verb.
     Learn,
-    /// The title in front of a sentence that lacks its words.
+    /// `Learn` with one of the first sentences behind it.
+    LearnMore,
+    /// The title in front of a sentence.
     Titled,
-    /// The title alone.
+    /// The title alone, when there is nothing else.
     Title,
 }
 
@@ -254,14 +256,40 @@ fn framed(analysis: &Analysis<'_>, out: &mut Vec<Candidate>, max: usize) {
     }
     if let Some(learn) = crate::fields::learn_how(&analysis.title, &analysis.language) {
         add(analysis, out, &learn, Vec::new(), Frame::Learn, max);
+        before_sentences(analysis, out, &learn, Frame::LearnMore, max);
     }
     let title = crate::fields::as_sentence(&analysis.title, &analysis.language);
-    add(analysis, out, &title, Vec::new(), Frame::Title, max);
+    before_sentences(analysis, out, &title, Frame::Titled, max);
+    // A description that only repeats the title tells nothing new.
+    if out.is_empty() {
+        add(analysis, out, &title, Vec::new(), Frame::Title, max);
+    }
+}
+
+/// One text in front of each of the first sentences that fit behind it.
+fn before_sentences(
+    analysis: &Analysis<'_>,
+    out: &mut Vec<Candidate>,
+    text: &str,
+    frame: Frame,
+    max: usize,
+) {
     let (_, room) = measure_limits(&analysis.language);
     for (index, sentence) in analysis.sentences.iter().enumerate().take(TITLED) {
-        let text = fit::join(&title, &sentence.text, &analysis.language);
-        if is_usable(&sentence.text) && fit::measure(&text, &analysis.language) <= room {
-            add(analysis, out, &text, vec![index], Frame::Titled, max);
+        let text = fit::join(text, &sentence.text, &analysis.language);
+        let fits = fit::measure(&text, &analysis.language) <= room;
+        if fits && is_usable(&sentence.text) && !repeats_title(analysis, sentence) {
+            add(analysis, out, &text, vec![index], frame, max);
         }
     }
+}
+
+/// Whether half of the title's words stand in a sentence, so that the title in front of it would say them twice.
+fn repeats_title(analysis: &Analysis<'_>, sentence: &Sentence) -> bool {
+    let said = analysis
+        .title_stems
+        .iter()
+        .filter(|stem| sentence.stems.contains(stem))
+        .count();
+    said * 2 >= analysis.title_stems.len().max(1)
 }

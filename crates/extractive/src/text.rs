@@ -15,7 +15,7 @@ pub(crate) use builder::tidy;
 /// How many blocks of one article are kept. Two hundred thousand characters of one-letter paragraphs would be 60,000.
 pub(crate) const MAX_BLOCKS: usize = 5_000;
 /// How many characters of content are read; the contract's limit is 200,000.
-const MAX_CHARS: usize = 400_000;
+const MAX_CHARS: usize = 1_000_000;
 /// How many images are remembered with their place.
 const MAX_IMAGES: usize = 500;
 
@@ -105,7 +105,7 @@ impl Document {
 
 /// Reads an article's prose.
 ///
-/// `content` may be anything: it is read in one pass, up to 400,000 characters.
+/// `content` may be anything: it is read in one pass, up to a million characters.
 #[must_use]
 pub fn blocks(content: &str, format: ContentFormat) -> Document {
     let content = first_chars(content, MAX_CHARS);

@@ -94,7 +94,7 @@ pub(crate) fn alt_candidates(
     }
     add(&analysis.title, AltSource::Title);
     for candidate in &mut out {
-        candidate.features = features::of(analysis, candidate, &name, place.is_some());
+        candidate.features = features::of(analysis, candidate, &name);
         candidate.score = weights::score(&candidate.features, &analysis.language);
     }
     out.sort_by(|a, b| b.score.total_cmp(&a.score));

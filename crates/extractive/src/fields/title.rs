@@ -62,7 +62,6 @@ fn shortened(title: &str, max: usize, language: &str) -> Vec<String> {
             }
         }
     }
-    out.sort_by(|a, b| measure(b, language).total_cmp(&measure(a, language)));
     out.push(whole);
     out
 }
@@ -82,14 +81,24 @@ fn branded(title: &str, brand: &str, max: usize, language: &str) -> String {
 
 /// `Deploy a cluster` -> `Learn how to deploy a cluster.`; `如何部署` -> `了解如何部署。`; other titles give none.
 pub(crate) fn learn_how(title: &str, language: &str) -> Option<String> {
-    let title = title
-        .trim()
-        .trim_end_matches(['.', '。', '!', '！', '?', '？', ':', '：']);
+    let title = head(title).trim_end_matches(['.', '。', '!', '！', '?', '？', ':', '：']);
     match language {
         "en" => Some(format!("Learn how to {}.", english_infinitive(title)?)),
         "zh" => Some(format!("了解{}{}", chinese_how(title)?, full_stop("zh"))),
         _ => None,
     }
+}
+
+/// What stands before a title's first joint: `Avoiding floods: a guide` -> `Avoiding floods`.
+fn head(title: &str) -> &str {
+    let joint = SEPARATORS
+        .iter()
+        .filter_map(|separator| title.find(separator))
+        .min();
+    title
+        .get(..joint.unwrap_or(title.len()))
+        .unwrap_or(title)
+        .trim()
 }
 
 fn english_infinitive(title: &str) -> Option<String> {
@@ -154,6 +163,11 @@ mod tests {
             "Using Flux on AWS",
             "en",
             Some("Learn how to use Flux on AWS."),
+        );
+        learns(
+            "Avoiding floods: a guide",
+            "en",
+            Some("Learn how to avoid floods."),
         );
         learns("A cluster of grapes", "en", None);
         learns("创建数据库", "zh", Some("了解如何创建数据库。"));

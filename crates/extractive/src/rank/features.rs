@@ -13,7 +13,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "pair",
     "learn",
     "titled",
-    "title_only",
+    "learn_more",
     "first",
     "early",
     "late",
@@ -57,7 +57,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "definition",
     "in_this",
     "recall_squared",
-    "title_short",
+    "title_verb_more",
     "titled_low_recall",
 ];
 
@@ -78,12 +78,15 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<f32> {
     let verb = flag(verbs::starts_with_verb(&analysis.title, language));
     let how = flag(is_how(&analysis.title));
     let short = flag(long < least);
-    let framed = matches!(candidate.frame, Frame::Learn | Frame::Title);
+    let framed = matches!(
+        candidate.frame,
+        Frame::Learn | Frame::LearnMore | Frame::Title
+    );
     vec![
         flag(candidate.frame == Frame::Pair),
         learn,
         flag(candidate.frame == Frame::Titled),
-        flag(candidate.frame == Frame::Title),
+        flag(candidate.frame == Frame::LearnMore),
         flag(place.index == 0),
         1.0 / (1.0 + place.index_f() / 3.0),
         (place.index_f() / 40.0).min(1.0),
@@ -152,7 +155,7 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<f32> {
             ],
         )),
         recall * recall,
-        flag(candidate.frame == Frame::Title) * flag(measure(&analysis.title, language) < least),
+        flag(candidate.frame == Frame::LearnMore) * verb,
         flag(candidate.frame == Frame::Titled) * (1.0 - sentence_recall(analysis, candidate)),
     ]
 }

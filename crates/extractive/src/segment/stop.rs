@@ -1,5 +1,8 @@
 //! Words without a subject of their own.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
+
 /// Whether a lower-case word is a function word of the language. English is always included: names of things are
 /// English in every language, and so is what stands between them.
 pub(crate) fn is_stop(word: &str, language: &str) -> bool {
@@ -18,8 +21,23 @@ pub(crate) fn is_stop(word: &str, language: &str) -> bool {
         }
 }
 
-fn has(list: &str, word: &str) -> bool {
-    !word.is_empty() && list.split(' ').any(|stop| stop == word)
+fn has(list: &'static str, word: &str) -> bool {
+    static SETS: OnceLock<HashMap<&'static str, HashSet<&'static str>>> = OnceLock::new();
+    const ALL: [&str; 9] = [
+        ENGLISH, CHINESE, GERMAN, FRENCH, SPANISH, ITALIAN, PORTUGUESE, DUTCH, RUSSIAN,
+    ];
+    let sets = SETS.get_or_init(|| {
+        ALL.into_iter()
+            .map(|list| (first(list), list.split(' ').collect()))
+            .collect()
+    });
+    sets.get(first(list)).is_some_and(|set| set.contains(word))
+}
+
+/// No two lists begin alike, as far as this: it is enough to tell them apart.
+fn first(list: &'static str) -> &'static str {
+    list.get(..list.char_indices().nth(12).map_or(list.len(), |(at, _)| at))
+        .unwrap_or(list)
 }
 
 const ENGLISH: &str = "a about above across after again against all almost along already also although always am among an and another any anyone anything are aren't around as at away back be became because become been before behind being below between both but by came can can't cannot could couldn't did didn't do does doesn't doing don't done down during each either else enough etc even ever every everyone everything few for from further get gets getting give given go goes going gone got had hadn't has hasn't have haven't having he he's her here here's hers herself him himself his how however i i'd i'll i'm i've if in instead into is isn't it it's its itself just keep kind know known last least less let let's like likely little ll look lot made make makes making many may maybe me might mine more most much must my myself need needs neither never next no nobody none nor not nothing now of off often on once one ones only onto or other others our ours ourselves out over own per perhaps please quite rather re really s said same say says see seem seems seen several shall she should shouldn't since so some someone something sometimes soon still such sure t take takes taken than that that's the their theirs them themselves then there there's therefore these they they're thing things think this those though through thus to together too took toward towards two under unless until up upon us use used uses using usually ve very via want wants was wasn't way ways we we'll we're we've well went were weren't what what's whatever when where whether which while who who's whole whom whose why will with within without won't would wouldn't yes yet you you'd you'll you're you've your yours yourself";

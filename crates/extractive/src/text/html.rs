@@ -175,7 +175,7 @@ impl State {
             "blockquote" => self.builder.open_quote(),
             "figcaption" => self.builder.open_caption(),
             _ if heading_level(name).is_some() => {
-                self.builder.open_heading(heading_level(name).unwrap_or(1))
+                self.builder.open_heading(heading_level(name).unwrap_or(1));
             }
             _ if attribute(tag, "class").is_some_and(|class| class.contains("wp-caption-text")) => {
                 self.builder.open_caption();
@@ -209,7 +209,7 @@ impl State {
             "figcaption" => self.builder.close_caption(),
             "p" => self.builder.close_caption(),
             _ if heading_level(name).is_some() || BLOCKS.contains(&name) => {
-                self.builder.break_block()
+                self.builder.break_block();
             }
             _ => {}
         }

@@ -63,12 +63,12 @@ impl Walk {
             }
             _ if self.left_out > 0 => {}
             Tag::Heading { level, .. } => {
-                reader.write(|builder| builder.open_heading(level_number(level)))
+                reader.write(|builder| builder.open_heading(level_number(level)));
             }
             Tag::List(_) => reader.write(super::builder::Builder::open_list),
             Tag::BlockQuote(_) => reader.write(super::builder::Builder::open_quote),
             Tag::Item | Tag::Paragraph | Tag::HtmlBlock => {
-                reader.write(super::builder::Builder::break_block)
+                reader.write(super::builder::Builder::break_block);
             }
             _ => {}
         }

@@ -28,16 +28,11 @@ pub(crate) const FEATURES: &[&str] = &[
     "sentence",
     "title_recall",
     "starts_number",
-    "placed",
+    "file_foreign",
 ];
 
 /// The features of one candidate; as many as [`FEATURES`]. `name`: the words of the file name.
-pub(super) fn of(
-    analysis: &Analysis<'_>,
-    candidate: &AltCandidate,
-    name: &str,
-    placed: bool,
-) -> Vec<f32> {
+pub(super) fn of(analysis: &Analysis<'_>, candidate: &AltCandidate, name: &str) -> Vec<f32> {
     let language = analysis.language.as_str();
     let own = stems(&candidate.text, language);
     let set: HashSet<&str> = own.iter().map(String::as_str).collect();
@@ -77,7 +72,8 @@ pub(super) fn of(
         flag(crate::segment::ends_as_sentence(&candidate.text)),
         share(&analysis.title_stems, |stem| set.contains(stem)),
         flag(candidate.text.starts_with(char::is_numeric)),
-        flag(placed),
+        // Names of files are mostly English; in a Chinese article they are a foreign tongue.
+        file * flag(crate::language::is_full_width(language) && candidate.text.is_ascii()),
     ]
 }
 

@@ -1,0 +1,245 @@
+//! Whole articles, own-written, and what is made of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail by panicking"
+)]
+
+use extractive::{
+    AltSource, Article, ContentFormat, Guidance, ImageContext, ImageRole, Limits, Summary,
+    WarningCode, summarize, text, unsupported_words,
+};
+
+const BREAD: &str = r#"<p>Rye bread needs more time than skill. This guide shows how to raise a rye loaf overnight with a sourdough starter, and how to bake it with a dark crust.</p>
+<h2>Feed the starter</h2>
+<p>Mix the starter with rye flour and warm water in the evening. The sourdough starter doubles by the morning.</p>
+<figure><img src="/uploads/IMG_2041.jpg?w=1024"><figcaption>A sourdough starter after one night</figcaption></figure>
+<h2>Shape the loaf</h2>
+<p>Wet hands keep the dough from sticking.</p>
+<p><img src="/uploads/rye-loaf-in-basket.jpg"></p>
+<pre>not prose</pre><script>alert(1)</script>
+<p>Bake the rye loaf for an hour; see https://example.com/rye for more.</p>"#;
+
+const TEA: &str = "# 如何冲泡绿茶\n\n本文介绍如何用合适的水温冲泡绿茶，并说明茶叶与水的比例。\n\n## 水温\n\n冲泡绿茶的水温应在八十度左右。水温过高会使绿茶发苦。\n\n![](images/tea-01.png)\n\n## 茶叶\n\n每一百毫升水放两克茶叶，茶叶不宜过多。\n";
+
+fn summary(
+    title: &str,
+    content: &str,
+    format: ContentFormat,
+    images: &[ImageContext<'_>],
+) -> Summary {
+    let article = Article {
+        title: Some(title),
+        content,
+        format,
+        language: None,
+    };
+    summarize(&article, images, &Limits::default(), &Guidance::default())
+}
+
+#[test]
+fn an_english_article() {
+    let images = [
+        ImageContext {
+            id: "one",
+            src: Some("https://cdn.example.com/uploads/IMG_2041.jpg"),
+            ..ImageContext::default()
+        },
+        ImageContext {
+            id: "two",
+            filename: Some("rye-loaf-in-basket.jpg"),
+            ..ImageContext::default()
+        },
+        ImageContext {
+            id: "three",
+            filename: Some("divider.png"),
+            ..ImageContext::default()
+        },
+        ImageContext {
+            id: "four",
+            filename: Some("owl.png"),
+            role: ImageRole::Decorative,
+            ..ImageContext::default()
+        },
+    ];
+    let found = summary(
+        "Bake a rye loaf at home",
+        BREAD,
+        ContentFormat::Html,
+        &images,
+    );
+    assert_eq!(found.language, "en");
+    assert_eq!(found.title, "Bake a rye loaf at home");
+    assert_eq!(found.slug, "bake-a-rye-loaf-at-home");
+    assert!(
+        (50..=160).contains(&found.meta_description.chars().count()),
+        "{}",
+        found.meta_description
+    );
+    assert!(
+        found.meta_description.ends_with('.'),
+        "{}",
+        found.meta_description
+    );
+    assert!(
+        found
+            .keywords
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case("rye loaf")),
+        "{:?}",
+        found.keywords
+    );
+    assert!(
+        !found.summary.contains("example.com") && !found.summary.contains("alert"),
+        "{}",
+        found.summary
+    );
+    let alts: Vec<(&str, AltSource)> = found
+        .alt_texts
+        .iter()
+        .map(|alt| (alt.text.as_str(), alt.source))
+        .collect();
+    assert_eq!(
+        alts[0],
+        ("A sourdough starter after one night", AltSource::Caption)
+    );
+    assert!(!alts[1].0.is_empty());
+    assert_eq!(
+        (alts[2], alts[3]),
+        (("", AltSource::None), ("", AltSource::None))
+    );
+    let document = text::blocks(BREAD, ContentFormat::Html);
+    let frame = ["Learn".to_owned(), "home".to_owned()];
+    assert!(
+        unsupported_words(&found.meta_description, &document)
+            .iter()
+            .all(|word| frame.contains(word)),
+        "{}",
+        found.meta_description
+    );
+    assert!(found.evidence.iter().any(|piece| {
+        piece
+            .offset
+            .is_some_and(|at| BREAD[at..].starts_with(&piece.text))
+    }));
+}
+
+#[cfg(feature = "dictionary")]
+#[test]
+fn a_chinese_article() {
+    let images = [ImageContext {
+        id: "tea-01.png",
+        src: Some("tea-01.png"),
+        ..ImageContext::default()
+    }];
+    let found = summary("如何冲泡绿茶", TEA, ContentFormat::Markdown, &images);
+    assert_eq!(found.language, "zh");
+    assert_eq!(
+        (found.title.as_str(), found.slug.as_str()),
+        ("如何冲泡绿茶", "ru-he-chong-pao-lu-cha")
+    );
+    assert_eq!(
+        found.meta_description,
+        "本文介绍如何用合适的水温冲泡绿茶，并说明茶叶与水的比例。"
+    );
+    assert!(
+        found.keywords.iter().any(|word| word == "绿茶"),
+        "{:?}",
+        found.keywords
+    );
+    assert!(!found.alt_texts[0].decorative, "{:?}", found.alt_texts);
+}
+
+#[test]
+fn other_languages_are_served_gracefully() {
+    let cases = [
+        (
+            "Brot backen",
+            "Ein gutes Brot braucht vor allem Zeit und ein wenig Geduld, aber keine besondere Kunst. Der Teig ruht über Nacht in einer Schüssel.",
+            "de",
+            "brot-backen",
+        ),
+        (
+            "パンの作り方",
+            "おいしいパンを作るには時間が必要です。生地は一晩寝かせてから焼きます。",
+            "ja",
+            "pannozuo-rifang",
+        ),
+        (
+            "خبز الجاودار",
+            "يحتاج الخبز الجيد إلى الوقت قبل كل شيء، ولا يحتاج إلى مهارة خاصة من الخباز في المنزل.",
+            "ar",
+            "",
+        ),
+    ];
+    for (title, content, language, slug) in cases {
+        let found = summary(title, content, ContentFormat::Text, &[]);
+        assert_eq!(found.language, language);
+        assert_eq!(found.title, title);
+        assert!(
+            !found.meta_description.is_empty() && !found.summary.is_empty(),
+            "{language}"
+        );
+        assert!(!found.slug.is_empty(), "{language}");
+        if matches!(language, "de") {
+            assert_eq!(found.slug, slug);
+        }
+    }
+}
+
+#[test]
+fn guidance_is_followed() {
+    let wishes = ["Sourdough starter".to_owned(), "croissant".to_owned()];
+    let avoid = ["this guide".to_owned()];
+    let guidance = Guidance {
+        must_include: &wishes,
+        avoid: &avoid,
+        brand: Some("Bakery"),
+    };
+    let article = Article {
+        title: Some("Rye loaf"),
+        content: BREAD,
+        format: ContentFormat::Html,
+        language: Some("en-GB"),
+    };
+    let found = summarize(&article, &[], &Limits::default(), &guidance);
+    assert_eq!(
+        (found.language.as_str(), found.title.as_str()),
+        ("en", "Rye loaf | Bakery")
+    );
+    assert_eq!(found.keywords[0], "Sourdough starter");
+    assert!(
+        !found.meta_description.contains("This guide") && !found.summary.contains("This guide")
+    );
+    assert!(
+        found
+            .warnings
+            .iter()
+            .any(|warning| warning.code == WarningCode::KeywordNotInArticle)
+    );
+}
+
+#[test]
+fn nothing_gives_an_empty_summary_and_says_so() {
+    let found = summarize(
+        &Article::default(),
+        &[],
+        &Limits::default(),
+        &Guidance::default(),
+    );
+    assert_eq!(
+        (
+            found.title.as_str(),
+            found.meta_description.as_str(),
+            found.language.as_str()
+        ),
+        ("", "", "und")
+    );
+    assert!(
+        found
+            .warnings
+            .iter()
+            .any(|warning| warning.code == WarningCode::NoText)
+    );
+}
