@@ -7,7 +7,7 @@ use crate::check::refused;
 use crate::client::Request;
 use crate::server::shared;
 
-const ROUTES: [(&str, &[&str]); 9] = [
+const ROUTES: [(&str, &[&str]); 8] = [
     ("/v1/summaries", &["post"]),
     ("/v1/tokens", &["post"]),
     ("/v1/usage", &["get"]),
@@ -16,7 +16,6 @@ const ROUTES: [(&str, &[&str]); 9] = [
     ("/v1/admin/keys/{id}/rotate", &["post"]),
     ("/healthz", &["get"]),
     ("/readyz", &["get"]),
-    ("/openapi.json", &["get"]),
 ];
 
 #[test]

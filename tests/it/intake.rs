@@ -204,7 +204,7 @@ fn a_picture_that_declares_too_many_pixels_is_refused_before_it_is_decoded() {
         );
     }
     refused_image(
-        &one_picture(small(), &pictures::png(101, 100)),
+        &one_picture(small(), &pictures::bomb(101, 100)),
         Code::TooManyPixels,
         "a",
     );
@@ -365,21 +365,25 @@ fn a_form_that_ends_early_is_malformed() {
         request,
     );
     refused(&early.send(), Code::MalformedRequest);
-    for media_type in [
-        "multipart/form-data",
-        "multipart/form-data; boundary=",
-        "multipart/form-data; boundary=another",
-    ] {
-        println!("{media_type}");
-        let request = form(shared(), whole.clone());
-        refused(
-            &request
-                .body(media_type, "--x--\r\n")
-                .retyped(media_type)
-                .send(),
-            Code::MalformedRequest,
-        );
-    }
+    let another = "multipart/form-data; boundary=another";
+    refused(
+        &form(shared(), whole).retyped(another).send(),
+        Code::MalformedRequest,
+    );
+}
+
+#[test]
+fn a_form_without_a_boundary_is_refused() {
+    let request = |media_type| {
+        form(shared(), Form::request(&fresh("Bread.")))
+            .retyped(media_type)
+            .send()
+    };
+    refused(&request("multipart/form-data"), Code::UnsupportedMediaType);
+    refused(
+        &request("multipart/form-data; boundary="),
+        Code::MalformedRequest,
+    );
 }
 
 // Pictures that are none.
@@ -621,7 +625,7 @@ fn broken_json_is_malformed_and_says_where() {
     for body in [
         "",
         "{",
-        "[1,2",
+        "nonsense",
         "{\"article\": nonsense}",
         "{} {}",
         "\u{feff}{}",
@@ -647,6 +651,33 @@ fn broken_json_is_malformed_and_says_where() {
         .body("application/json", latin)
         .send();
     assert!([400, 422].contains(&answer.status), "{}", answer.text());
+}
+
+#[test]
+fn an_array_is_no_request() {
+    let article = json!({ "content": "Bread.", "format": "text" });
+    for request in [
+        json!([article]),
+        json!({ "article": ["Bread", "Bread.", "text"] }),
+        json!({ "article": article, "limits": [60] }),
+        json!({ "article": article, "guidelines": ["warm"] }),
+        json!({ "article": article, "images": [["a"]] }),
+    ] {
+        println!("{request}");
+        let answer = send(&request);
+        let code = answer.problem().code;
+        assert!(
+            [Code::MalformedRequest, Code::InvalidField].contains(&code),
+            "{}",
+            answer.text()
+        );
+        refused(&answer, code);
+        assert!(
+            !answer.text().contains("struct"),
+            "a word of the program: {}",
+            answer.text()
+        );
+    }
 }
 
 #[test]

@@ -47,9 +47,9 @@ pub(crate) fn webp() -> Vec<u8> {
     decode("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==")
 }
 
-/// A JPEG with an orientation tag; the imaging crate's own fixture.
+/// A JPEG with an orientation tag.
 pub(crate) fn jpeg() -> Vec<u8> {
-    std::fs::read(crate::project::root().join("crates/imaging/tests/fixtures/turned.jpg")).unwrap()
+    std::fs::read(crate::project::root().join("tests/fixtures/images/turned.jpg")).unwrap()
 }
 
 /// The first bytes of a HEIC file.

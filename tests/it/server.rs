@@ -138,36 +138,42 @@ impl Server {
     pub(crate) fn start_in(data: Arc<TempDir>) -> Self {
         let admin = make_key(data.path(), "admin");
         let key = make_key(data.path(), "summaries:write,tokens:write");
-        let metrics = free_address();
-        let script = data.path().join("script.json");
         let mut child = command(data.path())
-            .args(["serve", "--bind", "127.0.0.1:0", "--engine", "scripted"])
-            .env("SMART_SUMMARY__SERVER__METRICS_BIND", metrics.to_string())
-            .env("SMART_SUMMARY_SCRIPT", script)
+            .args([
+                "serve",
+                "--bind",
+                "127.0.0.1:0",
+                "--metrics-bind",
+                "127.0.0.1:0",
+            ])
+            .args(["--engine", "scripted", "--script"])
+            .arg(data.path().join("script.json"))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let log = follow(child.stderr.take().unwrap());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first = lines.next().and_then(Result::ok).unwrap_or_default();
-        let address = first
-            .strip_prefix("listening http://")
-            .and_then(|rest| rest.trim_end_matches('/').parse().ok());
+        let mut address = |start: &str| {
+            let line = lines.next().and_then(Result::ok).unwrap_or_default();
+            line.strip_prefix(start)
+                .and_then(|rest| rest.split('/').next())
+                .and_then(|rest| rest.parse().ok())
+                .unwrap_or_else(|| {
+                    panic!(
+                        "instead of `{start}ADDRESS`: {line:?}; the log:\n{}",
+                        end_of(&mut child, &log)
+                    )
+                })
+        };
+        let address_of_api = address("listening http://");
+        let metrics = address("metrics http://");
         // What else it prints must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        let Some(address) = address else {
-            let _ = child.kill();
-            let status = child.wait();
-            panic!(
-                "the server did not start ({status:?}); its first line: {first:?}; its log:\n{}",
-                log.lock().unwrap()
-            );
-        };
         Self {
             child: Mutex::new(child),
             data,
-            address,
+            address: address_of_api,
             metrics,
             log,
             admin,
@@ -427,11 +433,11 @@ fn make_key(data: &Path, scopes: &str) -> String {
     made["key"].as_str().unwrap().to_owned()
 }
 
-fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+/// Ends a server that did not start, and gives its log.
+fn end_of(child: &mut Child, log: &Mutex<String>) -> String {
+    let _ = child.kill();
+    let _ = child.wait();
+    log.lock().unwrap().clone()
 }
 
 fn follow(stderr: impl Read + Send + 'static) -> Arc<Mutex<String>> {

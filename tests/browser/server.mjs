@@ -1,0 +1,52 @@
+// The real server on a free port, with a data directory of its own, serving the built demo page.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const page = join(root, 'web-demo/dist');
+
+/**
+ * Starts a server; `replies` gives it the scripted engine, `settings` are lines of its configuration file.
+ *
+ * @returns {Promise<{url: string, stop(): Promise<void>, pause(): void, resume(): void}>}
+ */
+export async function startServer({ replies, settings = [] } = {}) {
+  const binary = join(root, 'target/debug', replies ? 'smart-summary-scripted' : 'smart-summary');
+  for (const needed of [binary, join(page, 'index.html')]) {
+    if (!existsSync(needed)) throw new Error(`${needed} is missing: run \`cargo xtask test\`, which builds it`);
+  }
+  const data = mkdtempSync(join(tmpdir(), 'smart-summary-'));
+  writeFileSync(join(data, 'smart-summary.toml'), settings.join('\n'));
+  const args = ['--data-dir', data, 'serve', '--bind', '127.0.0.1:0', '--metrics-bind', 'off', '--demo', page];
+  if (replies) {
+    writeFileSync(join(data, 'script.json'), JSON.stringify({ replies }));
+    args.push('--engine', 'scripted', '--script', join(data, 'script.json'));
+  }
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (text) => (log += text));
+  const url = await new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const match = /^listening (http:\/\/\S+)$/.exec(line);
+      if (match) resolve(match[1]);
+    });
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${log}`)));
+  });
+  return {
+    url,
+    async stop() {
+      if (child.exitCode === null) {
+        const ended = once(child, 'exit');
+        child.kill('SIGKILL');
+        await ended;
+      }
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,197 @@
+// What a writer sees when something is in the way: slow engines, limits, no connection, refusals.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { launch, openPage } from './page.mjs';
+import { startServer } from './server.mjs';
+
+const SLOW = {
+  when: 'Ask a team',
+  chunk_chars: 3,
+  chunk_ms: 60,
+  title: 'A title that comes slowly, letter by letter',
+  meta_description: 'A description that comes after the title and takes its time as well.',
+  keywords: ['slow', 'histograms'],
+  slug: 'a-title-that-comes-slowly',
+  summary: 'The summary comes last.',
+};
+
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser?.close());
+
+/** Runs `body` with a server of its own. */
+async function withServer(options, body) {
+  const server = await startServer(options);
+  try {
+    await body(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+test('text appears while the engine is still writing', () =>
+  withServer({ replies: [SLOW] }, async (server) => {
+    const demo = await openPage(browser, server);
+    await demo.press();
+    await demo.page.waitForFunction(() => {
+      const root = document.querySelector('smart-summary').shadowRoot;
+      return /^A ti/.test(
+        root.querySelector('textarea[aria-label="Title"], [part~=fields] textarea')?.value ?? root.textContent,
+      );
+    });
+    assert.equal(await demo.part('facts').isVisible(), false, 'it is not done yet');
+    await demo.screenshot('writing');
+    await demo.assertAccessible('writing');
+    await demo.done();
+    assert.equal(await demo.input('Title').inputValue(), SLOW.title);
+    await demo.close();
+  }));
+
+test('Stop ends the run, on the server too, and the button is back', () =>
+  withServer({ replies: [{ ...SLOW, end: 'stall' }] }, async (server) => {
+    const demo = await openPage(browser, server);
+    const ended = demo.page.waitForEvent('requestfailed', (request) => request.url().endsWith('/v1/summaries'));
+    await demo.press();
+    await demo.part('stop').waitFor();
+    await demo.page.waitForRequest((request) => request.url().endsWith('/v1/summaries')).catch(() => {});
+    await demo.part('stop').click();
+    await ended;
+    await demo.page.waitForFunction(
+      () => !document.querySelector('smart-summary').shadowRoot.querySelector('[part~=stop]'),
+    );
+    await demo.close();
+  }));
+
+test('Escape stops a run as well', () =>
+  withServer({ replies: [{ ...SLOW, end: 'stall' }] }, async (server) => {
+    const demo = await openPage(browser, server);
+    await demo.button.focus();
+    await demo.page.keyboard.press('Enter');
+    await demo.part('stop').waitFor();
+    await demo.page.keyboard.press('Escape');
+    await demo.page.waitForFunction(
+      () => !document.querySelector('smart-summary').shadowRoot.querySelector('[part~=stop]'),
+    );
+    await demo.close();
+  }));
+
+test('without a connection the draft stays, and it is said so', () =>
+  withServer({}, async (server) => {
+    const demo = await openPage(browser, server);
+    await demo.button.hover();
+    await demo.part('draft').waitFor();
+    await demo.page.context().setOffline(true);
+    await demo.press();
+    await demo.part('error').waitFor({ timeout: 60_000 });
+    assert.match(await demo.part('error').innerText(), /No connection/);
+    assert.ok(await demo.part('draft').isVisible());
+    await demo.screenshot('offline');
+    await demo.assertAccessible('offline');
+    await demo.page.context().setOffline(false);
+    await demo.run();
+    assert.notEqual(await demo.input('Description').inputValue(), '');
+    await demo.close();
+  }));
+
+test('a used-up quota counts down, and the run then goes on by itself', () =>
+  withServer({ settings: ['[tiers.default]', 'requests_per_minute = 20', 'request_burst = 1'] }, async (server) => {
+    const demo = await openPage(browser, server);
+    await demo.run();
+    const refused = demo.page.waitForResponse((response) => response.status() === 429);
+    await demo.press();
+    const answer = await refused;
+    assert.ok(Number(answer.headers()['retry-after']) >= 1);
+    await demo.panel
+      .getByText(/Trying again in \d+ s|Again in \d+ s/)
+      .first()
+      .waitFor();
+    await demo.screenshot('limit');
+    await demo.done();
+    await demo.close();
+  }));
+
+test('an engine that fails is told in words, with one action that tries again', () =>
+  withServer({ replies: [{ end: 'failed' }] }, async (server) => {
+    const demo = await openPage(browser, server);
+    await demo.press();
+    await demo.part('error').waitFor({ timeout: 90_000 });
+    assert.equal(await demo.part('error-action').count(), 1);
+    assert.equal((await demo.panel.getByRole('alert').count()) >= 1, true);
+    await demo.screenshot('failed');
+    await demo.assertAccessible('failed');
+    await demo.close();
+  }));
+
+test('a panicking engine is a clear answer, and the server goes on', () =>
+  withServer({ replies: [{ when: 'Ask a team', end: 'panic' }, { title: 'Fine' }] }, async (server) => {
+    const demo = await openPage(browser, server);
+    await demo.press();
+    await demo.part('error').waitFor({ timeout: 90_000 });
+    await demo.page.selectOption('#sample', 'monastery');
+    await demo.run();
+    assert.equal(await demo.input('Title').inputValue(), 'Fine');
+    await demo.close();
+  }));
+
+test('a token that the server does not take is asked for again, and then the writer is', () =>
+  withServer({}, async (server) => {
+    const demo = await openPage(browser, server);
+    let asked = 0;
+    await demo.page.route('**/demo/token', (route) => {
+      asked += 1;
+      return route.fulfill({ json: { token: 'not.a.token', expires_at: Date.now() + 300_000 } });
+    });
+    await demo.press();
+    await demo.part('error').waitFor({ timeout: 60_000 });
+    assert.ok(asked >= 2, `the token was asked for ${asked} times`);
+    assert.match(await demo.part('error').innerText(), /permission has expired/);
+    assert.match(await demo.part('error-action').innerText(), /Sign in again/);
+    await demo.screenshot('signed-out');
+    await demo.page.unroute('**/demo/token');
+    await demo.part('error-action').click();
+    await demo.done();
+    await demo.close();
+  }));
+
+test('a picture that is too large for the server is named with its limit', () =>
+  withServer({ settings: ['[intake]', 'max_image_bytes = 2000'] }, async (server) => {
+    const demo = await openPage(browser, server);
+    await demo.press();
+    await demo.part('error').waitFor({ timeout: 60_000 });
+    assert.match(await demo.part('error').innerText(), /prometheus-histogram\.png is too large/);
+    await demo.part('error-action').click();
+    await demo.done();
+    assert.notEqual(await demo.input('Description').inputValue(), '', 'the rest is summarised without it');
+    await demo.close();
+  }));
+
+test('a known answer says that it is cached', () =>
+  withServer({}, async (server) => {
+    const first = await openPage(browser, server);
+    await first.run();
+    await first.close();
+    const second = await openPage(browser, server);
+    await second.run();
+    assert.match(await second.part('facts').innerText(), /cached/);
+    assert.notEqual(await second.input('Description').inputValue(), '');
+    await second.close();
+  }));
+
+test('the page keeps its token to itself and holds no key', () =>
+  withServer({}, async (server) => {
+    const demo = await openPage(browser, server);
+    const sent = demo.page.waitForRequest((request) => request.url().endsWith('/v1/summaries'));
+    await demo.press();
+    const headers = await (await sent).allHeaders();
+    await demo.done();
+    assert.match(headers['authorization'], /^Bearer eyJ/, 'a token, not a key');
+    const kept = await demo.page.evaluate(() =>
+      JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]),
+    );
+    assert.ok(!kept.includes('eyJ') && !kept.includes('ss_live_'));
+    await demo.close();
+  }));

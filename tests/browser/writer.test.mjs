@@ -1,0 +1,249 @@
+// What a writer does: press, look, edit, apply, undo; with the embedded engine.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { launch, openPage } from './page.mjs';
+import { startServer } from './server.mjs';
+
+let server, browser;
+before(async () => {
+  [server, browser] = await Promise.all([startServer(), launch()]);
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+test('one press fills every field of an English post', async () => {
+  const demo = await openPage(browser, server);
+  await demo.run();
+  for (const label of ['Title', 'Description', 'Address', 'Summary']) {
+    assert.notEqual(await demo.input(label).inputValue(), '', `${label} is filled`);
+  }
+  assert.ok((await demo.input('Description').inputValue()).length <= 160);
+  assert.match(await demo.input('Address').inputValue(), /^[a-z0-9-]+$/);
+  assert.ok((await demo.part('chip').count()) >= 3, 'there are keywords');
+  assert.match(await demo.input('Alt text of prometheus-histogram.png').inputValue(), /histogram/i);
+  assert.match(await demo.part('facts').innerText(), /EN.*extractive.*s/s);
+  await demo.part('structured-toggle').click();
+  const structured = await demo.part('structured').innerText();
+  assert.match(structured, /og:title/);
+  assert.match(structured, /"BlogPosting"/);
+  await demo.screenshot('english-done');
+  await demo.close();
+});
+
+test('one press fills every field of a Chinese post, in Chinese', async () => {
+  const demo = await openPage(browser, server, { post: 'keycloak', lang: 'zh' });
+  await demo.run();
+  for (const label of ['标题', '描述', '摘要']) {
+    assert.match(await demo.input(label).inputValue(), /[\u4e00-\u9fff]/, `${label} is Chinese`);
+  }
+  assert.match(await demo.input('网址').inputValue(), /^[a-z0-9-]+$/, 'the address is Latin');
+  assert.match(await demo.part('facts').innerText(), /ZH/);
+  await demo.screenshot('chinese-done');
+  await demo.close();
+});
+
+test('a draft made on this device is there before the button is pressed', async () => {
+  const demo = await openPage(browser, server);
+  await demo.button.hover();
+  await demo.part('draft').waitFor();
+  assert.match(await demo.part('draft').innerText(), /Draft, made on this device/);
+  await demo.screenshot('draft');
+  await demo.close();
+});
+
+test('an edited field is applied as edited, and undo takes everything back in one step', async () => {
+  const demo = await openPage(browser, server);
+  await demo.run();
+  await demo.input('Description').fill('My own words about histograms.');
+  await demo.part('edited').first().waitFor();
+  const title = await demo.page.locator('#title').inputValue();
+  await demo.applyButton.click();
+  await demo.part('applied').waitFor();
+  assert.equal(await demo.setting('meta_description').inputValue(), 'My own words about histograms.');
+  assert.notEqual(await demo.setting('slug').inputValue(), '');
+  assert.notEqual((await demo.altsInEditor)[0], '');
+  assert.equal(await demo.page.locator('#title').inputValue(), title, 'a title that was there is not replaced unasked');
+  await demo.screenshot('applied');
+  await demo.part('undo').click();
+  assert.equal(await demo.setting('meta_description').inputValue(), '');
+  assert.equal(await demo.setting('slug').inputValue(), '');
+  assert.deepEqual(await demo.altsInEditor, ['']);
+  await demo.close();
+});
+
+test('nothing is written into the post before Apply is pressed', async () => {
+  const demo = await openPage(browser, server);
+  await demo.run();
+  assert.equal(await demo.setting('meta_description').inputValue(), '');
+  assert.deepEqual(await demo.altsInEditor, ['']);
+  await demo.close();
+});
+
+test('an edited field survives another run', async () => {
+  const demo = await openPage(browser, server);
+  await demo.run();
+  await demo.input('Description').fill('Mine.');
+  await demo.run();
+  assert.equal(await demo.input('Description').inputValue(), 'Mine.');
+  await demo.close();
+});
+
+test('one field is made anew without touching the others', async () => {
+  const demo = await openPage(browser, server);
+  await demo.run();
+  const title = await demo.input('Title').inputValue();
+  const asked = demo.page.waitForRequest((request) => request.url().endsWith('/v1/summaries'));
+  await demo.panel.getByRole('button', { name: 'Regenerate Description' }).click();
+  const body = (await asked).postData() ?? '';
+  assert.match(body, /"fields":\s*\[\s*"meta_description"\s*\]/);
+  await demo.done();
+  assert.equal(await demo.input('Title').inputValue(), title);
+  await demo.close();
+});
+
+test('the panel shows what leaves the page, and the photo leaves small and without its place', async () => {
+  const demo = await openPage(browser, server, { post: 'monastery' });
+  const sent = demo.page.waitForRequest((request) => request.url().endsWith('/v1/summaries'));
+  await demo.press();
+  const body = (await sent).postDataBuffer() ?? Buffer.alloc(0);
+  await demo.done();
+  await demo.part('pictures-toggle').click();
+  const pictures = await demo.part('pictures').innerText();
+  assert.match(pictures, /pebble-beach\.jpg/);
+  assert.match(pictures, /3\.\d MB → \d+ KB/);
+  assert.match(pictures, /GPS/);
+  assert.ok(body.length > 10_000 || body.length === 0, 'the body holds pictures, where the browser shows it');
+  assert.ok(!body.includes('Exif\0\0'), 'no metadata leaves the page');
+  const sizes = await demo
+    .part('thumbnail')
+    .evaluateAll((images) => images.map((image) => Math.max(image.naturalWidth, image.naturalHeight)));
+  assert.ok(sizes.length >= 3 && sizes.every((edge) => edge > 0 && edge <= 1024), `edges ${sizes}`);
+  await demo.screenshot('what-leaves');
+  await demo.close();
+});
+
+test('a dropped file that is no picture is named, and the rest is summarised', async () => {
+  const demo = await openPage(browser, server);
+  await demo.page.setInputFiles('#file', {
+    name: 'broken.jpg',
+    mimeType: 'image/jpeg',
+    buffer: Buffer.from([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3]),
+  });
+  await demo.page.locator('#editor img').nth(1).waitFor();
+  await demo.run();
+  await demo.part('pictures-toggle').click();
+  assert.match(await demo.part('pictures').innerText(), /broken\.jpg/);
+  await demo.part('left-out').first().waitFor();
+  assert.notEqual(await demo.input('Description').inputValue(), '');
+  await demo.close();
+});
+
+test('a pasted picture becomes part of the post', async () => {
+  const demo = await openPage(browser, server);
+  await demo.page.locator('#editor .tiptap').evaluate(async (target) => {
+    const canvas = new OffscreenCanvas(1600, 900);
+    canvas.getContext('2d').fillRect(0, 0, 800, 900);
+    const file = new File([await canvas.convertToBlob()], 'pasted.png', { type: 'image/png' });
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(file);
+    target.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));
+  });
+  await demo.page.locator('#editor img[data-filename="pasted.png"]').waitFor();
+  await demo.run();
+  assert.equal(await demo.part('alt').count(), 2);
+  await demo.close();
+});
+
+test('an empty post cannot be summarised, and the panel says why', async () => {
+  const demo = await openPage(browser, server, { post: 'newPost' });
+  assert.equal(await demo.button.isDisabled(), true);
+  assert.match(await demo.panel.innerText(), /Write something or add a picture first\./);
+  await demo.page.locator('#editor .tiptap').fill('Rye bread needs time, not strength. The dough rests overnight.');
+  await demo.run();
+  assert.notEqual(await demo.input('Description').inputValue(), '');
+  await demo.close();
+});
+
+test('the keyboard alone runs, reaches every control, and moves between previews', async () => {
+  const demo = await openPage(browser, server);
+  await demo.page.locator('#title').focus();
+  await demo.page.keyboard.press('Control+Shift+S');
+  await demo.done();
+  const tabs = demo.panel.getByRole('tab');
+  await tabs.first().focus();
+  await demo.page.keyboard.press('ArrowRight');
+  assert.equal(await tabs.nth(1).getAttribute('aria-selected'), 'true');
+  await demo.page.keyboard.press('End');
+  assert.equal(await tabs.last().getAttribute('aria-selected'), 'true');
+  await demo.button.focus();
+  const reached = new Set();
+  for (let step = 0; step < 80; step += 1) {
+    await demo.page.keyboard.press('Tab');
+    const name = await demo.page.evaluate(() => {
+      let active = document.activeElement;
+      while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+      return active?.getAttribute('part') ?? '';
+    });
+    for (const part of name.split(' ')) reached.add(part);
+    if (reached.has('apply')) break;
+  }
+  for (const part of ['pictures-toggle', 'input', 'regenerate', 'accept', 'decorative', 'apply']) {
+    assert.ok(reached.has(part), `Tab reaches ${part}; it reached ${[...reached].join(' ')}`);
+  }
+  await demo.close();
+});
+
+test('a screen reader is told once, politely, that the summary is ready', async () => {
+  const demo = await openPage(browser, server);
+  const live = demo.part('live');
+  assert.equal(await live.getAttribute('aria-live'), 'polite');
+  await demo.run();
+  await demo.page.waitForFunction(() => {
+    const region = document.querySelector('smart-summary').shadowRoot.querySelector('[part~=live]');
+    return /^Summary ready: title, description,.* 1 alt text/.test(region.textContent);
+  });
+  assert.equal(await demo.panel.locator('[aria-live]').count(), 1, 'there is one live region');
+  await demo.close();
+});
+
+test('the interface changes its language in place and keeps what was made', async () => {
+  const demo = await openPage(browser, server);
+  await demo.run();
+  const description = await demo.input('Description').inputValue();
+  await demo.page.selectOption('#language', 'zh-Hans');
+  assert.equal(await demo.input('描述').inputValue(), description);
+  await demo.close();
+});
+
+for (const theme of ['light', 'dark']) {
+  for (const lang of ['en', 'zh']) {
+    test(`axe finds nothing: ${theme}, ${lang}`, async () => {
+      const demo = await openPage(browser, server, { post: lang === 'zh' ? 'keycloak' : 'monastery', lang, theme });
+      await demo.assertAccessible('ready');
+      await demo.run();
+      await demo.part('pictures-toggle').click();
+      await demo.part('structured-toggle').click();
+      await demo.assertAccessible('done');
+      await demo.applyButton.click();
+      await demo.part('applied').waitFor();
+      await demo.assertAccessible('applied');
+      await demo.screenshot(`${theme}-${lang}`);
+      await demo.close();
+    });
+  }
+}
+
+for (const width of [390, 800]) {
+  test(`the page fits a window ${width} pixels wide`, async () => {
+    const demo = await openPage(browser, server, { viewport: { width, height: 844 } });
+    await demo.run();
+    const overflow = await demo.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(overflow <= 0, `${overflow} pixels too wide`);
+    await demo.screenshot(`narrow-${width}`);
+    await demo.close();
+  });
+}
