@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -49,4 +50,26 @@ export async function startServer({ replies, settings = [] } = {}) {
       rmSync(data, { recursive: true, force: true });
     },
   };
+}
+
+/** Stands between the browser and the server and keeps the bodies of the summaries that were asked for. */
+export async function record(server) {
+  const bodies = [];
+  const target = new URL(server.url);
+  const proxy = createServer((incoming, answer) => {
+    const chunks = [];
+    const { method, url: path, headers } = incoming;
+    const onward = request({ host: target.hostname, port: target.port, method, path, headers }, (reply) => {
+      answer.writeHead(reply.statusCode ?? 502, reply.headers);
+      reply.pipe(answer);
+    });
+    onward.on('error', () => answer.destroy());
+    answer.on('close', () => onward.destroy());
+    incoming.on('data', (chunk) => chunks.push(chunk));
+    incoming.on('end', () => path === '/v1/summaries' && bodies.push(Buffer.concat(chunks)));
+    incoming.pipe(onward);
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  return { url: `http://127.0.0.1:${proxy.address().port}`, bodies, stop: () => proxy.close() };
 }

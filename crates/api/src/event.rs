@@ -113,7 +113,10 @@ mod tests {
 
     #[test]
     fn an_event_reads_back_as_it_was_written() {
-        let event = Event::Delta(Delta { field: Field::Title, text: "Line\nbreak".into() });
+        let event = Event::Delta(Delta {
+            field: Field::Title,
+            text: "Line\nbreak".into(),
+        });
         let data = event.data().unwrap();
         assert!(!data.contains('\n'), "a data line has no break: {data}");
         assert_eq!(Event::parse(event.name(), &data).unwrap(), Some(event));

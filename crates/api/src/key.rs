@@ -114,8 +114,13 @@ wire! {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 5] =
-        [Self::SummariesWrite, Self::ChatWrite, Self::BatchesWrite, Self::TokensWrite, Self::Admin];
+    pub const ALL: [Self; 5] = [
+        Self::SummariesWrite,
+        Self::ChatWrite,
+        Self::BatchesWrite,
+        Self::TokensWrite,
+        Self::Admin,
+    ];
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -130,7 +135,10 @@ impl Scope {
 
     /// Whether a browser's token may carry it.
     pub const fn for_tokens(self) -> bool {
-        matches!(self, Self::SummariesWrite | Self::ChatWrite | Self::BatchesWrite)
+        matches!(
+            self,
+            Self::SummariesWrite | Self::ChatWrite | Self::BatchesWrite
+        )
     }
 }
 
@@ -147,7 +155,12 @@ impl std::str::FromStr for Scope {
         Self::ALL
             .into_iter()
             .find(|scope| scope.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is not a scope; there are {}", Self::ALL.map(Self::as_str).join(", ")))
+            .ok_or_else(|| {
+                format!(
+                    "`{text}` is not a scope; there are {}",
+                    Self::ALL.map(Self::as_str).join(", ")
+                )
+            })
     }
 }
 
@@ -159,12 +172,20 @@ mod tests {
     fn a_scope_reads_back_as_it_is_written() {
         for scope in Scope::ALL {
             assert_eq!(scope.as_str().parse(), Ok(scope));
-            assert_eq!(serde_json::to_string(&scope).unwrap(), format!("\"{scope}\""));
+            assert_eq!(
+                serde_json::to_string(&scope).unwrap(),
+                format!("\"{scope}\"")
+            );
         }
     }
 
     #[test]
     fn a_wrong_scope_is_told_the_right_ones() {
-        assert!("summary".parse::<Scope>().unwrap_err().contains("summaries:write"));
+        assert!(
+            "summary"
+                .parse::<Scope>()
+                .unwrap_err()
+                .contains("summaries:write")
+        );
     }
 }

@@ -17,22 +17,23 @@ macro_rules! wire {
     )*};
 }
 
-mod summary;
 mod event;
-mod problem;
-mod token;
-mod key;
-mod usage;
 mod health;
+mod key;
 pub mod limits;
+mod problem;
+mod summary;
+mod token;
+mod usage;
 
 pub use event::{Delta, Event, FieldValue, Queued, Started};
 pub use health::{EngineStatus, Health, Readiness};
 pub use key::{Key, KeyChange, KeyCreated, KeyDraft, KeyList, Scope};
 pub use problem::{Code, Problem};
 pub use summary::{
-    AltText, Article, Candidate, ContentFormat, EngineName, EnginePreference, Field, FieldLimits, Guidelines, ImageRef,
-    ImageRole, Priority, Summary, SummaryRequest, Timings, TokenUsage, Warning, WarningCode,
+    AltText, Article, Candidate, ContentFormat, EngineName, EnginePreference, Field, FieldLimits,
+    Guidelines, ImageRef, ImageRole, Priority, Summary, SummaryRequest, Timings, TokenUsage,
+    Warning, WarningCode,
 };
 pub use token::{TokenCreated, TokenRequest};
 pub use usage::{Budget, LimitUse, Usage};

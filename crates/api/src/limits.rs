@@ -14,7 +14,8 @@ pub const MAX_PIXELS: u64 = 40_000_000;
 /// Characters of an article's content (configurable).
 pub const MAX_CONTENT_CHARS: usize = 200_000;
 /// Bytes of a whole body: the pictures as base64, the article in four-byte characters, and room for the rest.
-pub const MAX_BODY_BYTES: usize = MAX_IMAGES * MAX_IMAGE_BYTES / 3 * 4 + MAX_CONTENT_CHARS * 4 + 256 * 1024;
+pub const MAX_BODY_BYTES: usize =
+    MAX_IMAGES * MAX_IMAGE_BYTES / 3 * 4 + MAX_CONTENT_CHARS * 4 + 256 * 1024;
 
 /// Characters of a title, caption, file name, tone, audience, brand or phrase that a caller sends.
 pub const MAX_SHORT_CHARS: usize = 500;
@@ -52,14 +53,31 @@ pub struct Lengths {
 }
 
 /// Languages whose characters take one column.
-pub const NARROW: Lengths = Lengths { title_chars: 60, description_chars: 160, keywords: 8, alt_chars: 125 };
+pub const NARROW: Lengths = Lengths {
+    title_chars: 60,
+    description_chars: 160,
+    keywords: 8,
+    alt_chars: 125,
+};
 /// Chinese, Japanese and Korean: full-width characters; a Latin letter among them counts one half.
-pub const WIDE: Lengths = Lengths { title_chars: 30, description_chars: 80, keywords: 8, alt_chars: 60 };
+pub const WIDE: Lengths = Lengths {
+    title_chars: 30,
+    description_chars: 80,
+    keywords: 8,
+    alt_chars: 60,
+};
 
 /// The lengths for a BCP 47 tag.
 pub fn lengths(language: &str) -> Lengths {
     let primary = language.split(['-', '_']).next().unwrap_or_default();
-    if ["zh", "ja", "ko", "yue"].iter().any(|wide| wide.eq_ignore_ascii_case(primary)) { WIDE } else { NARROW }
+    if ["zh", "ja", "ko", "yue"]
+        .iter()
+        .any(|wide| wide.eq_ignore_ascii_case(primary))
+    {
+        WIDE
+    } else {
+        NARROW
+    }
 }
 
 /// Pixels that a desktop result page gives a title (20 px Arial).

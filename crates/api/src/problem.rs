@@ -36,11 +36,29 @@ wire! {
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $name:ident = $wire:literal => $status:literal, $title:literal;)*) => {
-        wire! {
-            /// The stable names of what can go wrong. A code never changes its meaning.
-            #[derive(Copy, Eq, Hash)]
-            pub enum Code {
-                $($(#[doc = $doc])* #[serde(rename = $wire)] $name,)*
+        /// The stable names of what can go wrong. A code never changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+        pub enum Code {
+            $($(#[doc = $doc])* #[serde(rename = $wire)] $name,)*
+        }
+
+        // By hand: the derive does not see a name that comes through a macro.
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for Code {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some([$($wire),*]))
+                    .description(Some("The stable name of what went wrong; it never changes its meaning."))
+                    .into()
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for Code {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed("Code")
             }
         }
 
@@ -197,20 +215,31 @@ mod tests {
     fn every_code_has_its_own_name_and_an_error_status() {
         let names: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(names.len(), Code::ALL.len());
-        assert!(Code::ALL.iter().all(|code| (400..600).contains(&code.status())));
+        assert!(
+            Code::ALL
+                .iter()
+                .all(|code| (400..600).contains(&code.status()))
+        );
     }
 
     #[test]
     fn the_wire_name_is_the_one_of_the_table() {
         for code in Code::ALL {
-            assert_eq!(serde_json::to_string(code).unwrap(), format!("\"{}\"", code.as_str()));
+            assert_eq!(
+                serde_json::to_string(code).unwrap(),
+                format!("\"{}\"", code.as_str())
+            );
         }
     }
 
     #[test]
     fn every_code_is_explained_in_a_sentence() {
         for code in Code::ALL {
-            assert!(code.explanation().trim().ends_with('.'), "{code}: {:?}", code.explanation());
+            assert!(
+                code.explanation().trim().ends_with('.'),
+                "{code}: {:?}",
+                code.explanation()
+            );
         }
     }
 }

@@ -418,7 +418,10 @@ mod tests {
 
     #[test]
     fn all_lists_every_field_by_its_wire_name() {
-        let names: Vec<String> = Field::ALL.iter().map(|field| serde_json::to_string(field).unwrap()).collect();
+        let names: Vec<String> = Field::ALL
+            .iter()
+            .map(|field| serde_json::to_string(field).unwrap())
+            .collect();
         assert_eq!(
             names.join(" "),
             r#""title" "meta_description" "keywords" "slug" "summary" "alt_texts" "open_graph" "json_ld""#

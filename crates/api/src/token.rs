@@ -10,7 +10,7 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         pub subject: Option<String>,
-        /// The page's origin, for instance `https://blog.example`; one of the key's when the key names any.
+        /// The page's origin, for instance `https://blog.example`; one of the key's.
         pub origin: String,
         /// Never more than the key has.
         pub scopes: Vec<Scope>,

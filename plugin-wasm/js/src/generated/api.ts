@@ -457,7 +457,7 @@ export type TokenRequest = {
  */
 subject?: string, 
 /**
- * The page's origin, for instance `https://blog.example`; one of the key's when the key names any.
+ * The page's origin, for instance `https://blog.example`; one of the key's.
  */
 origin: string, 
 /**
