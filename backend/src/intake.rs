@@ -116,10 +116,12 @@ impl From<Error> for Refusal {
         match &error {
             Error::Malformed(_) => refusal(Code::MalformedRequest),
             Error::BodyTooLarge { limit, .. } => refusal(Code::BodyTooLarge).limit(*limit as u64),
-            Error::ContentTooLong { limit } => {
-                refusal(Code::ContentTooLong).field("/article/content").limit(*limit as u64)
-            }
-            Error::TooManyImages { limit } => refusal(Code::TooManyImages).field("/images").limit(*limit as u64),
+            Error::ContentTooLong { limit } => refusal(Code::ContentTooLong)
+                .field("/article/content")
+                .limit(*limit as u64),
+            Error::TooManyImages { limit } => refusal(Code::TooManyImages)
+                .field("/images")
+                .limit(*limit as u64),
             Error::Mismatch { id, .. } => refusal(Code::ImageMismatch).image(id),
             Error::Field { pointer, limit, .. } => {
                 let refusal = refusal(Code::InvalidField).field(pointer);
@@ -136,12 +138,12 @@ fn picture(refusal: impl Fn(Code) -> Refusal, error: &imaging::Error) -> Refusal
     match error {
         imaging::Error::NotAnImage => refusal(Code::NotAnImage),
         imaging::Error::Unsupported { .. } => refusal(Code::UnsupportedImage),
-        imaging::Error::TooLarge { exceeded: imaging::Exceeded::Bytes { max, .. } } => {
-            refusal(Code::ImageTooLarge).limit(*max as u64)
-        }
-        imaging::Error::TooLarge { exceeded: imaging::Exceeded::Pixels { max, .. } } => {
-            refusal(Code::TooManyPixels).limit(*max)
-        }
+        imaging::Error::TooLarge {
+            exceeded: imaging::Exceeded::Bytes { max, .. },
+        } => refusal(Code::ImageTooLarge).limit(*max as u64),
+        imaging::Error::TooLarge {
+            exceeded: imaging::Exceeded::Pixels { max, .. },
+        } => refusal(Code::TooManyPixels).limit(*max),
         _ => refusal(Code::ImageBroken),
     }
 }
@@ -165,7 +167,11 @@ impl Reader {
             quality: JPEG_QUALITY,
             keep_alpha: false,
         };
-        Self { bounds: bounds.clone(), options, threads: Arc::new(Semaphore::new(threads.max(1))) }
+        Self {
+            bounds: bounds.clone(),
+            options,
+            threads: Arc::new(Semaphore::new(threads.max(1))),
+        }
     }
 
     /// Bytes that a body may have.
@@ -210,13 +216,27 @@ mod tests {
     pub(super) fn png() -> Vec<u8> {
         use base64::Engine as _;
         let one_pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-        base64::engine::general_purpose::STANDARD.decode(one_pixel).unwrap()
+        base64::engine::general_purpose::STANDARD
+            .decode(one_pixel)
+            .unwrap()
     }
 
     async fn admit(bytes: Vec<u8>) -> Result<Intake, Refusal> {
-        let image = api::ImageRef { id: "a".into(), ..api::ImageRef::default() };
-        let request = SummaryRequest { images: vec![image], ..SummaryRequest::default() };
-        reader().admit(Parts { request, pictures: vec![bytes.into()] }).await.map_err(Refusal::from)
+        let image = api::ImageRef {
+            id: "a".into(),
+            ..api::ImageRef::default()
+        };
+        let request = SummaryRequest {
+            images: vec![image],
+            ..SummaryRequest::default()
+        };
+        reader()
+            .admit(Parts {
+                request,
+                pictures: vec![bytes.into()],
+            })
+            .await
+            .map_err(Refusal::from)
     }
 
     #[tokio::test]
@@ -238,7 +258,11 @@ mod tests {
         ];
         for (bytes, code) in cases {
             let refusal = admit(bytes).await.unwrap_err();
-            assert_eq!((refusal.code, refusal.image.as_deref()), (code, Some("a")), "{refusal}");
+            assert_eq!(
+                (refusal.code, refusal.image.as_deref()),
+                (code, Some("a")),
+                "{refusal}"
+            );
         }
     }
 
@@ -247,6 +271,9 @@ mod tests {
         let mut bomb = png();
         bomb.splice(16..24, [0, 0, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF]);
         let refusal = admit(bomb).await.unwrap_err();
-        assert!(matches!(refusal.code, Code::TooManyPixels | Code::ImageBroken), "{refusal}");
+        assert!(
+            matches!(refusal.code, Code::TooManyPixels | Code::ImageBroken),
+            "{refusal}"
+        );
     }
 }

@@ -98,8 +98,16 @@ impl Queue {
     /// An empty queue.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        let bounds = Bounds { max_running: bounds.max_running.max(1), ..bounds };
-        Self { shared: Arc::new(Shared { bounds, state: Mutex::new(State::default()) }) }
+        let bounds = Bounds {
+            max_running: bounds.max_running.max(1),
+            ..bounds
+        };
+        Self {
+            shared: Arc::new(Shared {
+                bounds,
+                state: Mutex::new(State::default()),
+            }),
+        }
     }
 
     /// Waits for a ticket. `on_position` is told the place in the line, first when the wait begins and then at each
@@ -107,7 +115,11 @@ impl Queue {
     ///
     /// # Errors
     /// [`Error::Overloaded`] at once when the line is full, [`Error::Deadline`] when `request.deadline` passes.
-    pub async fn enter(&self, request: Request<'_>, on_position: impl Fn(Queued)) -> Result<Ticket, Error> {
+    pub async fn enter(
+        &self,
+        request: Request<'_>,
+        on_position: impl Fn(Queued),
+    ) -> Result<Ticket, Error> {
         let since = Instant::now();
         let mut place = match self.admit(request, since)? {
             Admission::Now(ticket) => return Ok(ticket),
@@ -136,7 +148,11 @@ impl Queue {
     #[must_use]
     pub fn depth(&self) -> Depth {
         let state = self.shared.lock();
-        Depth { running: state.running, interactive: state.interactive.len, batch: state.batch.len }
+        Depth {
+            running: state.running,
+            interactive: state.interactive.len,
+            batch: state.batch.len,
+        }
     }
 
     /// When a caller that is refused now should come back.
@@ -152,15 +168,35 @@ impl Queue {
             state.running += 1;
             return Ok(Admission::Now(Ticket::new(shared, since)));
         }
-        if state.waiting() >= shared.bounds.max_waiting && !state.make_room(request, shared.bounds) {
-            return Err(Error::Overloaded { retry_after: state.retry_after(shared.bounds) });
+        if state.waiting() >= shared.bounds.max_waiting && !state.make_room(request, shared.bounds)
+        {
+            return Err(Error::Overloaded {
+                retry_after: state.retry_after(shared.bounds),
+            });
         }
         let (grant, granted) = oneshot::channel();
         let (tell, position) = watch::channel(None);
-        let id = state.push(request, Waiter { id: 0, since, grant, tell });
+        let id = state.push(
+            request,
+            Waiter {
+                id: 0,
+                since,
+                grant,
+                tell,
+            },
+        );
         state.tell_positions(shared.bounds);
-        let seat = Seat { shared: Arc::clone(shared), id, key: request.key.to_owned(), priority: request.priority };
-        Ok(Admission::Later(Place { granted, position, _seat: seat }))
+        let seat = Seat {
+            shared: Arc::clone(shared),
+            id,
+            key: request.key.to_owned(),
+            priority: request.priority,
+        };
+        Ok(Admission::Later(Place {
+            granted,
+            position,
+            _seat: seat,
+        }))
     }
 }
 
@@ -224,7 +260,11 @@ impl Shared {
 impl Ticket {
     fn new(shared: &Arc<Shared>, since: Instant) -> Self {
         let started = Instant::now();
-        Self { shared: Some(Arc::clone(shared)), started, waited: started - since }
+        Self {
+            shared: Some(Arc::clone(shared)),
+            started,
+            waited: started - since,
+        }
     }
 }
 
@@ -277,7 +317,8 @@ impl State {
     fn push(&mut self, request: Request<'_>, waiter: Waiter) -> u64 {
         self.next_id += 1;
         let id = self.next_id;
-        self.line(request.priority).push(request.key, Waiter { id, ..waiter });
+        self.line(request.priority)
+            .push(request.key, Waiter { id, ..waiter });
         id
     }
 
@@ -301,7 +342,10 @@ impl State {
         for line in lines.into_iter().flatten() {
             if let Some(waiter) = line.take_from_longest(own + 1) {
                 // A waiter that left at this moment needs no answer.
-                waiter.grant.send(Err(Error::Overloaded { retry_after })).ok();
+                waiter
+                    .grant
+                    .send(Err(Error::Overloaded { retry_after }))
+                    .ok();
                 return true;
             }
         }
@@ -309,7 +353,10 @@ impl State {
     }
 
     fn measure(&mut self, service_time: Duration) {
-        self.mean = Some(self.mean.map_or(service_time, |mean| (mean * 7 + service_time) / 8));
+        self.mean = Some(
+            self.mean
+                .map_or(service_time, |mean| (mean * 7 + service_time) / 8),
+        );
     }
 
     /// Until the line as it stands now has been served, between 1 and 60 seconds.
@@ -322,11 +369,16 @@ impl State {
     fn wait(&self, position: usize, bounds: Bounds) -> Option<Duration> {
         let position = u32::try_from(position).unwrap_or(u32::MAX);
         let running = u32::try_from(bounds.max_running).unwrap_or(u32::MAX);
-        self.mean.map(|mean| mean.saturating_mul(position) / running)
+        self.mean
+            .map(|mean| mean.saturating_mul(position) / running)
     }
 
     fn tell_positions(&self, bounds: Bounds) {
-        let order = self.interactive.order().into_iter().chain(self.batch.order());
+        let order = self
+            .interactive
+            .order()
+            .into_iter()
+            .chain(self.batch.order());
         for (index, waiter) in order.enumerate() {
             let wait = self.wait(index + 1, bounds);
             let queued = Queued {
@@ -367,7 +419,9 @@ impl Line {
     }
 
     fn remove(&mut self, key: &str, id: u64) -> bool {
-        let Some(own) = self.waiters.get_mut(key) else { return false };
+        let Some(own) = self.waiters.get_mut(key) else {
+            return false;
+        };
         let before = own.len();
         own.retain(|waiter| waiter.id != id);
         let removed = before - own.len();
@@ -405,7 +459,11 @@ impl Line {
         let mut round = 0;
         while order.len() < self.len {
             let before = order.len();
-            order.extend(self.turns.iter().filter_map(|key| self.waiters.get(key)?.get(round)));
+            order.extend(
+                self.turns
+                    .iter()
+                    .filter_map(|key| self.waiters.get(key)?.get(round)),
+            );
             if order.len() == before {
                 break;
             }
@@ -422,18 +480,31 @@ mod tests {
     use tokio::task::{JoinHandle, yield_now};
 
     const SECOND: Duration = Duration::from_secs(1);
-    const IDLE: Depth = Depth { running: 0, interactive: 0, batch: 0 };
+    const IDLE: Depth = Depth {
+        running: 0,
+        interactive: 0,
+        batch: 0,
+    };
 
     fn queue(max_running: usize, max_waiting: usize) -> Queue {
-        Queue::new(Bounds { max_running, max_waiting })
+        Queue::new(Bounds {
+            max_running,
+            max_waiting,
+        })
     }
 
     fn request(key: &str, priority: Priority) -> Request<'_> {
-        Request { key, priority, deadline: Instant::now() + 60 * SECOND }
+        Request {
+            key,
+            priority,
+            deadline: Instant::now() + 60 * SECOND,
+        }
     }
 
     async fn enter(queue: &Queue, key: &str) -> Result<Ticket, Error> {
-        queue.enter(request(key, Priority::Interactive), |_| {}).await
+        queue
+            .enter(request(key, Priority::Interactive), |_| {})
+            .await
     }
 
     /// Puts a waiter into the line that says its name when it runs, and lets the next run.
@@ -480,13 +551,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn keys_take_turns() {
-        let waiters = [("a", Interactive), ("a", Interactive), ("a", Interactive), ("b", Interactive)];
+        let waiters = [
+            ("a", Interactive),
+            ("a", Interactive),
+            ("a", Interactive),
+            ("b", Interactive),
+        ];
         assert_eq!(order(&waiters).await, "a b a a");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_person_goes_before_a_job() {
-        assert_eq!(order(&[("job", Batch), ("job", Batch), ("person", Interactive)]).await, "person job job");
+        assert_eq!(
+            order(&[("job", Batch), ("job", Batch), ("person", Interactive)]).await,
+            "person job job"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -494,8 +573,14 @@ mod tests {
         let queue = queue(2, 1);
         let _one = enter(&queue, "a").await.unwrap();
         let _two = enter(&queue, "a").await.unwrap();
-        let soon = Request { deadline: Instant::now() + SECOND, ..request("a", Interactive) };
-        assert_eq!(queue.enter(soon, |_| {}).await.unwrap_err(), Error::Deadline { waited: SECOND });
+        let soon = Request {
+            deadline: Instant::now() + SECOND,
+            ..request("a", Interactive)
+        };
+        assert_eq!(
+            queue.enter(soon, |_| {}).await.unwrap_err(),
+            Error::Deadline { waited: SECOND }
+        );
         assert_eq!(queue.depth(), Depth { running: 2, ..IDLE });
     }
 
@@ -507,9 +592,17 @@ mod tests {
         drop(ticket);
         let _running = enter(&queue, "a").await.unwrap();
         let (tell, _told) = mpsc::channel();
-        let _waiting = (line_up(&queue, "a", Interactive, &tell).await, line_up(&queue, "a", Interactive, &tell).await);
+        let _waiting = (
+            line_up(&queue, "a", Interactive, &tell).await,
+            line_up(&queue, "a", Interactive, &tell).await,
+        );
         // Two wait, one runs at a time, and the one measured took four seconds.
-        assert_eq!(enter(&queue, "a").await.unwrap_err(), Error::Overloaded { retry_after: 8 * SECOND });
+        assert_eq!(
+            enter(&queue, "a").await.unwrap_err(),
+            Error::Overloaded {
+                retry_after: 8 * SECOND
+            }
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -566,7 +659,12 @@ mod tests {
         let task = tokio::spawn({
             let queue = queue.clone();
             async move {
-                queue.enter(request("a", Interactive), |queued| place.send(queued.position).unwrap()).await.map(drop)
+                queue
+                    .enter(request("a", Interactive), |queued| {
+                        place.send(queued.position).unwrap();
+                    })
+                    .await
+                    .map(drop)
             }
         });
         yield_now().await;

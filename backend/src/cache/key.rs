@@ -33,7 +33,9 @@ impl Salt {
     /// Begins a key for one use, `domain`.
     #[must_use]
     pub fn key(&self, domain: &str) -> KeyBuilder {
-        KeyBuilder(Sha256::new()).part(&self.0).part(domain.as_bytes())
+        KeyBuilder(Sha256::new())
+            .part(&self.0)
+            .part(domain.as_bytes())
     }
 }
 
@@ -59,7 +61,10 @@ mod tests {
 
     fn key(salt: u8, domain: &str, parts: &[&str]) -> CacheKey {
         let builder = Salt::from([salt; 32]).key(domain);
-        parts.iter().fold(builder, |builder, part| builder.part(part.as_bytes())).finish()
+        parts
+            .iter()
+            .fold(builder, |builder, part| builder.part(part.as_bytes()))
+            .finish()
     }
 
     #[test]

@@ -15,8 +15,8 @@ use api::{Event, Summary};
 
 pub use self::key::{CacheKey, KeyBuilder, Salt};
 use self::memory::Memory;
-use self::single_flight::{Flights, Place};
 pub use self::single_flight::{Failure, Run};
+use self::single_flight::{Flights, Place};
 
 /// The bounds of the stored answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,11 @@ impl Cache {
     /// An empty cache. Runs are spawned on `runtime`, because they may outlive the call that started them.
     #[must_use]
     pub fn new(bounds: Bounds, runtime: tokio::runtime::Handle) -> Self {
-        Self { memory: Memory::new(bounds), flights: Arc::default(), runtime }
+        Self {
+            memory: Memory::new(bounds),
+            flights: Arc::default(),
+            runtime,
+        }
     }
 
     /// Gives the stored answer of `key`, or that of a run in progress, or that of a new run.
@@ -85,18 +89,27 @@ impl Cache {
         loop {
             let place = self.flights.enter(key, || self.memory.get(&key));
             let (seat, origin, error) = match place {
-                Place::Known(summary) => return Ok(Found { summary, origin: Origin::Stored }),
+                Place::Known(summary) => {
+                    return Ok(Found {
+                        summary,
+                        origin: Origin::Stored,
+                    });
+                }
                 Place::Follow(seat) => (seat, Origin::Joined, None),
                 Place::Lead(seat) => {
                     // A call leads at most once: what it led has ended in its answer or in its error.
-                    let Some(run) = run.take() else { return Err(Failure::Panicked) };
+                    let Some(run) = run.take() else {
+                        return Err(Failure::Panicked);
+                    };
                     let error = seat.start(&self.runtime, self.memory.clone(), run);
                     (seat, Origin::Made, Some(error))
                 }
             };
             match (seat.follow(&mut on_event).await, error) {
                 (Some(summary), _) => return Ok(Found { summary, origin }),
-                (None, Some(error)) => return Err(error.await.map_or(Failure::Panicked, Failure::Run)),
+                (None, Some(error)) => {
+                    return Err(error.await.map_or(Failure::Panicked, Failure::Run));
+                }
                 (None, None) => {}
             }
         }
@@ -119,12 +132,18 @@ mod tests {
     use tokio::task::yield_now;
 
     fn cache() -> Cache {
-        let bounds = Bounds { max_bytes: 1 << 20, ttl: Duration::from_secs(60) };
+        let bounds = Bounds {
+            max_bytes: 1 << 20,
+            ttl: Duration::from_secs(60),
+        };
         Cache::new(bounds, tokio::runtime::Handle::current())
     }
 
     fn key(name: &str) -> CacheKey {
-        Salt::from([7; 32]).key("test").part(name.as_bytes()).finish()
+        Salt::from([7; 32])
+            .key("test")
+            .part(name.as_bytes())
+            .finish()
     }
 
     fn summary(title: &str) -> Summary {
@@ -154,15 +173,24 @@ mod tests {
         found.summary.title.as_deref().unwrap()
     }
 
-    async fn get(cache: &Cache, name: &str, answer: Result<&str, &'static str>) -> Result<Found, Failure<&'static str>> {
+    async fn get(
+        cache: &Cache,
+        name: &str,
+        answer: Result<&str, &'static str>,
+    ) -> Result<Found, Failure<&'static str>> {
         let answer = answer.map(summary);
-        cache.get_or_run(key(name), |_| {}, |_| async move { answer }).await
+        cache
+            .get_or_run(key(name), |_| {}, |_| async move { answer })
+            .await
     }
 
     #[tokio::test]
     async fn the_second_call_is_answered_from_memory() {
         let cache = cache();
-        assert_eq!(get(&cache, "a", Ok("one")).await.unwrap().origin, Origin::Made);
+        assert_eq!(
+            get(&cache, "a", Ok("one")).await.unwrap().origin,
+            Origin::Made
+        );
         let again = get(&cache, "a", Ok("two")).await.unwrap();
         assert_eq!((title(&again), again.origin), ("one", Origin::Stored));
         assert_eq!(title(&get(&cache, "b", Ok("two")).await.unwrap()), "two");
@@ -171,24 +199,42 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_not_stored() {
         let cache = cache();
-        assert_eq!(get(&cache, "a", Err("broken")).await, Err(Failure::Run("broken")));
+        assert_eq!(
+            get(&cache, "a", Err("broken")).await,
+            Err(Failure::Run("broken"))
+        );
         assert_eq!(title(&get(&cache, "a", Ok("one")).await.unwrap()), "one");
     }
 
     #[tokio::test]
     async fn a_panic_is_an_error_and_not_a_hang() {
         let cache = cache();
-        let run = |_| async { if true { panic!("as the test wants") } else { Err("unreachable") } };
-        assert_eq!(cache.get_or_run(key("a"), |_| {}, run).await, Err(Failure::Panicked));
+        let run = |_| async {
+            if true {
+                panic!("as the test wants")
+            } else {
+                Err("unreachable")
+            }
+        };
+        assert_eq!(
+            cache.get_or_run(key("a"), |_| {}, run).await,
+            Err(Failure::Panicked)
+        );
         assert_eq!(title(&get(&cache, "a", Ok("one")).await.unwrap()), "one");
     }
 
     #[tokio::test]
     async fn no_room_stores_nothing() {
-        let bounds = Bounds { max_bytes: 0, ttl: Duration::from_secs(60) };
+        let bounds = Bounds {
+            max_bytes: 0,
+            ttl: Duration::from_secs(60),
+        };
         let cache = Cache::new(bounds, tokio::runtime::Handle::current());
         get(&cache, "a", Ok("one")).await.unwrap();
-        assert_eq!(get(&cache, "a", Ok("two")).await.unwrap().origin, Origin::Made);
+        assert_eq!(
+            get(&cache, "a", Ok("two")).await.unwrap().origin,
+            Origin::Made
+        );
     }
 
     #[tokio::test]
@@ -203,12 +249,22 @@ mod tests {
                 let on_event = |event: &Event| heard.lock().unwrap().push((who, event.name()));
                 let run = |run: Run| async move {
                     runs.fetch_add(1, Ordering::Relaxed);
-                    run.emit(Event::Queued(Queued { position: 1, wait_ms: None }));
+                    run.emit(Event::Queued(Queued {
+                        position: 1,
+                        wait_ms: None,
+                    }));
                     go.notified().await;
-                    run.emit(Event::Field(FieldValue { name: api::Field::Title, value: "one".into() }));
+                    run.emit(Event::Field(FieldValue {
+                        name: api::Field::Title,
+                        value: "one".into(),
+                    }));
                     Ok::<_, &str>(summary("one"))
                 };
-                cache.get_or_run(key("a"), on_event, run).await.unwrap().origin
+                cache
+                    .get_or_run(key("a"), on_event, run)
+                    .await
+                    .unwrap()
+                    .origin
             })
         };
         let first = call("first");
@@ -216,11 +272,22 @@ mod tests {
         let second = call("second");
         yield_now().await;
         go.notify_one();
-        assert_eq!((first.await.unwrap(), second.await.unwrap()), (Origin::Made, Origin::Joined));
+        assert_eq!(
+            (first.await.unwrap(), second.await.unwrap()),
+            (Origin::Made, Origin::Joined)
+        );
         assert_eq!(runs.load(Ordering::Relaxed), 1);
         let mut heard = heard.lock().unwrap().clone();
         heard.sort_unstable();
-        assert_eq!(heard, [("first", "field"), ("first", "queued"), ("second", "field"), ("second", "queued")]);
+        assert_eq!(
+            heard,
+            [
+                ("first", "field"),
+                ("first", "queued"),
+                ("second", "field"),
+                ("second", "queued")
+            ]
+        );
     }
 
     #[tokio::test]
@@ -247,7 +314,11 @@ mod tests {
         first.abort();
         first.await.unwrap_err();
         yield_now().await;
-        assert_eq!(cancelled.load(Ordering::Relaxed), 0, "the second still waits");
+        assert_eq!(
+            cancelled.load(Ordering::Relaxed),
+            0,
+            "the second still waits"
+        );
         go.notify_one();
         assert_eq!(second.await.unwrap().unwrap().origin, Origin::Joined);
 
@@ -257,7 +328,11 @@ mod tests {
         alone.abort();
         alone.await.unwrap_err();
         yield_now().await;
-        assert_eq!(cancelled.load(Ordering::Relaxed), 1, "nobody waits any more");
+        assert_eq!(
+            cancelled.load(Ordering::Relaxed),
+            1,
+            "nobody waits any more"
+        );
     }
 
     #[tokio::test]

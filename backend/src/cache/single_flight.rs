@@ -34,7 +34,9 @@ impl Run {
     /// Tells everybody who waits, and everybody who joins later.
     pub fn emit(&self, event: Event) {
         lock(&self.flight.events).push(event);
-        self.flight.progress.send_modify(|progress| progress.events += 1);
+        self.flight
+            .progress
+            .send_modify(|progress| progress.events += 1);
     }
 }
 
@@ -79,14 +81,22 @@ pub(super) struct Seat {
 
 impl Flights {
     /// Looks into the store and at the runs in one step, so that no answer falls between them.
-    pub(super) fn enter(self: &Arc<Self>, key: CacheKey, stored: impl FnOnce() -> Option<Arc<Summary>>) -> Place {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        key: CacheKey,
+        stored: impl FnOnce() -> Option<Arc<Summary>>,
+    ) -> Place {
         let mut flights = lock(&self.0);
         if let Some(summary) = stored() {
             return Place::Known(summary);
         }
         let seat = |flight: &Arc<Flight>| {
             *lock(&flight.seats) += 1;
-            Seat { flights: Arc::clone(self), flight: Arc::clone(flight), key }
+            Seat {
+                flights: Arc::clone(self),
+                flight: Arc::clone(flight),
+                key,
+            }
         };
         if let Some(flight) = flights.get(&key) {
             return Place::Follow(seat(flight));
@@ -104,7 +114,10 @@ impl Flights {
 
     fn remove(&self, key: CacheKey, flight: &Arc<Flight>) {
         let mut flights = lock(&self.0);
-        if flights.get(&key).is_some_and(|current| Arc::ptr_eq(current, flight)) {
+        if flights
+            .get(&key)
+            .is_some_and(|current| Arc::ptr_eq(current, flight))
+        {
             flights.remove(&key);
         }
     }
@@ -122,8 +135,15 @@ impl Seat {
         E: Send + 'static,
         R: Future<Output = Result<Summary, E>> + Send + 'static,
     {
-        let landing = Landing { flights: Arc::clone(&self.flights), flight: Arc::clone(&self.flight), key: self.key };
-        let work = run(Run { flight: Arc::clone(&self.flight), cancel: self.flight.cancel.clone() });
+        let landing = Landing {
+            flights: Arc::clone(&self.flights),
+            flight: Arc::clone(&self.flight),
+            key: self.key,
+        };
+        let work = run(Run {
+            flight: Arc::clone(&self.flight),
+            cancel: self.flight.cancel.clone(),
+        });
         let (tell_error, error) = oneshot::channel();
         let span = tracing::Span::current();
         runtime.spawn(tracing::Instrument::instrument(
@@ -145,7 +165,10 @@ impl Seat {
         let mut heard = 0;
         loop {
             let now = progress.borrow_and_update().clone();
-            let new = lock(&self.flight.events).get(heard..now.events).map(<[Event]>::to_vec).unwrap_or_default();
+            let new = lock(&self.flight.events)
+                .get(heard..now.events)
+                .map(<[Event]>::to_vec)
+                .unwrap_or_default();
             new.iter().for_each(&mut *on_event);
             heard = now.events;
             match now.end {
@@ -165,7 +188,10 @@ impl Drop for Seat {
         *seats -= 1;
         if *seats == 0 {
             self.flight.cancel.cancel();
-            if flights.get(&self.key).is_some_and(|current| Arc::ptr_eq(current, &self.flight)) {
+            if flights
+                .get(&self.key)
+                .is_some_and(|current| Arc::ptr_eq(current, &self.flight))
+            {
                 flights.remove(&self.key);
             }
         }
@@ -183,7 +209,9 @@ impl Landing {
     fn answer(self, memory: &Memory, summary: Arc<Summary>) {
         // Stored before the flight is removed: a call that comes now finds one or the other.
         memory.put(self.key, Arc::clone(&summary));
-        self.flight.progress.send_modify(|progress| progress.end = Some(End::Answered(summary)));
+        self.flight
+            .progress
+            .send_modify(|progress| progress.end = Some(End::Answered(summary)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `smart-summary evaluate`: a corpus in, predictions out, to be scored by the corpus' own script.
 //!
 //! A line of the corpus has `id`, `title`, `body_markdown` and `images` with `file`; the pictures lie beside it under
-//! `images/<id>/<file>`. Descriptions and alt texts of the corpus are never read.
+//! `images/<file>` or `images/<id>/<file>`. Descriptions and alt texts of the corpus are never read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,7 +24,9 @@ use crate::config::Config;
 
 /// Which corpus, and where the predictions go.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  smart-summary evaluate --input corpus/dev.jsonl.gz --output predictions.jsonl --limit 50")]
+#[command(
+    after_help = "Example:\n  smart-summary evaluate --input corpus/dev.jsonl.gz --output predictions.jsonl --limit 50"
+)]
 pub(super) struct EvaluateArgs {
     /// One JSON object a line; may be gzipped
     #[arg(long, value_name = "CORPUS.jsonl[.gz]")]
@@ -50,8 +52,6 @@ struct Item {
 #[derive(Debug, Deserialize)]
 struct Picture {
     file: String,
-    #[serde(default)]
-    orig_path: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,7 +69,8 @@ pub(super) fn run(args: &EvaluateArgs, config: &Config) -> anyhow::Result<ExitCo
     let local = Local::start(config)?;
     let items = read(&args.input, args.limit.unwrap_or(usize::MAX))?;
     let folder = args.input.parent().unwrap_or(Path::new(".")).join("images");
-    let output = File::create(&args.output).with_context(|| format!("cannot write {}", args.output.display()))?;
+    let output = File::create(&args.output)
+        .with_context(|| format!("cannot write {}", args.output.display()))?;
     let mut output = BufWriter::new(output);
     let progress = progress(items.len());
     let mut latencies = Vec::with_capacity(items.len());
@@ -83,8 +84,18 @@ pub(super) fn run(args: &EvaluateArgs, config: &Config) -> anyhow::Result<ExitCo
     output.flush()?;
     progress.finish_and_clear();
     latencies.sort_by(f64::total_cmp);
-    let at = |share: usize| latencies.get(latencies.len() * share / 100).copied().unwrap_or_default();
-    say(&format!("{} articles, latency median {:.1} ms, 95th percentile {:.1} ms", latencies.len(), at(50), at(95)));
+    let at = |share: usize| {
+        latencies
+            .get(latencies.len() * share / 100)
+            .copied()
+            .unwrap_or_default()
+    };
+    say(&format!(
+        "{} articles, latency median {:.1} ms, 95th percentile {:.1} ms",
+        latencies.len(),
+        at(50),
+        at(95)
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -92,7 +103,11 @@ fn read(file: &Path, limit: usize) -> anyhow::Result<Vec<Item>> {
     let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
     let mut reader = BufReader::new(opened);
     let gzipped = reader.fill_buf()?.starts_with(&[0x1F, 0x8B]);
-    let plain: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+    let plain: Box<dyn Read> = if gzipped {
+        Box::new(MultiGzDecoder::new(reader))
+    } else {
+        Box::new(reader)
+    };
     let lines = BufReader::new(plain).lines().enumerate().take(limit);
     let items = lines.map(|(index, line)| {
         let item = serde_json::from_str(&line?);
@@ -106,12 +121,19 @@ fn predict(local: &Local, item: Item, folder: &Path) -> anyhow::Result<Predictio
     let mut pictures = Vec::new();
     let mut files = Vec::new();
     for picture in item.images {
-        let path = folder.join(&item.id).join(&picture.file);
-        match std::fs::read(&path) {
+        let path = folder.join(&picture.file);
+        match std::fs::read(&path)
+            .or_else(|_| std::fs::read(folder.join(&item.id).join(&picture.file)))
+        {
             Ok(bytes) => {
-                // The body names the picture as its site did.
-                let filename = picture.orig_path.or(Some(picture.file.clone()));
-                images.push(ImageRef { id: format!("p{}", images.len()), filename, ..ImageRef::default() });
+                let filename = Path::new(&picture.file)
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned());
+                images.push(ImageRef {
+                    id: format!("p{}", images.len()),
+                    filename,
+                    ..ImageRef::default()
+                });
                 pictures.push(Bytes::from(bytes));
                 files.push(picture.file);
             }
@@ -124,13 +146,28 @@ fn predict(local: &Local, item: Item, folder: &Path) -> anyhow::Result<Predictio
         format: ContentFormat::Markdown,
         ..Article::default()
     };
-    let fields = [Field::Title, Field::MetaDescription, Field::Keywords, Field::Slug, Field::AltTexts];
-    let request =
-        SummaryRequest { article: Some(article), images, fields: Some(fields.to_vec()), ..SummaryRequest::default() };
+    let fields = [
+        Field::Title,
+        Field::MetaDescription,
+        Field::Keywords,
+        Field::Slug,
+        Field::AltTexts,
+    ];
+    let request = SummaryRequest {
+        article: Some(article),
+        images,
+        fields: Some(fields.to_vec()),
+        ..SummaryRequest::default()
+    };
     let began = Instant::now();
-    let summary = local.summarize(request, pictures).with_context(|| item.id.clone())?;
+    let summary = local
+        .summarize(&request, &pictures)
+        .with_context(|| item.id.clone())?;
     let latency_ms = (began.elapsed().as_secs_f64() * 10_000.0).round() / 10.0;
-    let alt_texts = files.into_iter().zip(summary.alt_texts.into_iter().flatten().map(|alt| alt.text)).collect();
+    let alt_texts = files
+        .into_iter()
+        .zip(summary.alt_texts.into_iter().flatten().map(|alt| alt.text))
+        .collect();
     Ok(Prediction {
         id: item.id,
         title: summary.title.unwrap_or_default(),

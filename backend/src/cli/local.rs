@@ -33,17 +33,35 @@ pub(super) struct Local {
 impl Local {
     pub(super) fn start(config: &Config) -> anyhow::Result<Self> {
         let runtime = runtime().context("the runtime did not start")?;
-        let service = Service::new(config, engines(config)?, Arc::default(), runtime.handle().clone())?;
-        Ok(Self { reader: Reader::new(&config.intake, service::threads(config)), service, runtime })
+        let service = Service::new(
+            config,
+            engines(config)?,
+            Arc::default(),
+            runtime.handle().clone(),
+        )?;
+        Ok(Self {
+            reader: Reader::new(&config.intake, service::threads(config)),
+            service,
+            runtime,
+        })
     }
 
     /// Summarises one request with its pictures, in the request's order.
-    pub(super) fn summarize(&self, request: SummaryRequest, pictures: Vec<Bytes>) -> Result<Summary, Refusal> {
+    pub(super) fn summarize(
+        &self,
+        request: &SummaryRequest,
+        pictures: &[Bytes],
+    ) -> Result<Summary, Refusal> {
         let ids = request.images.iter().map(|image| image.id.clone());
-        let parts = self.reader.named(request.clone(), ids.zip(pictures).collect())?;
+        let parts = self
+            .reader
+            .named(request.clone(), ids.zip(pictures.iter().cloned()).collect())?;
         self.runtime.block_on(async {
             let intake = self.reader.admit(parts).await?;
-            let job = Job { tenant: "command line".to_owned(), intake };
+            let job = Job {
+                tenant: "command line".to_owned(),
+                intake,
+            };
             Ok(self.service.summarize(job, |_| {}).await?)
         })
     }
@@ -51,5 +69,7 @@ impl Local {
 
 /// The runtime on which everything but connections runs.
 pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }

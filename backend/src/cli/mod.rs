@@ -76,6 +76,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,
+        // Whoever reads our output has read enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let wrong_use = error.is::<config::Error>() || error.is::<WrongUse>();
             say(&format!("smart-summary: {error:#}"));
@@ -84,13 +86,22 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 /// A fault of the command line that only shows once the configuration is known.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct WrongUse(String);
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let mut flags = Flags { config: cli.config, data_dir: cli.data_dir, ..Flags::default() };
+    let mut flags = Flags {
+        config: cli.config,
+        data_dir: cli.data_dir,
+        ..Flags::default()
+    };
     if let Some(Command::Serve(args)) = &cli.command {
         args.add_to(&mut flags);
     }
@@ -164,10 +175,23 @@ mod tests {
 
     #[test]
     fn every_command_shows_an_example() {
-        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+        for command in Cli::command()
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+        {
             let help = command.clone().render_long_help().to_string();
-            let nested = command.get_subcommands().all(|nested| nested.clone().render_long_help().to_string().contains("Example"));
-            assert!(help.contains("Example") || (command.has_subcommands() && nested), "{}", command.get_name());
+            let nested = command.get_subcommands().all(|nested| {
+                nested
+                    .clone()
+                    .render_long_help()
+                    .to_string()
+                    .contains("Example")
+            });
+            assert!(
+                help.contains("Example") || (command.has_subcommands() && nested),
+                "{}",
+                command.get_name()
+            );
         }
     }
 
@@ -175,6 +199,9 @@ mod tests {
     fn the_settings_page_has_a_row_for_each_setting() {
         let page = settings_page();
         assert!(page.contains("| `server.bind` |"));
-        assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), Config::table().len());
+        assert_eq!(
+            page.lines().filter(|line| line.starts_with("| `")).count(),
+            Config::table().len()
+        );
     }
 }

@@ -22,8 +22,10 @@ use crate::telemetry::{Metrics, SystemClock, set_up_log};
 
 /// Where to listen, and who writes.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  smart-summary serve\n  smart-summary serve --bind 127.0.0.1:0 --engine extractive\n  \
-                        smart-summary serve --demo web-demo/dist")]
+#[command(
+    after_help = "Examples:\n  smart-summary serve\n  smart-summary serve --bind 127.0.0.1:0 --engine extractive\n  \
+                        smart-summary serve --demo web-demo/dist"
+)]
 pub(super) struct ServeArgs {
     /// Address and port of the API; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
@@ -47,8 +49,16 @@ impl ServeArgs {
     /// Lays the flags over the configuration.
     pub(super) fn add_to(&self, flags: &mut Flags) {
         flags.set("server.bind", "--bind", self.bind);
-        flags.set("server.metrics_bind", "--metrics-bind", self.metrics_bind.as_ref());
-        flags.set("engine.default", "--engine", self.engine.as_ref().filter(|_| !self.is_scripted()));
+        flags.set(
+            "server.metrics_bind",
+            "--metrics-bind",
+            self.metrics_bind.as_ref(),
+        );
+        flags.set(
+            "engine.default",
+            "--engine",
+            self.engine.as_ref().filter(|_| !self.is_scripted()),
+        );
     }
 
     fn is_scripted(&self) -> bool {
@@ -69,26 +79,54 @@ fn scripted(script: Option<&std::path::Path>, config: &Config) -> anyhow::Result
     use crate::engines::{Extractive, Script, Scripted};
     let script = match script {
         Some(file) => {
-            let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            serde_json::from_slice(&text).with_context(|| format!("{} is no script", file.display()))?
+            let text =
+                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            serde_json::from_slice(&text)
+                .with_context(|| format!("{} is no script", file.display()))?
         }
         None => Script::default(),
     };
     let extractive = Extractive::new(service::threads(config));
-    Ok(Registry::new(vec![Arc::new(Scripted::new(script)), Arc::new(extractive)]))
+    Ok(Registry::new(vec![
+        Arc::new(Scripted::new(script)),
+        Arc::new(extractive),
+    ]))
 }
 
 /// Serves until it is asked to stop.
 pub(super) fn run(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
     if args.demo.is_some() && !config.server.bind.ip().is_loopback() {
-        let line = format!("--demo serves this machine only; {} is not a loopback address", config.server.bind);
+        let line = format!(
+            "--demo serves this machine only; {} is not a loopback address",
+            config.server.bind
+        );
         return Err(WrongUse(line).into());
     }
-    if let Some(directory) = args.demo.as_ref().filter(|directory| !directory.join("index.html").is_file()) {
-        return Err(WrongUse(format!("--demo: there is no index.html in {}", directory.display())).into());
+    if let Some(directory) = args
+        .demo
+        .as_ref()
+        .filter(|directory| !directory.join("index.html").is_file())
+    {
+        return Err(WrongUse(format!(
+            "--demo: there is no index.html in {}",
+            directory.display()
+        ))
+        .into());
     }
     set_up_log(&config.log);
-    local::runtime().context("the runtime did not start")?.block_on(serve(args, config))
+    std::panic::set_hook(Box::new(log_panic));
+    local::runtime()
+        .context("the runtime did not start")?
+        .block_on(serve(args, config))
+}
+
+/// A panic's place, not its words: they may quote the text that a slice of it panicked on.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    tracing::error!(place, "a panic; this is a bug");
 }
 
 async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
@@ -103,10 +141,18 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
         Some(directory) => Some(Demo::open(&auth, directory.clone(), address)?),
         None => None,
     };
-    let service = Service::new(config, engines, metrics.clone(), tokio::runtime::Handle::current())?;
+    let service = Service::new(
+        config,
+        engines,
+        metrics.clone(),
+        tokio::runtime::Handle::current(),
+    )?;
     announce(config, &addresses, &service)?;
     if let Some(first) = first_key {
-        say(&format!("First start. The admin key, shown only now: {}", first.expose()));
+        say(&format!(
+            "First start. The admin key, shown only now: {}",
+            first.expose()
+        ));
     }
     let state = State {
         auth: Arc::new(auth),
@@ -135,8 +181,11 @@ fn announce(config: &Config, addresses: &Addresses, service: &Service) -> anyhow
         writeln!(out, "metrics http://{metrics}/metrics")?;
     }
     out.flush()?;
-    let engines: Vec<String> =
-        service.engines().iter().map(|engine| format!("{} ({})", engine.name().as_str(), engine.model())).collect();
+    let engines: Vec<String> = service
+        .engines()
+        .iter()
+        .map(|engine| format!("{} ({})", engine.name().as_str(), engine.model()))
+        .collect();
     say(&format!(
         "smart-summary {} listens on http://{address}, engine {}, data in {}",
         env!("CARGO_PKG_VERSION"),

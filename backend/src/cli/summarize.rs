@@ -15,8 +15,10 @@ use crate::config::Config;
 
 /// What to summarise, and how to print it.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  smart-summary summarize post.md --image hero.jpg --image map.png\n  \
-                        cat post.html | smart-summary summarize - --json")]
+#[command(
+    after_help = "Examples:\n  smart-summary summarize post.md --image hero.jpg --image map.png\n  \
+                        cat post.html | smart-summary summarize - --json"
+)]
 pub(super) struct SummarizeArgs {
     /// Markdown (.md), HTML (.html) or plain text; `-` reads standard input
     #[arg(required = true, value_name = "FILE")]
@@ -33,7 +35,8 @@ pub(super) struct SummarizeArgs {
 }
 
 fn parse_engine(text: &str) -> Result<EnginePreference, String> {
-    serde_json::from_value(text.into()).map_err(|_| "there are auto, extractive, glm4v and upstream".to_owned())
+    serde_json::from_value(text.into())
+        .map_err(|_| "there are auto, extractive, glm4v and upstream".to_owned())
 }
 
 pub(super) fn run(args: &SummarizeArgs, config: &Config) -> anyhow::Result<ExitCode> {
@@ -42,7 +45,11 @@ pub(super) fn run(args: &SummarizeArgs, config: &Config) -> anyhow::Result<ExitC
     }
     let local = Local::start(config)?;
     let (images, pictures) = pictures(&args.images)?;
-    let progress = super::evaluate::progress(if args.files.len() > 1 { args.files.len() } else { 0 });
+    let progress = super::evaluate::progress(if args.files.len() > 1 {
+        args.files.len()
+    } else {
+        0
+    });
     for file in &args.files {
         let article = article(file)?;
         let request = SummaryRequest {
@@ -51,7 +58,9 @@ pub(super) fn run(args: &SummarizeArgs, config: &Config) -> anyhow::Result<ExitC
             engine: args.engine,
             ..SummaryRequest::default()
         };
-        let summary = local.summarize(request, pictures.clone()).with_context(|| file.display().to_string())?;
+        let summary = local
+            .summarize(&request, &pictures)
+            .with_context(|| file.display().to_string())?;
         progress.suspend(|| show(&summary, file, args))?;
         progress.inc(1);
     }
@@ -62,17 +71,29 @@ pub(super) fn run(args: &SummarizeArgs, config: &Config) -> anyhow::Result<ExitC
 fn article(file: &Path) -> anyhow::Result<Article> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?;
     } else {
         bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
-    let content = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8 text", file.display()))?;
-    Ok(Article { format: format_of(file, &content), content, ..Article::default() })
+    let content = String::from_utf8(bytes)
+        .with_context(|| format!("{} is not UTF-8 text", file.display()))?;
+    Ok(Article {
+        format: format_of(file, &content),
+        content,
+        ..Article::default()
+    })
 }
 
 /// By the name; standard input by its first character, since HTML begins with a tag.
 fn format_of(file: &Path, content: &str) -> ContentFormat {
-    let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let extension = file
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     match extension.as_str() {
         "html" | "htm" | "xhtml" => ContentFormat::Html,
         "txt" | "text" => ContentFormat::Text,
@@ -85,9 +106,17 @@ fn pictures(files: &[PathBuf]) -> anyhow::Result<(Vec<ImageRef>, Vec<Bytes>)> {
     let mut images = Vec::new();
     let mut pictures = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        pictures.push(Bytes::from(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?));
-        let filename = file.file_name().map(|name| name.to_string_lossy().into_owned());
-        images.push(ImageRef { id: format!("image-{}", index + 1), filename, ..ImageRef::default() });
+        pictures.push(Bytes::from(
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
+        ));
+        let filename = file
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        images.push(ImageRef {
+            id: format!("image-{}", index + 1),
+            filename,
+            ..ImageRef::default()
+        });
     }
     Ok((images, pictures))
 }
@@ -108,17 +137,37 @@ fn show(summary: &Summary, file: &Path, args: &SummarizeArgs) -> anyhow::Result<
         lines.push(line("Title", &format!("{title}  ({})", count(title))));
     }
     if let Some(description) = &summary.meta_description {
-        lines.push(line("Description", &format!("{description}  ({})", count(description))));
+        lines.push(line(
+            "Description",
+            &format!("{description}  ({})", count(description)),
+        ));
     }
-    lines.extend(summary.keywords.as_ref().map(|keywords| line("Keywords", &keywords.join(", "))));
+    lines.extend(
+        summary
+            .keywords
+            .as_ref()
+            .map(|keywords| line("Keywords", &keywords.join(", "))),
+    );
     lines.extend(summary.slug.as_ref().map(|slug| line("Slug", slug)));
     lines.extend(summary.summary.as_ref().map(|text| line("Summary", text)));
     for (alt, image) in summary.alt_texts.iter().flatten().zip(&args.images) {
-        let text = if alt.decorative { "(decorative)" } else { &alt.text };
+        let text = if alt.decorative {
+            "(decorative)"
+        } else {
+            &alt.text
+        };
         lines.push(line("Alt text", &format!("{}: {text}", image.display())));
     }
-    lines.extend(summary.warnings.iter().map(|warning| line("Note", &warning.detail)));
-    let facts = format!("{} · {} · {} ms", summary.language, summary.model, summary.timings.total);
+    lines.extend(
+        summary
+            .warnings
+            .iter()
+            .map(|warning| line("Note", &warning.detail)),
+    );
+    let facts = format!(
+        "{} · {} · {} ms",
+        summary.language, summary.model, summary.timings.total
+    );
     writeln!(out, "{}\n{}\n", lines.join("\n"), line("", &facts))?;
     Ok(())
 }

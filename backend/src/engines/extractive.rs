@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use api::{AltText, Article, Candidate, ContentFormat, EngineName, Field, ImageRole, Warning, WarningCode};
+use api::{
+    AltText, Article, Candidate, ContentFormat, EngineName, Field, ImageRole, Warning, WarningCode,
+};
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +26,9 @@ impl Extractive {
     /// At most `threads` articles are read at a time, at least 1.
     #[must_use]
     pub fn new(threads: usize) -> Self {
-        Self { threads: Arc::new(Semaphore::new(threads.max(1))) }
+        Self {
+            threads: Arc::new(Semaphore::new(threads.max(1))),
+        }
     }
 }
 
@@ -49,7 +53,12 @@ impl Engine for Extractive {
         true
     }
 
-    fn run(&self, job: EngineJob, sink: Sink, cancel: CancellationToken) -> BoxFuture<'_, Result<Report, Error>> {
+    fn run(
+        &self,
+        job: EngineJob,
+        sink: Sink,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'_, Result<Report, Error>> {
         Box::pin(async move {
             let thread = tokio::select! {
                 biased;
@@ -59,7 +68,11 @@ impl Engine for Extractive {
             let work = move || {
                 // The permit lives as long as the thread works, not as long as somebody waits for it.
                 let _thread = thread;
-                if cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(write(&job, &sink)) }
+                if cancel.is_cancelled() {
+                    Err(Error::Cancelled)
+                } else {
+                    Ok(write(&job, &sink))
+                }
             };
             tokio::task::spawn_blocking(work).await.map_err(failed)?
         })
@@ -67,7 +80,10 @@ impl Engine for Extractive {
 }
 
 fn failed(cause: impl std::fmt::Display) -> Error {
-    Error::Failed { engine: NAME, cause: cause.to_string() }
+    Error::Failed {
+        engine: NAME,
+        cause: cause.to_string(),
+    }
 }
 
 /// Reads the article once and tells the fields in their order.
@@ -97,9 +113,16 @@ fn write(job: &EngineJob, sink: &Sink) -> Report {
 }
 
 fn tell(summary: extractive::Summary, fields: &[Field], sink: &Sink) {
-    sink(Output::Language { certain: summary.language != "und", tag: summary.language });
+    sink(Output::Language {
+        certain: summary.language != "und",
+        tag: summary.language,
+    });
     let alt_texts = summary.alt_texts.into_iter();
-    let alt_texts = alt_texts.map(|alt| AltText { id: alt.id, text: alt.text, decorative: alt.decorative });
+    let alt_texts = alt_texts.map(|alt| AltText {
+        id: alt.id,
+        text: alt.text,
+        decorative: alt.decorative,
+    });
     let written = [
         Written::Title(summary.title),
         Written::MetaDescription(summary.meta_description),
@@ -108,13 +131,18 @@ fn tell(summary: extractive::Summary, fields: &[Field], sink: &Sink) {
         Written::Summary(summary.summary),
         Written::AltTexts(alt_texts.collect()),
     ];
-    for field in written.into_iter().filter(|written| fields.contains(&written.field())) {
+    for field in written
+        .into_iter()
+        .filter(|written| fields.contains(&written.field()))
+    {
         sink(Output::Field(field));
     }
 }
 
 fn article(article: Option<&Article>) -> extractive::Article<'_> {
-    let Some(article) = article else { return extractive::Article::default() };
+    let Some(article) = article else {
+        return extractive::Article::default();
+    };
     extractive::Article {
         title: article.title.as_deref(),
         content: &article.content,
@@ -151,7 +179,10 @@ fn limits(job: &EngineJob) -> extractive::Limits {
 }
 
 fn candidate(alternative: extractive::Alternative) -> Candidate {
-    Candidate { title: alternative.title, meta_description: alternative.meta_description }
+    Candidate {
+        title: alternative.title,
+        meta_description: alternative.meta_description,
+    }
 }
 
 /// Says once that nobody looked at the pictures.
@@ -180,15 +211,23 @@ mod tests {
             let heard = Arc::clone(&heard);
             move |output| heard.lock().unwrap().push(output)
         });
-        let report = Extractive::new(1).run(job, sink, CancellationToken::new()).await.unwrap();
+        let report = Extractive::new(1)
+            .run(job, sink, CancellationToken::new())
+            .await
+            .unwrap();
         let heard = heard.lock().unwrap().clone();
         (heard, report)
     }
 
     fn job() -> EngineJob {
-        let content = "Rye bread needs time more than skill. A sourdough raises it overnight.".to_owned();
+        let content =
+            "Rye bread needs time more than skill. A sourdough raises it overnight.".to_owned();
         EngineJob {
-            article: Some(Article { content, format: ContentFormat::Text, ..Article::default() }),
+            article: Some(Article {
+                content,
+                format: ContentFormat::Text,
+                ..Article::default()
+            }),
             fields: Field::ALL.to_vec(),
             candidates: 1,
             ..EngineJob::default()
@@ -198,18 +237,31 @@ mod tests {
     #[tokio::test]
     async fn fields_come_in_their_order_after_the_language() {
         let (heard, report) = run(job()).await;
-        assert_eq!(heard[0], Output::Language { tag: "en".into(), certain: true });
-        let fields: Vec<Field> = heard.iter().filter_map(|output| match output {
-            Output::Field(written) => Some(written.field()),
-            _ => None,
-        }).collect();
+        assert_eq!(
+            heard[0],
+            Output::Language {
+                tag: "en".into(),
+                certain: true
+            }
+        );
+        let fields: Vec<Field> = heard
+            .iter()
+            .filter_map(|output| match output {
+                Output::Field(written) => Some(written.field()),
+                _ => None,
+            })
+            .collect();
         assert_eq!(fields, Field::ALL[..6]);
         assert_eq!(report.warnings, []);
     }
 
     #[tokio::test]
     async fn only_the_fields_that_were_asked_for_come() {
-        let (heard, _) = run(EngineJob { fields: vec![Field::Slug], ..job() }).await;
+        let (heard, _) = run(EngineJob {
+            fields: vec![Field::Slug],
+            ..job()
+        })
+        .await;
         assert_eq!(heard.len(), 2, "{heard:?}");
     }
 
@@ -223,7 +275,11 @@ mod tests {
             bytes: bytes::Bytes::new(),
             media_type: "image/png",
         };
-        let (_, report) = run(EngineJob { images: vec![picture("a"), picture("b")], ..job() }).await;
+        let (_, report) = run(EngineJob {
+            images: vec![picture("a"), picture("b")],
+            ..job()
+        })
+        .await;
         let codes: Vec<_> = report.warnings.iter().map(|warning| warning.code).collect();
         assert_eq!(codes, [WarningCode::ImageNotSeen]);
     }
@@ -233,6 +289,9 @@ mod tests {
         let cancel = CancellationToken::new();
         cancel.cancel();
         let sink: Sink = Arc::new(|_| panic!("nothing may be written"));
-        assert_eq!(Extractive::new(1).run(job(), sink, cancel).await, Err(Error::Cancelled));
+        assert_eq!(
+            Extractive::new(1).run(job(), sink, cancel).await,
+            Err(Error::Cancelled)
+        );
     }
 }

@@ -9,7 +9,10 @@ mod scripted;
 
 use std::sync::Arc;
 
-use api::{AltText, Article, Candidate, Code, EngineName, EnginePreference, Field, FieldLimits, Guidelines, ImageRole};
+use api::{
+    AltText, Article, Candidate, Code, EngineName, EnginePreference, Field, FieldLimits,
+    Guidelines, ImageRole,
+};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -176,7 +179,12 @@ pub trait Engine: Send + Sync + 'static {
     /// Writes the fields of `job`.
     ///
     /// Ends soon after `cancel` is cancelled, within one step of the model. The future may be dropped at any time.
-    fn run(&self, job: EngineJob, sink: Sink, cancel: CancellationToken) -> BoxFuture<'_, Result<Report, Error>>;
+    fn run(
+        &self,
+        job: EngineJob,
+        sink: Sink,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'_, Result<Report, Error>>;
 }
 
 /// The engines of this server.
@@ -202,8 +210,17 @@ impl Registry {
             return ready.cloned().ok_or(Error::Unavailable { engine: "auto" });
         };
         let engine = self.engines.iter().find(|engine| engine.name() == name);
-        let engine = engine.ok_or_else(|| Error::NotOffered { asked: name.as_str(), offered: self.offered() })?;
-        if engine.ready() { Ok(Arc::clone(engine)) } else { Err(Error::Unavailable { engine: name.as_str() }) }
+        let engine = engine.ok_or_else(|| Error::NotOffered {
+            asked: name.as_str(),
+            offered: self.offered(),
+        })?;
+        if engine.ready() {
+            Ok(Arc::clone(engine))
+        } else {
+            Err(Error::Unavailable {
+                engine: name.as_str(),
+            })
+        }
     }
 
     /// Every engine, the one for `auto` first.
@@ -212,7 +229,10 @@ impl Registry {
     }
 
     fn offered(&self) -> String {
-        let names: Vec<String> = self.iter().map(|engine| format!("`{}`", engine.name().as_str())).collect();
+        let names: Vec<String> = self
+            .iter()
+            .map(|engine| format!("`{}`", engine.name().as_str()))
+            .collect();
         names.join(", ")
     }
 }
@@ -251,13 +271,27 @@ mod tests {
 
     #[test]
     fn auto_is_the_first_that_is_ready() {
-        assert_eq!(registry().pick(EnginePreference::Auto).map(|engine| engine.name()), Ok(EngineName::Extractive));
-        assert!(matches!(Registry::new(vec![]).pick(EnginePreference::Auto), Err(Error::Unavailable { .. })));
+        assert_eq!(
+            registry()
+                .pick(EnginePreference::Auto)
+                .map(|engine| engine.name()),
+            Ok(EngineName::Extractive)
+        );
+        assert!(matches!(
+            Registry::new(vec![]).pick(EnginePreference::Auto),
+            Err(Error::Unavailable { .. })
+        ));
     }
 
     #[test]
     fn an_engine_that_is_not_there_is_refused_with_those_that_are() {
-        let error = registry().pick(EnginePreference::Glm4v).map(|_| ()).unwrap_err();
-        assert_eq!(error.to_string(), "this server does not offer `glm4v`; it offers `extractive`, or use `auto`");
+        let error = registry()
+            .pick(EnginePreference::Glm4v)
+            .map(|_| ())
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this server does not offer `glm4v`; it offers `extractive`, or use `auto`"
+        );
     }
 }

@@ -92,7 +92,11 @@ impl Scripted {
 
     fn reply(&self, job: &EngineJob) -> Reply {
         let content = job.article.as_ref().map_or("", |article| &article.content);
-        let reply = self.script.replies.iter().find(|reply| content.contains(&reply.when));
+        let reply = self
+            .script
+            .replies
+            .iter()
+            .find(|reply| content.contains(&reply.when));
         reply.cloned().unwrap_or_default()
     }
 }
@@ -106,10 +110,16 @@ impl Default for Script {
             keywords: vec!["scripted".to_owned(), "article".to_owned()],
             slug: "a-scripted-title".to_owned(),
             summary: "A scripted summary. It has two sentences.".to_owned(),
-            usage: TokenUsage { prompt_tokens: 100, image_tokens: 0, completion_tokens: 40 },
+            usage: TokenUsage {
+                prompt_tokens: 100,
+                image_tokens: 0,
+                completion_tokens: 40,
+            },
             ..Reply::default()
         };
-        Self { replies: vec![reply] }
+        Self {
+            replies: vec![reply],
+        }
     }
 }
 
@@ -134,7 +144,12 @@ impl Engine for Scripted {
         true
     }
 
-    fn run(&self, job: EngineJob, sink: Sink, cancel: CancellationToken) -> BoxFuture<'_, Result<Report, Error>> {
+    fn run(
+        &self,
+        job: EngineJob,
+        sink: Sink,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'_, Result<Report, Error>> {
         Box::pin(async move {
             let reply = self.reply(&job);
             tokio::select! {
@@ -147,7 +162,11 @@ impl Engine for Scripted {
 
 async fn play(reply: Reply, job: &EngineJob, sink: &Sink) -> Result<Report, Error> {
     tokio::time::sleep(Duration::from_millis(reply.delay_ms)).await;
-    let tag = if reply.language.is_empty() { "en".to_owned() } else { reply.language.clone() };
+    let tag = if reply.language.is_empty() {
+        "en".to_owned()
+    } else {
+        reply.language.clone()
+    };
     sink(Output::Language { tag, certain: true });
     for field in &job.fields {
         stream(&reply, *field, sink).await;
@@ -182,29 +201,58 @@ fn written(reply: &Reply, field: Field, job: &EngineJob) -> Option<Written> {
         Field::Keywords => Written::Keywords(reply.keywords.clone()),
         Field::Slug => Written::Slug(reply.slug.clone()),
         Field::Summary => Written::Summary(reply.summary.clone()),
-        Field::AltTexts => Written::AltTexts(job.images.iter().map(|image| alt_text(reply, &image.id)).collect()),
+        Field::AltTexts => Written::AltTexts(
+            job.images
+                .iter()
+                .map(|image| alt_text(reply, &image.id))
+                .collect(),
+        ),
         Field::OpenGraph | Field::JsonLd => return None,
     })
 }
 
 fn alt_text(reply: &Reply, id: &str) -> AltText {
     let text = reply.alt_texts.get(id).cloned().unwrap_or_default();
-    AltText { id: id.to_owned(), decorative: text.is_empty(), text }
+    AltText {
+        id: id.to_owned(),
+        decorative: text.is_empty(),
+        text,
+    }
 }
 
 async fn end(reply: &Reply, job: &EngineJob) -> Result<Report, Error> {
     let cause = "the script says so".to_owned();
     match reply.end {
         End::Done => {
-            let one = || Candidate { title: reply.title.clone(), meta_description: reply.meta_description.clone() };
-            let candidates = if job.candidates > 1 { vec![one(); usize::from(job.candidates)] } else { vec![] };
-            Ok(Report { candidates, usage: reply.usage, ..Report::default() })
+            let one = || Candidate {
+                title: reply.title.clone(),
+                meta_description: reply.meta_description.clone(),
+            };
+            let candidates = if job.candidates > 1 {
+                vec![one(); usize::from(job.candidates)]
+            } else {
+                vec![]
+            };
+            Ok(Report {
+                candidates,
+                usage: reply.usage,
+                ..Report::default()
+            })
         }
         End::Stall => std::future::pending().await,
-        End::Failed => Err(Error::Failed { engine: NAME, cause }),
-        End::Output => Err(Error::Output { engine: NAME, cause }),
+        End::Failed => Err(Error::Failed {
+            engine: NAME,
+            cause,
+        }),
+        End::Output => Err(Error::Output {
+            engine: NAME,
+            cause,
+        }),
         End::Unavailable => Err(Error::Unavailable { engine: NAME }),
-        #[expect(clippy::panic, reason = "a test asks for it, to see that a panic is contained")]
+        #[expect(
+            clippy::panic,
+            reason = "a test asks for it, to see that a panic is contained"
+        )]
         End::Panic => panic!("{cause}"),
     }
 }

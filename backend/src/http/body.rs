@@ -36,7 +36,11 @@ pub(super) fn kind(request: &HttpRequest, max_bytes: usize) -> Result<Kind, Refu
         let detail = "Send `multipart/form-data` with a boundary, or `application/json`.";
         Refusal::new(Code::UnsupportedMediaType, detail).field("Content-Type")
     };
-    let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(unsupported)?;
+    let value = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(unsupported)?;
     let media_type = value.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case("application/json") {
         return Ok(Kind::Json);
@@ -50,7 +54,9 @@ pub(super) fn kind(request: &HttpRequest, max_bytes: usize) -> Result<Kind, Refu
 }
 
 /// The body as a stream that may leave this thread. A body that is refused midway is not read on.
-pub(super) fn stream(mut payload: web::Payload) -> impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static {
+pub(super) fn stream(
+    mut payload: web::Payload,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static {
     // Few chunks in flight: the bounds are counted at the other end.
     let (sender, receiver) = mpsc::channel(4);
     actix_web::rt::spawn(async move {
@@ -61,7 +67,9 @@ pub(super) fn stream(mut payload: web::Payload) -> impl Stream<Item = io::Result
             }
         }
     });
-    Box::pin(stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) }))
+    Box::pin(stream::unfold(receiver, |mut receiver| async {
+        Some((receiver.recv().await?, receiver))
+    }))
 }
 
 /// Waits for `reading`, not longer than a whole body may take.
@@ -75,7 +83,10 @@ pub(super) async fn in_time<T, E: Into<Refusal>>(
     match tokio::time::timeout(patience, reading).await {
         Ok(read) => read.map_err(Failure::from),
         Err(_) => {
-            let detail = format!("The body did not arrive within {} s; send it again.", patience.as_secs());
+            let detail = format!(
+                "The body did not arrive within {} s; send it again.",
+                patience.as_secs()
+            );
             Err(Failure(Refusal::new(Code::RequestTimeout, detail)))
         }
     }
@@ -91,7 +102,10 @@ pub(super) async fn small_json<T: DeserializeOwned>(
     patience: Duration,
 ) -> Result<T, Failure> {
     if kind(request, MAX_SMALL)? != Kind::Json {
-        return Err(Failure(Refusal::new(Code::UnsupportedMediaType, "Send `application/json`.").field("Content-Type")));
+        return Err(Failure(
+            Refusal::new(Code::UnsupportedMediaType, "Send `application/json`.")
+                .field("Content-Type"),
+        ));
     }
     let bytes = in_time(patience, collect(payload)).await?;
     Ok(intake::parse(&bytes)?)
@@ -100,7 +114,12 @@ pub(super) async fn small_json<T: DeserializeOwned>(
 async fn collect(mut payload: web::Payload) -> Result<Bytes, Refusal> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Refusal::new(Code::MalformedRequest, "The body ends before its announced length."))?;
+        let chunk = chunk.map_err(|_| {
+            Refusal::new(
+                Code::MalformedRequest,
+                "The body ends before its announced length.",
+            )
+        })?;
         if bytes.len() + chunk.len() > MAX_SMALL {
             return Err(too_long(MAX_SMALL));
         }
@@ -114,18 +133,30 @@ fn refuse_compressed(request: &HttpRequest) -> Result<(), Refusal> {
     match encoding.is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         true => Ok(()),
         // A small compressed body may hide a large one; pictures do not shrink anyway.
-        false => Err(Refusal::new(Code::UnsupportedMediaType, "Send the body without `Content-Encoding`.")
-            .field("Content-Encoding")),
+        false => Err(Refusal::new(
+            Code::UnsupportedMediaType,
+            "Send the body without `Content-Encoding`.",
+        )
+        .field("Content-Encoding")),
     }
 }
 
 fn refuse_long(request: &HttpRequest, max_bytes: usize) -> Result<(), Refusal> {
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let length = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
     let length: Option<u64> = length.and_then(|length| length.parse().ok());
-    if length.is_some_and(|length| length > max_bytes as u64) { Err(too_long(max_bytes)) } else { Ok(()) }
+    if length.is_some_and(|length| length > max_bytes as u64) {
+        Err(too_long(max_bytes))
+    } else {
+        Ok(())
+    }
 }
 
 fn too_long(max_bytes: usize) -> Refusal {
-    let detail = format!("The body is longer than {max_bytes} bytes; send smaller pictures or a shorter article.");
+    let detail = format!(
+        "The body is longer than {max_bytes} bytes; send smaller pictures or a shorter article."
+    );
     Refusal::new(Code::BodyTooLarge, detail).limit(max_bytes as u64)
 }

@@ -23,8 +23,8 @@ pub(super) fn identify(request: &HttpRequest, access: Access) -> Result<Caller, 
     let state = state(request)?;
     let address = client::address(request, &state.trusted_proxies);
     state.limits.may_authenticate(address)?;
-    let authorization = header(request, AUTHORIZATION)?;
-    let origin = header(request, ORIGIN)?;
+    let authorization = header(request, &AUTHORIZATION)?;
+    let origin = header(request, &ORIGIN)?;
     let caller = match access {
         Access::Write => state.auth.authenticate(authorization, origin),
         Access::Read => state.auth.authenticate_read(authorization, origin),
@@ -34,22 +34,36 @@ pub(super) fn identify(request: &HttpRequest, access: Access) -> Result<Caller, 
             state.limits.failed_authentication(address);
         }
     })?;
-    request.extensions_mut().insert(KeyId(caller.key.id.clone()));
+    request
+        .extensions_mut()
+        .insert(KeyId(caller.key.id.clone()));
     Ok(caller)
 }
 
 /// The state that the application was made with.
 pub(super) fn state(request: &HttpRequest) -> Result<&web::Data<State>, Failure> {
-    let missing = || crate::refusal::Refusal::new(api::Code::Internal, "The application has no state; this is a bug.");
-    request.app_data::<web::Data<State>>().ok_or_else(|| Failure(missing()))
+    let missing = || {
+        crate::refusal::Refusal::new(
+            api::Code::Internal,
+            "The application has no state; this is a bug.",
+        )
+    };
+    request
+        .app_data::<web::Data<State>>()
+        .ok_or_else(|| Failure(missing()))
 }
 
 /// A header that comes once and is text. Two of them may be read differently by a proxy and by us.
-fn header(request: &HttpRequest, name: HeaderName) -> Result<Option<&str>, Error> {
-    let mut values = request.headers().get_all(&name);
-    let Some(value) = values.next() else { return Ok(None) };
+fn header<'a>(request: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a str>, Error> {
+    let mut values = request.headers().get_all(name);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(Error::CredentialsMalformed);
     }
-    value.to_str().map(Some).map_err(|_| Error::CredentialsMalformed)
+    value
+        .to_str()
+        .map(Some)
+        .map_err(|_| Error::CredentialsMalformed)
 }

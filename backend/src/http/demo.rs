@@ -34,13 +34,22 @@ impl Demo {
     /// When the key store does not answer.
     pub fn open(auth: &Auth, directory: PathBuf, address: SocketAddr) -> Result<Self, Error> {
         let port = address.port();
-        let mut origins = vec![format!("http://{address}"), format!("http://localhost:{port}")];
+        let mut origins = vec![
+            format!("http://{address}"),
+            format!("http://localhost:{port}"),
+        ];
         origins.dedup();
         let keys = auth.keys();
-        let known = keys.list()?.into_iter().find(|key| key.name == KEY_NAME && key.revoked_at.is_none());
+        let known = keys
+            .list()?
+            .into_iter()
+            .find(|key| key.name == KEY_NAME && key.revoked_at.is_none());
         let created = match known {
             Some(key) => {
-                let change = KeyChange { origins: Some(origins.clone()), ..KeyChange::default() };
+                let change = KeyChange {
+                    origins: Some(origins.clone()),
+                    ..KeyChange::default()
+                };
                 keys.change(&key.id, &change)?;
                 keys.rotate(&key.id, Duration::ZERO)?
             }
@@ -53,7 +62,11 @@ impl Demo {
             })?,
         };
         let caller = auth.authenticate(Some(&format!("Bearer {}", created.key)), None)?;
-        Ok(Self { directory, caller, origins })
+        Ok(Self {
+            directory,
+            caller,
+            origins,
+        })
     }
 
     pub(super) fn files(&self) -> PathBuf {
@@ -84,10 +97,19 @@ async fn token(request: HttpRequest, state: web::Data<State>) -> Result<HttpResp
     if state.drain.is_draining() {
         return Err(Failure(drain::refusal()));
     }
-    let demo = state.demo.as_ref().ok_or_else(|| Refusal::new(Code::NotFound, "No such address."))?;
+    let demo = state
+        .demo
+        .as_ref()
+        .ok_or_else(|| Refusal::new(Code::NotFound, "No such address."))?;
     let origin = own_origin(&request, &demo.origins)?;
     let scopes = vec![Scope::SummariesWrite];
-    let request = TokenRequest { subject: None, origin, scopes, ttl_seconds: TOKEN_SECONDS, max_requests: None };
+    let request = TokenRequest {
+        subject: None,
+        origin,
+        scopes,
+        ttl_seconds: TOKEN_SECONDS,
+        max_requests: None,
+    };
     let token = state.auth.mint(&demo.caller, &request)?;
     Ok(HttpResponse::Ok().json(token))
 }
@@ -95,10 +117,22 @@ async fn token(request: HttpRequest, state: web::Data<State>) -> Result<HttpResp
 /// The origin of the page, which must be the server's own. Another site's page has another `Origin`; a name that was
 /// made to point at this machine (DNS rebinding) has another `Host`.
 fn own_origin(request: &HttpRequest, origins: &[String]) -> Result<String, Refusal> {
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let text = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     let host = text(HOST).map(|host| format!("http://{host}"));
-    let refused = || Refusal::new(Code::OriginRefused, "The demo gives tokens to its own page only.");
-    let host = host.filter(|host| origins.contains(host)).ok_or_else(refused)?;
+    let refused = || {
+        Refusal::new(
+            Code::OriginRefused,
+            "The demo gives tokens to its own page only.",
+        )
+    };
+    let host = host
+        .filter(|host| origins.contains(host))
+        .ok_or_else(refused)?;
     match text(ORIGIN) {
         Some(origin) if origin == host => Ok(host),
         _ => Err(refused()),

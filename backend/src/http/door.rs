@@ -13,12 +13,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::Method;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpResponse, web};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use api::Code;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
+use super::caller::KeyId;
 use super::request_id::RequestId;
 use super::{State, allowance, client, cors, drain, headers, problem, routes};
 use crate::refusal::Refusal;
@@ -34,7 +35,11 @@ pub(super) async fn contain_panics<B: MessageBody + 'static>(
         Ok(response) => response.map(ServiceResponse::map_into_boxed_body),
         Err(_) => {
             tracing::error!("a handler panicked");
-            Err(problem::Failure(Refusal::new(Code::Internal, "Something went wrong in the server.")).into())
+            Err(problem::Failure(Refusal::new(
+                Code::Internal,
+                "Something went wrong in the server.",
+            ))
+            .into())
         }
     }
 }
@@ -45,11 +50,14 @@ pub(super) async fn pass<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
-        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+        return next
+            .call(request)
+            .await
+            .map(ServiceResponse::map_into_boxed_body);
     };
     let visit = Visit::of(&request, state);
-    request.extensions_mut().insert(visit.id.clone());
-    let span = tracing::info_span!("request", request.id = %visit.id);
+    request.extensions_mut().insert(visit.line.id.clone());
+    let span = tracing::info_span!("request", request.id = %visit.line.id);
     if let Some(early) = visit.early_answer() {
         let (request, _payload) = request.into_parts();
         let answer = visit.dress(early, None);
@@ -74,67 +82,70 @@ pub(super) async fn pass<B: MessageBody + 'static>(
 /// What is known of a request while it is inside.
 struct Visit {
     state: web::Data<State>,
-    id: RequestId,
-    method: Method,
-    path_kind: Route,
     head: cors::Head,
     secure: bool,
-    began: Instant,
-    in_flight: LevelGuard,
-    work: drain::Work,
+    line: Line,
 }
 
 impl Visit {
     fn of(request: &ServiceRequest, state: web::Data<State>) -> Self {
-        Self {
+        let line = Line {
             id: RequestId::of(request.headers()),
             method: request.method().clone(),
-            path_kind: routes::kind(request.path()),
-            head: cors::Head::of(request.headers()),
-            secure: client::is_secure(request, &state.trusted_proxies),
+            route: routes::kind(request.path()),
+            status: CALLER_LEFT,
+            code: None,
+            key: None,
             began: Instant::now(),
-            in_flight: state.metrics.enter(),
-            work: state.drain.work(),
+            sent: 0,
+            complete: false,
+            metrics: state.metrics.clone(),
+            _in_flight: state.metrics.enter(),
+            _work: state.drain.work(),
+        };
+        let secure = client::is_secure(request, &state.trusted_proxies);
+        Self {
+            head: cors::Head::of(request.headers()),
+            secure,
+            line,
             state,
         }
     }
 
     /// A preflight needs no route; a stopping server takes no new work.
     fn early_answer(&self) -> Option<HttpResponse> {
-        if self.method == Method::OPTIONS && self.head.is_preflight() {
+        if self.line.method == Method::OPTIONS && self.head.is_preflight() {
             return Some(cors::preflight(&self.head, &self.state.auth));
         }
-        let work = matches!(self.path_kind, Route::Summaries | Route::Tokens | Route::Keys | Route::Usage);
+        let work = matches!(
+            self.line.route,
+            Route::Summaries | Route::Tokens | Route::Keys | Route::Usage
+        );
         let refused = work && self.state.drain.is_draining();
         refused.then(|| problem::response(drain::refusal()))
     }
 
-    fn dress(self, response: HttpResponse, request: Option<&actix_web::HttpRequest>) -> HttpResponse {
-        let (mut response, code) = problem::written(response, &self.id);
-        headers::secure(response.headers_mut(), self.path_kind, self.secure);
-        cors::allow(response.headers_mut(), &self.head, &self.state.auth);
-        headers::set(response.headers_mut(), "x-request-id", self.id.as_str());
-        let key = request.and_then(|request| {
-            allowance::write(request, &self.state.limits, response.headers_mut());
-            request.extensions().get::<super::caller::KeyId>().cloned()
-        });
-        let line = Line {
-            status: response.status().as_u16(),
-            code,
-            key,
-            id: self.id,
-            method: self.method,
-            route: self.path_kind,
-            began: self.began,
-            sent: 0,
-            ended: false,
-            metrics: self.state.metrics.clone(),
-            _in_flight: self.in_flight,
-            _work: self.work,
-        };
-        if let Some(code) = code {
-            line.metrics.refused(code);
+    fn dress(self, response: HttpResponse, request: Option<&HttpRequest>) -> HttpResponse {
+        let Self {
+            state,
+            head,
+            secure,
+            mut line,
+        } = self;
+        let (mut response, code) = problem::written(response, &line.id);
+        let to = response.headers_mut();
+        headers::secure(to, line.route, code.is_some(), secure);
+        headers::set(to, "x-request-id", line.id.as_str());
+        cors::allow(to, &head, &state.auth);
+        if let Some(request) = request {
+            allowance::write(request, &state.limits, to);
+            line.key = request.extensions().get::<KeyId>().cloned();
         }
+        if let Some(code) = code {
+            state.metrics.refused(code);
+        }
+        line.status = response.status().as_u16();
+        line.code = code;
         response.map_body(|_, body| BoxBody::new(Logged { body, line }))
     }
 }
@@ -152,33 +163,43 @@ impl MessageBody for Logged {
         self.body.size()
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        // A body of known length is not asked for its end.
+        let whole = match self.body.size() {
+            BodySize::None | BodySize::Sized(0) => Some(0),
+            BodySize::Sized(length) => Some(length),
+            BodySize::Stream => None,
+        };
         let polled = Pin::new(&mut self.body).poll_next(context);
         match &polled {
             Poll::Ready(Some(Ok(bytes))) => {
-                self.line.sent += bytes.len();
-                // A body of known length is not asked for its end.
-                self.line.ended |= self.body.size() == BodySize::Sized(self.line.sent as u64)
-                    || matches!(self.body.size(), BodySize::Sized(length) if length <= bytes.len() as u64);
+                self.line.sent += bytes.len() as u64;
+                self.line.complete |= whole.is_some_and(|length| length <= bytes.len() as u64);
             }
-            Poll::Ready(None) => self.line.ended = true,
+            Poll::Ready(None) => self.line.complete = true,
             _ => {}
         }
         polled
     }
 }
 
-/// The line of one request. Written once, on drop.
+/// What is logged for a request whose caller left before there was an answer; no caller ever reads it.
+const CALLER_LEFT: u16 = 499;
+
+/// The line of one request. Written once, on drop: when the answer has been sent, or when nobody is there to take it.
 struct Line {
     id: RequestId,
     method: Method,
     route: Route,
     status: u16,
     code: Option<Code>,
-    key: Option<super::caller::KeyId>,
+    key: Option<KeyId>,
     began: Instant,
-    sent: usize,
-    ended: bool,
+    sent: u64,
+    complete: bool,
     metrics: Arc<Metrics>,
     _in_flight: LevelGuard,
     _work: drain::Work,
@@ -187,7 +208,9 @@ struct Line {
 impl Drop for Line {
     fn drop(&mut self) {
         let took = self.began.elapsed();
-        self.metrics.request(self.route, self.status, self.code, took);
+        self.metrics
+            .request(self.route, self.status, self.code, took);
+        let without_body = self.sent == 0 && self.status != CALLER_LEFT;
         tracing::info!(
             request.id = %self.id,
             method = %self.method,
@@ -196,7 +219,7 @@ impl Drop for Line {
             code = self.code.map(Code::as_str),
             key.id = self.key.as_ref().map(|key| key.0.as_str()),
             bytes = self.sent,
-            complete = self.ended || self.sent == 0,
+            complete = self.complete || without_body,
             ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "answered"
         );

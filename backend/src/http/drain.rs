@@ -44,7 +44,11 @@ impl Drain {
     pub async fn empty(&self, patience: Duration) -> usize {
         let mut status = self.0.subscribe();
         let empty = status.wait_for(|status| status.inside == 0);
-        if tokio::time::timeout(patience, empty).await.is_ok() { 0 } else { self.0.borrow().inside }
+        if tokio::time::timeout(patience, empty).await.is_ok() {
+            0
+        } else {
+            self.0.borrow().inside
+        }
     }
 
     pub(super) fn work(&self) -> Work {

@@ -15,10 +15,11 @@ const DEMO: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; im
                     object-src 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Sets what every answer of a kind of route carries.
-pub(super) fn secure(headers: &mut HeaderMap, route: Route, https: bool) {
+pub(super) fn secure(headers: &mut HeaderMap, route: Route, is_problem: bool, https: bool) {
+    let page = matches!(route, Route::Files | Route::Docs | Route::OpenApi) && !is_problem;
     let policy = match route {
-        Route::Docs => PAGE,
-        Route::Files => DEMO,
+        Route::Docs if page => PAGE,
+        Route::Files if page => DEMO,
         _ => DATA,
     };
     set(headers, "content-security-policy", policy);
@@ -29,7 +30,7 @@ pub(super) fn secure(headers: &mut HeaderMap, route: Route, https: bool) {
     if https {
         set(headers, "strict-transport-security", "max-age=31536000");
     }
-    if !matches!(route, Route::Files | Route::Docs | Route::OpenApi) && !headers.contains_key("cache-control") {
+    if !page && !headers.contains_key("cache-control") {
         set(headers, "cache-control", "no-store");
     }
 }

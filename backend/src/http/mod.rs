@@ -2,20 +2,20 @@
 //!
 //! [`app`] has the order in which a request passes and the table of routes.
 
-mod door;
-mod request_id;
-mod client;
-mod headers;
-mod cors;
-mod problem;
-mod caller;
 mod allowance;
 mod body;
-mod sse;
-mod drain;
+mod caller;
+mod client;
+mod cors;
 pub mod demo;
+mod door;
+mod drain;
+mod headers;
+mod problem;
+mod request_id;
 mod routes;
 mod server;
+mod sse;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +63,13 @@ pub struct State {
 pub fn app(
     state: web::Data<State>,
 ) -> App<
-    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >,
 > {
     let files = state.demo.as_ref().map(demo::Demo::files);
     let app = App::new()
@@ -74,5 +80,6 @@ pub fn app(
         .configure(|config| demo::routes(config, files))
         .default_service(web::to(routes::not_found));
     // The last one is met first: id, log, headers and problems are the door's; a panic behind it is contained.
-    app.wrap(from_fn(door::contain_panics)).wrap(from_fn(door::pass))
+    app.wrap(from_fn(door::contain_panics))
+        .wrap(from_fn(door::pass))
 }

@@ -87,7 +87,13 @@ fn foreign(status: StatusCode) -> Refusal {
         400..500 => Code::MalformedRequest,
         _ => Code::Internal,
     };
-    Refusal::new(code, code.explanation().trim())
+    let refusal = Refusal::new(code, code.explanation().trim());
+    // Only the demo's files refuse a method by themselves.
+    if code == Code::MethodNotAllowed {
+        refusal.allow("GET, HEAD")
+    } else {
+        refusal
+    }
 }
 
 fn status(code: Code) -> StatusCode {
@@ -97,7 +103,14 @@ fn status(code: Code) -> StatusCode {
 /// A detail as a sentence for a person.
 fn sentence(detail: &str) -> String {
     let mut rest = detail.chars();
-    let first = rest.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let end = if detail.ends_with(['.', '!', '?', '。']) { "" } else { "." };
+    let first = rest
+        .next()
+        .map(|first| first.to_uppercase().to_string())
+        .unwrap_or_default();
+    let end = if detail.ends_with(['.', '!', '?', '。']) {
+        ""
+    } else {
+        "."
+    };
     format!("{first}{}{end}", rest.as_str())
 }

@@ -10,8 +10,14 @@ pub(super) struct RequestId(String);
 
 impl RequestId {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
-        Self(given.filter(|id| is_sane(id)).map_or_else(new_id, str::to_owned))
+        let given = headers
+            .get("x-request-id")
+            .and_then(|value| value.to_str().ok());
+        Self(
+            given
+                .filter(|id| is_sane(id))
+                .map_or_else(new_id, str::to_owned),
+        )
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -28,7 +34,9 @@ impl std::fmt::Display for RequestId {
 /// Nothing that could break a log line or be mistaken for content.
 fn is_sane(id: &str) -> bool {
     (8..=64).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 #[cfg(test)]
@@ -38,7 +46,13 @@ mod tests {
     #[test]
     fn a_sane_id_is_kept_and_another_replaced() {
         assert!(is_sane("6f9619ff-8b86-d011"));
-        for wrong in ["", "short", "with space and more", "line\nbreak-x", &"x".repeat(65)] {
+        for wrong in [
+            "",
+            "short",
+            "with space and more",
+            "line\nbreak-x",
+            &"x".repeat(65),
+        ] {
             assert!(!is_sane(wrong), "{wrong:?}");
         }
     }

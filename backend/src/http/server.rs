@@ -43,12 +43,17 @@ impl Addresses {
     /// # Errors
     /// When the system does not tell it.
     pub fn metrics(&self) -> io::Result<Option<SocketAddr>> {
-        self.metrics.as_ref().map(TcpListener::local_addr).transpose()
+        self.metrics
+            .as_ref()
+            .map(TcpListener::local_addr)
+            .transpose()
     }
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+    TcpListener::bind(address).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
 }
 
 /// Serves until SIGTERM or SIGINT, then lets the running requests end.
@@ -58,8 +63,15 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve(config: &config::Server, addresses: Addresses, state: State) -> io::Result<()> {
     let state = web::Data::new(state);
     let api = api_server(config, addresses.api, state.clone())?;
-    let metrics = addresses.metrics.map(|listener| metrics_server(listener, state.clone())).transpose()?;
-    let handles: Vec<ServerHandle> = [Some(&api), metrics.as_ref()].into_iter().flatten().map(Server::handle).collect();
+    let metrics = addresses
+        .metrics
+        .map(|listener| metrics_server(listener, state.clone()))
+        .transpose()?;
+    let handles: Vec<ServerHandle> = [Some(&api), metrics.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(Server::handle)
+        .collect();
     let running = tokio::spawn(async move {
         match metrics {
             Some(metrics) => tokio::try_join!(api, metrics).map(|_| ()),
@@ -71,7 +83,10 @@ pub async fn serve(config: &config::Server, addresses: Addresses, state: State) 
     state.drain.begin();
     let left = state.drain.empty(config.drain()).await;
     if left > 0 {
-        tracing::warn!(left, "requests were cut off at the end of server.drain_seconds");
+        tracing::warn!(
+            left,
+            "requests were cut off at the end of server.drain_seconds"
+        );
     }
     for handle in handles {
         handle.stop(left == 0).await;
@@ -79,7 +94,11 @@ pub async fn serve(config: &config::Server, addresses: Addresses, state: State) 
     running.await.map_err(io::Error::other)?
 }
 
-fn api_server(config: &config::Server, listener: TcpListener, state: web::Data<State>) -> io::Result<Server> {
+fn api_server(
+    config: &config::Server,
+    listener: TcpListener,
+    state: web::Data<State>,
+) -> io::Result<Server> {
     let workers = match config.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
@@ -112,7 +131,12 @@ fn metrics_server(listener: TcpListener, state: web::Data<State>) -> io::Result<
             .wrap(from_fn(door::contain_panics))
             .wrap(from_fn(door::pass))
     };
-    let server = HttpServer::new(app).workers(1).shutdown_timeout(1).disable_signals().listen(listener)?.run();
+    let server = HttpServer::new(app)
+        .workers(1)
+        .shutdown_timeout(1)
+        .disable_signals()
+        .listen(listener)?
+        .run();
     Ok(server)
 }
 

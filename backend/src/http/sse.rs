@@ -30,15 +30,24 @@ pub(super) struct Outbox(Arc<Mutex<VecDeque<Event>>>);
 
 impl Outbox {
     pub(super) fn put(&self, event: Event) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(event);
     }
 
     pub(super) fn take(&self) -> Option<Event> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 }
 
@@ -59,7 +68,14 @@ impl EventStream {
         let pause = Duration::from_secs(HEARTBEAT_SECONDS - 1);
         let mut heartbeat = interval_at(Instant::now() + pause, pause);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { outbox, work: Some(work), heartbeat, id, _open: metrics.open_stream(), metrics }
+        Self {
+            outbox,
+            work: Some(work),
+            heartbeat,
+            id,
+            _open: metrics.open_stream(),
+            metrics,
+        }
     }
 
     fn next_frame(&mut self) -> Option<Bytes> {
@@ -98,7 +114,9 @@ impl Stream for EventStream {
         if let Some(frame) = self.next_frame() {
             return Poll::Ready(Some(Ok(frame)));
         }
-        self.heartbeat.poll_tick(context).map(|_| Some(Ok(Bytes::from_static(HEARTBEAT))))
+        self.heartbeat
+            .poll_tick(context)
+            .map(|_| Some(Ok(Bytes::from_static(HEARTBEAT))))
     }
 }
 
@@ -114,7 +132,12 @@ impl Drop for EventStream {
 fn frame(event: &Event) -> Bytes {
     let mut frame = String::new();
     // These types always serialise, and writing into a string cannot fail.
-    let _ = write!(frame, "event: {}\ndata: {}\n\n", event.name(), event.data().unwrap_or_default());
+    let _ = write!(
+        frame,
+        "event: {}\ndata: {}\n\n",
+        event.name(),
+        event.data().unwrap_or_default()
+    );
     frame.into()
 }
 
@@ -127,10 +150,16 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     fn delta(text: &str) -> Event {
-        Event::Delta(Delta { field: Field::Title, text: text.into() })
+        Event::Delta(Delta {
+            field: Field::Title,
+            text: text.into(),
+        })
     }
 
-    fn stream(outbox: Outbox, work: impl Future<Output = Result<Summary, Refusal>> + 'static) -> EventStream {
+    fn stream(
+        outbox: Outbox,
+        work: impl Future<Output = Result<Summary, Refusal>> + 'static,
+    ) -> EventStream {
         let id = RequestId::of(&HeaderMap::new());
         EventStream::new(outbox, Box::pin(work), id, Arc::default())
     }
@@ -151,7 +180,10 @@ mod tests {
             }
         };
         let mut stream = stream(outbox, work);
-        assert_eq!(text(&mut stream).await, "event: delta\ndata: {\"field\":\"title\",\"text\":\"Line\\nbreak\"}\n\n");
+        assert_eq!(
+            text(&mut stream).await,
+            "event: delta\ndata: {\"field\":\"title\",\"text\":\"Line\\nbreak\"}\n\n"
+        );
         assert!(text(&mut stream).await.starts_with("event: error\ndata: {"));
         assert!(stream.next().await.is_none());
     }

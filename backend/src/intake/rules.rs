@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use api::limits::{MAX_CANDIDATES, MAX_PHRASES, MAX_SHORT_CHARS, MAX_URL_CHARS};
-use api::{Article, ContentFormat, Field, FieldLimits, Guidelines, ImageRef, Priority, SummaryRequest};
+use api::{
+    Article, ContentFormat, Field, FieldLimits, Guidelines, ImageRef, Priority, SummaryRequest,
+};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -17,7 +19,8 @@ use crate::config;
 /// [`Error::Malformed`] for what is not JSON, [`Error::Field`] for a value that does not fit.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| not_of_its_form(&error))?;
+    let value =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| not_of_its_form(&error))?;
     json.end().map_err(|error| not_json(&error))?;
     Ok(value)
 }
@@ -27,19 +30,37 @@ fn not_of_its_form(error: &serde_path_to_error::Error<serde_json::Error>) -> Err
     if !inner.is_data() {
         return not_json(inner);
     }
-    Error::Field { pointer: pointer_of(error.path()), detail: without_values(&inner.to_string()), limit: None }
+    Error::Field {
+        pointer: pointer_of(error.path()),
+        detail: without_values(&inner.to_string()),
+        limit: None,
+    }
 }
 
 fn not_json(error: &serde_json::Error) -> Error {
-    let what = if error.is_eof() { "ends too early" } else { "is not valid JSON" };
-    Error::Malformed(format!("the JSON {what} (line {}, column {})", error.line(), error.column()))
+    let what = if error.is_eof() {
+        "ends too early"
+    } else {
+        "is not valid JSON"
+    };
+    Error::Malformed(format!(
+        "the JSON {what} (line {}, column {})",
+        error.line(),
+        error.column()
+    ))
 }
 
 /// The JSON pointer (RFC 6901) of a path.
 #[must_use]
 pub fn pointer_of(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
-    let escape = |key: &str| key.chars().take(64).collect::<String>().replace('~', "~0").replace('/', "~1");
+    let escape = |key: &str| {
+        key.chars()
+            .take(64)
+            .collect::<String>()
+            .replace('~', "~0")
+            .replace('/', "~1")
+    };
     path.iter()
         .map(|segment| match segment {
             Segment::Seq { index } => format!("/{index}"),
@@ -53,10 +74,16 @@ pub fn pointer_of(path: &serde_path_to_error::Path) -> String {
 /// serde quotes the value it met, which may be an article: only what was expected is told.
 fn without_values(message: &str) -> String {
     let message = message.split(" at line ").next().unwrap_or_default();
-    if let Some((_, expected)) = message.split_once(", expected ").filter(|_| message.starts_with("invalid ")) {
+    if let Some((_, expected)) = message
+        .split_once(", expected ")
+        .filter(|_| message.starts_with("invalid "))
+    {
         return format!("expected {expected}");
     }
-    if let Some((_, expected)) = message.split_once("`, expected ").filter(|_| message.starts_with("unknown variant")) {
+    if let Some((_, expected)) = message
+        .split_once("`, expected ")
+        .filter(|_| message.starts_with("unknown variant"))
+    {
         return format!("expected {expected}");
     }
     message.chars().take(400).collect()
@@ -66,19 +93,26 @@ fn without_values(message: &str) -> String {
 pub(super) fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len())
         && id != "request"
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 /// Checks number and names of the pictures.
 pub(super) fn check_images(images: &[ImageRef], bounds: &config::Intake) -> Result<(), Error> {
     if images.len() > bounds.max_images {
-        return Err(Error::TooManyImages { limit: bounds.max_images });
+        return Err(Error::TooManyImages {
+            limit: bounds.max_images,
+        });
     }
     let mut seen = HashSet::new();
     for (index, image) in images.iter().enumerate() {
         let at = |name: &str| format!("/images/{index}/{name}");
         if !is_id(&image.id) {
-            return Err(fault(&at("id"), "1 to 64 of `A-Z a-z 0-9 . _ -`, and not `request`"));
+            return Err(fault(
+                &at("id"),
+                "1 to 64 of `A-Z a-z 0-9 . _ -`, and not `request`",
+            ));
         }
         if !seen.insert(&image.id) {
             return Err(fault(&at("id"), "each picture has its own id"));
@@ -90,7 +124,10 @@ pub(super) fn check_images(images: &[ImageRef], bounds: &config::Intake) -> Resu
 }
 
 /// Checks and normalises the whole request.
-pub(super) fn checked(mut request: SummaryRequest, bounds: &config::Intake) -> Result<SummaryRequest, Error> {
+pub(super) fn checked(
+    mut request: SummaryRequest,
+    bounds: &config::Intake,
+) -> Result<SummaryRequest, Error> {
     if let Some(article) = &mut request.article {
         check_article(article, bounds)?;
     }
@@ -101,14 +138,21 @@ pub(super) fn checked(mut request: SummaryRequest, bounds: &config::Intake) -> R
     check_guidelines(&request.guidelines)?;
     check_limits(&request.limits)?;
     let candidates = request.candidates.unwrap_or(1);
-    in_range("/candidates", Some(u16::from(candidates)), 1..=u16::from(MAX_CANDIDATES))?;
+    in_range(
+        "/candidates",
+        Some(u16::from(candidates)),
+        1..=u16::from(MAX_CANDIDATES),
+    )?;
     request.candidates = Some(candidates);
     Ok(request)
 }
 
 /// The part of a request that an answer depends on: who waits for it does not change it.
 pub(crate) fn without_priority(request: &SummaryRequest) -> SummaryRequest {
-    SummaryRequest { priority: Priority::default(), ..request.clone() }
+    SummaryRequest {
+        priority: Priority::default(),
+        ..request.clone()
+    }
 }
 
 fn check_article(article: &mut Article, bounds: &config::Intake) -> Result<(), Error> {
@@ -125,7 +169,10 @@ fn check_article(article: &mut Article, bounds: &config::Intake) -> Result<(), E
         && language != "auto"
         && !is_language_tag(language)
     {
-        return Err(fault("/article/language", "`auto`, or a BCP 47 tag such as `en`, `zh-Hans`, `de-CH`"));
+        return Err(fault(
+            "/article/language",
+            "`auto`, or a BCP 47 tag such as `en`, `zh-Hans`, `de-CH`",
+        ));
     }
     Ok(())
 }
@@ -141,11 +188,20 @@ fn has_text(article: &Article) -> bool {
         }
         !in_tag && c.is_alphanumeric()
     });
-    in_content || article.title.as_deref().is_some_and(|title| title.chars().any(char::is_alphanumeric))
+    in_content
+        || article
+            .title
+            .as_deref()
+            .is_some_and(|title| title.chars().any(char::is_alphanumeric))
 }
 
 fn web_address(text: &str) -> Result<String, Error> {
-    let wrong = || fault("/article/url", "an absolute http or https URL without a user name");
+    let wrong = || {
+        fault(
+            "/article/url",
+            "an absolute http or https URL without a user name",
+        )
+    };
     if text.len() > MAX_URL_CHARS {
         return Err(Error::Field {
             pointer: "/article/url".to_owned(),
@@ -154,8 +210,14 @@ fn web_address(text: &str) -> Result<String, Error> {
         });
     }
     let url = Url::parse(text).map_err(|_| wrong())?;
-    let plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
-    if plain && url.has_host() { Ok(url.into()) } else { Err(wrong()) }
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.username().is_empty()
+        && url.password().is_none();
+    if plain && url.has_host() {
+        Ok(url.into())
+    } else {
+        Err(wrong())
+    }
 }
 
 /// The shape of RFC 5646: subtags of one to eight letters or digits, the first of two to eight letters.
@@ -165,15 +227,23 @@ fn is_language_tag(tag: &str) -> bool {
     (2..=8).contains(&primary.len())
         && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
         && tag.len() <= 35
-        && subtags.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        && subtags.all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
 }
 
 /// The fields in their order, each once; all when the request names none.
 fn wanted(fields: Option<&[Field]>) -> Result<Vec<Field>, Error> {
     match fields {
         None => Ok(Field::ALL.to_vec()),
-        Some([]) => Err(fault("/fields", "name at least one field, or leave `fields` out for all")),
-        Some(fields) => Ok(Field::ALL.into_iter().filter(|field| fields.contains(field)).collect()),
+        Some([]) => Err(fault(
+            "/fields",
+            "name at least one field, or leave `fields` out for all",
+        )),
+        Some(fields) => Ok(Field::ALL
+            .into_iter()
+            .filter(|field| fields.contains(field))
+            .collect()),
     }
 }
 
@@ -181,11 +251,18 @@ fn check_guidelines(guidelines: &Guidelines) -> Result<(), Error> {
     short("/guidelines/tone", guidelines.tone.as_deref())?;
     short("/guidelines/audience", guidelines.audience.as_deref())?;
     short("/guidelines/brand", guidelines.brand.as_deref())?;
-    for (name, phrases) in [("must_include", &guidelines.must_include), ("avoid", &guidelines.avoid)] {
+    for (name, phrases) in [
+        ("must_include", &guidelines.must_include),
+        ("avoid", &guidelines.avoid),
+    ] {
         let pointer = format!("/guidelines/{name}");
         if phrases.len() > MAX_PHRASES {
             let detail = format!("at most {MAX_PHRASES} phrases");
-            return Err(Error::Field { pointer, detail, limit: Some(MAX_PHRASES as u64) });
+            return Err(Error::Field {
+                pointer,
+                detail,
+                limit: Some(MAX_PHRASES as u64),
+            });
         }
         for (index, phrase) in phrases.iter().enumerate() {
             let pointer = format!("{pointer}/{index}");
@@ -200,7 +277,11 @@ fn check_guidelines(guidelines: &Guidelines) -> Result<(), Error> {
 
 fn check_limits(limits: &FieldLimits) -> Result<(), Error> {
     in_range("/limits/title_chars", limits.title_chars, 10..=200)?;
-    in_range("/limits/description_chars", limits.description_chars, 20..=500)?;
+    in_range(
+        "/limits/description_chars",
+        limits.description_chars,
+        20..=500,
+    )?;
     in_range("/limits/keywords", limits.keywords, 1..=20)?;
     in_range("/limits/alt_chars", limits.alt_chars, 20..=500)
 }
@@ -221,14 +302,22 @@ fn in_range(pointer: &str, value: Option<u16>, range: RangeInclusive<u16>) -> Re
         Some(value) if !range.contains(&value) => Err(Error::Field {
             pointer: pointer.to_owned(),
             detail: format!("{} to {}", range.start(), range.end()),
-            limit: Some(u64::from(if value < *range.start() { *range.start() } else { *range.end() })),
+            limit: Some(u64::from(if value < *range.start() {
+                *range.start()
+            } else {
+                *range.end()
+            })),
         }),
         _ => Ok(()),
     }
 }
 
 fn fault(pointer: &str, detail: &str) -> Error {
-    Error::Field { pointer: pointer.to_owned(), detail: detail.to_owned(), limit: None }
+    Error::Field {
+        pointer: pointer.to_owned(),
+        detail: detail.to_owned(),
+        limit: None,
+    }
 }
 
 #[cfg(test)]
@@ -256,7 +345,13 @@ mod tests {
 
     #[track_caller]
     fn check_article_with(rest: &str, expect: &str) {
-        assert_eq!(refused(&format!(r#"{{"article":{{"content":"Hello","format":"text",{rest}}}}}"#)), expect, "{rest}");
+        assert_eq!(
+            refused(&format!(
+                r#"{{"article":{{"content":"Hello","format":"text",{rest}}}}}"#
+            )),
+            expect,
+            "{rest}"
+        );
     }
 
     #[test]
@@ -275,19 +370,37 @@ mod tests {
         check(r#""fields":["title","titel"]"#, "/fields/1");
         check(r#""limits":{"title_chars":9}"#, "/limits/title_chars");
         check(r#""limits":{"alt_chars":501}"#, "/limits/alt_chars");
-        check(&format!(r#""guidelines":{{"tone":"{long}"}}"#), "/guidelines/tone");
+        check(
+            &format!(r#""guidelines":{{"tone":"{long}"}}"#),
+            "/guidelines/tone",
+        );
         check(r#""guidelines":{"avoid":["a"," "]}"#, "/guidelines/avoid/1");
-        check(&format!(r#""guidelines":{{"avoid":[{}]}}"#, vec!["\"a\""; 21].join(",")), "/guidelines/avoid");
+        check(
+            &format!(
+                r#""guidelines":{{"avoid":[{}]}}"#,
+                vec!["\"a\""; 21].join(",")
+            ),
+            "/guidelines/avoid",
+        );
         check(r#""images":[{"id":"a"},{"id":"a"}]"#, "/images/1/id");
         check(r#""images":[{"id":"request"}]"#, "/images/0/id");
         check(r#""images":[{"id":"a/b"}]"#, "/images/0/id");
-        check(r#""images":[{"id":"a","filename":7}]"#, "/images/0/filename");
+        check(
+            r#""images":[{"id":"a","filename":7}]"#,
+            "/images/0/filename",
+        );
     }
 
     #[test]
     fn an_articles_address_is_a_web_address() {
         check_article_with(r#""url":"https://blog.example/a b""#, "accepted");
-        for wrong in ["javascript:alert(1)", "/post", "ftp://a.example/", "https://me:pw@a.example/", "https://"] {
+        for wrong in [
+            "javascript:alert(1)",
+            "/post",
+            "ftp://a.example/",
+            "https://me:pw@a.example/",
+            "https://",
+        ] {
             check_article_with(&format!(r#""url":"{wrong}""#), "/article/url");
         }
     }
@@ -304,16 +417,33 @@ mod tests {
 
     #[test]
     fn an_empty_page_is_nothing_to_read() {
-        for empty in ["", " \\n", "<p></p>", "<p class=x>&nbsp; …</p>".replace("&nbsp;", "").as_str()] {
+        for empty in [
+            "",
+            " \\n",
+            "<p></p>",
+            "<p class=x>&nbsp; …</p>".replace("&nbsp;", "").as_str(),
+        ] {
             let json = format!(r#"{{"article":{{"content":"{empty}","format":"html"}}}}"#);
-            assert!(refused(&json).contains("neither text nor"), "{empty:?}: {}", refused(&json));
+            assert!(
+                refused(&json).contains("neither text nor"),
+                "{empty:?}: {}",
+                refused(&json)
+            );
         }
-        assert_eq!(refused(r#"{"article":{"content":"","format":"html"},"images":[{"id":"a"}]}"#), "accepted");
+        assert_eq!(
+            refused(r#"{"article":{"content":"","format":"html"},"images":[{"id":"a"}]}"#),
+            "accepted"
+        );
     }
 
     #[test]
     fn the_article_is_bounded_in_characters_not_bytes() {
-        let json = |count| format!(r#"{{"article":{{"content":"{}","format":"text"}}}}"#, "字".repeat(count));
+        let json = |count| {
+            format!(
+                r#"{{"article":{{"content":"{}","format":"text"}}}}"#,
+                "字".repeat(count)
+            )
+        };
         assert_eq!(refused(&json(1000)), "accepted");
         assert!(refused(&json(1001)).contains("more than 1000 characters"));
     }
@@ -333,13 +463,17 @@ mod tests {
 
     #[test]
     fn broken_json_says_where() {
-        assert_eq!(refused("{\"seed\": }"), "the JSON is not valid JSON (line 1, column 10)");
+        assert_eq!(
+            refused("{\"seed\": }"),
+            "the JSON is not valid JSON (line 1, column 10)"
+        );
         assert_eq!(refused("{"), "the JSON ends too early (line 1, column 1)");
     }
 
     #[test]
     fn fields_are_in_order_and_once() {
-        let json = r#"{"article":{"content":"Hello","format":"text"},"fields":["slug","title","slug"]}"#;
+        let json =
+            r#"{"article":{"content":"Hello","format":"text"},"fields":["slug","title","slug"]}"#;
         let request = checked(parse(json.as_bytes()).unwrap(), &bounds()).unwrap();
         assert_eq!(request.fields.unwrap(), [Field::Title, Field::Slug]);
     }

@@ -18,10 +18,14 @@ const MAX_BYTES: u64 = 32 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It is no key.
-    #[error("an idempotency key has 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters; send a UUID")]
+    #[error(
+        "an idempotency key has 1 to {MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters; send a UUID"
+    )]
     Invalid,
     /// Its request is being answered.
-    #[error("a request with this idempotency key is being answered; send the same again in a moment")]
+    #[error(
+        "a request with this idempotency key is being answered; send the same again in a moment"
+    )]
     InProgress,
     /// It belongs to another request.
     #[error("this idempotency key was used with another request; use a new key for a new request")]
@@ -33,7 +37,9 @@ impl From<Error> for Refusal {
         let text = error.to_string();
         match error {
             Error::Invalid => Self::new(Code::IdempotencyKeyInvalid, text).field("Idempotency-Key"),
-            Error::InProgress => Self::new(Code::IdempotencyInProgress, text).retry_after(Duration::from_secs(1)),
+            Error::InProgress => {
+                Self::new(Code::IdempotencyInProgress, text).retry_after(Duration::from_secs(1))
+            }
             Error::Mismatch => Self::new(Code::IdempotencyMismatch, text).field("Idempotency-Key"),
         }
     }
@@ -84,7 +90,8 @@ impl Idempotency {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn check(key: &[u8]) -> Result<String, Error> {
-        let fits = (1..=MAX_IDEMPOTENCY_KEY_CHARS).contains(&key.len()) && key.iter().all(|byte| (32..127).contains(byte));
+        let fits = (1..=MAX_IDEMPOTENCY_KEY_CHARS).contains(&key.len())
+            && key.iter().all(|byte| (32..127).contains(byte));
         let text = str::from_utf8(key).ok().filter(|_| fits);
         text.map(str::to_owned).ok_or(Error::Invalid)
     }
@@ -95,14 +102,25 @@ impl Idempotency {
     /// [`Error::InProgress`] and [`Error::Mismatch`].
     pub fn claim(&self, tenant: &str, key: String, fingerprint: CacheKey) -> Result<Claim, Error> {
         let key = (tenant.to_owned(), key);
-        let entry = self.entries.entry(key.clone()).or_insert(Entry { fingerprint, answer: None });
+        let entry = self.entries.entry(key.clone()).or_insert(Entry {
+            fingerprint,
+            answer: None,
+        });
         if entry.is_fresh() {
             let entries = self.entries.clone();
-            return Ok(Claim::New(Reservation { entries, key, fingerprint, kept: false }));
+            return Ok(Claim::New(Reservation {
+                entries,
+                key,
+                fingerprint,
+                kept: false,
+            }));
         }
         match entry.into_value() {
             entry if entry.fingerprint != fingerprint => Err(Error::Mismatch),
-            Entry { answer: Some(answer), .. } => Ok(Claim::Replay(answer)),
+            Entry {
+                answer: Some(answer),
+                ..
+            } => Ok(Claim::Replay(answer)),
             Entry { answer: None, .. } => Err(Error::InProgress),
         }
     }
@@ -112,7 +130,13 @@ impl Reservation {
     /// Remembers the answer.
     pub fn keep(mut self, answer: Arc<Summary>) {
         self.kept = true;
-        self.entries.insert(self.key.clone(), Entry { fingerprint: self.fingerprint, answer: Some(answer) });
+        self.entries.insert(
+            self.key.clone(),
+            Entry {
+                fingerprint: self.fingerprint,
+                answer: Some(answer),
+            },
+        );
     }
 }
 
@@ -125,8 +149,14 @@ impl Drop for Reservation {
 }
 
 fn weigh(key: &(String, String), entry: &Entry) -> u32 {
-    let answer = entry.answer.as_deref().and_then(|answer| serde_json::to_vec(answer).ok());
-    let bytes = answer.map_or(0, |json| json.len() + size_of::<Summary>()) + key.0.len() + key.1.len() + 128;
+    let answer = entry
+        .answer
+        .as_deref()
+        .and_then(|answer| serde_json::to_vec(answer).ok());
+    let bytes = answer.map_or(0, |json| json.len() + size_of::<Summary>())
+        + key.0.len()
+        + key.1.len()
+        + 128;
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
@@ -136,7 +166,10 @@ mod tests {
     use crate::cache::Salt;
 
     fn fingerprint(request: &str) -> CacheKey {
-        Salt::from([1; 32]).key("test").part(request.as_bytes()).finish()
+        Salt::from([1; 32])
+            .key("test")
+            .part(request.as_bytes())
+            .finish()
     }
 
     fn claim(store: &Idempotency, tenant: &str, request: &str) -> Result<Claim, Error> {
@@ -155,12 +188,17 @@ mod tests {
     #[test]
     fn a_key_is_answered_once_and_then_replayed() {
         let store = Idempotency::default();
-        let Ok(Claim::New(reservation)) = claim(&store, "t", "a") else { panic!("the key is new") };
+        let Ok(Claim::New(reservation)) = claim(&store, "t", "a") else {
+            panic!("the key is new")
+        };
         assert_eq!(claim(&store, "t", "a").err(), Some(Error::InProgress));
         reservation.keep(answer());
         assert!(matches!(claim(&store, "t", "a"), Ok(Claim::Replay(found)) if found.id == "1"));
         assert_eq!(claim(&store, "t", "b").err(), Some(Error::Mismatch));
-        assert!(matches!(claim(&store, "other", "b"), Ok(Claim::New(_))), "keys of tenants are apart");
+        assert!(
+            matches!(claim(&store, "other", "b"), Ok(Claim::New(_))),
+            "keys of tenants are apart"
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod finish;
 mod idempotency;
 mod prompt;
 mod summarize;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +55,18 @@ impl From<Error> for Refusal {
     }
 }
 
+impl Error {
+    /// Logs what a caller is not told.
+    pub fn log_cause(&self) {
+        if let Self::Engine(
+            engines::Error::Failed { engine, cause } | engines::Error::Output { engine, cause },
+        ) = self
+        {
+            tracing::warn!(engine, cause, "the engine gave no answer");
+        }
+    }
+}
+
 /// A request that may be worked on: who asks, and what.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
@@ -92,8 +106,15 @@ impl Service {
         metrics: Arc<Metrics>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, getrandom::Error> {
-        let max_running = if config.queue.max_running == 0 { threads(config) } else { config.queue.max_running };
-        let bounds = queue::Bounds { max_running, max_waiting: config.queue.max_waiting };
+        let max_running = if config.queue.max_running == 0 {
+            threads(config)
+        } else {
+            config.queue.max_running
+        };
+        let bounds = queue::Bounds {
+            max_running,
+            max_waiting: config.queue.max_waiting,
+        };
         let cache = cache::Bounds {
             max_bytes: config.cache.max_bytes,
             ttl: Duration::from_secs(config.cache.ttl_seconds),
@@ -101,7 +122,10 @@ impl Service {
         Ok(Self {
             cache: Cache::new(cache, runtime),
             salt: Salt::random()?,
-            queues: engines.iter().map(|engine| (engine.name(), Queue::new(bounds))).collect(),
+            queues: engines
+                .iter()
+                .map(|engine| (engine.name(), Queue::new(bounds)))
+                .collect(),
             engines,
             deadlines: Deadlines {
                 interactive: Duration::from_millis(config.queue.interactive_deadline_ms),
@@ -121,11 +145,18 @@ impl Service {
     /// Engine tokens that the request will cost at most, about; 0 when the engine that would answer uses none.
     #[must_use]
     pub fn estimated_tokens(&self, intake: &Intake) -> u32 {
-        let model = self.engines.pick(intake.request.engine).is_ok_and(|engine| engine.sees_images());
+        let model = self
+            .engines
+            .pick(intake.request.engine)
+            .is_ok_and(|engine| engine.sees_images());
         if !model {
             return 0;
         }
-        let chars = intake.request.article.as_ref().map_or(0, |article| article.content.chars().count());
+        let chars = intake
+            .request
+            .article
+            .as_ref()
+            .map_or(0, |article| article.content.chars().count());
         // A Latin token is about four characters and a Han token about one and a half; a 1024 x 768 picture is 999
         // tokens; prompt and answer together are under 1500.
         u32::try_from(chars / 2 + intake.pictures.len() * 1000 + 1500).unwrap_or(u32::MAX)
@@ -136,16 +167,21 @@ impl Service {
         let (_, bytes) = self.cache.size();
         self.metrics.set_cache_bytes(bytes);
         let depths = self.queues.iter().map(|(_, queue)| queue.depth());
-        let (interactive, batch) =
-            depths.fold((0, 0), |sum, depth| (sum.0 + depth.interactive, sum.1 + depth.batch));
-        self.metrics.set_queue_depth(Priority::Interactive, interactive);
+        let (interactive, batch) = depths.fold((0, 0), |sum, depth| {
+            (sum.0 + depth.interactive, sum.1 + depth.batch)
+        });
+        self.metrics
+            .set_queue_depth(Priority::Interactive, interactive);
         self.metrics.set_queue_depth(Priority::Batch, batch);
     }
 
     /// The content address of the answer that `engine` would give.
     fn address(&self, job: &Job, engine: &dyn engines::Engine) -> CacheKey {
         let request = without_priority(&job.intake.request);
-        let request = api::SummaryRequest { engine: EnginePreference::Auto, ..request };
+        let request = api::SummaryRequest {
+            engine: EnginePreference::Auto,
+            ..request
+        };
         // These types always serialise; were it not so, no two requests would share an empty text by this salt's use.
         let request = serde_json::to_vec(&request).unwrap_or_default();
         let key = self
@@ -156,15 +192,27 @@ impl Service {
             .part(engine.model().as_bytes())
             .part(engine.prompt_version().as_bytes())
             .part(&request);
-        job.intake.pictures.iter().fold(key, |key, picture| key.part(&picture.digest)).finish()
+        job.intake
+            .pictures
+            .iter()
+            .fold(key, |key, picture| key.part(&picture.digest))
+            .finish()
     }
 
     /// What an idempotency key is bound to: the request as a whole.
     #[must_use]
     pub fn fingerprint(&self, job: &Job) -> CacheKey {
         let request = serde_json::to_vec(&job.intake.request).unwrap_or_default();
-        let key = self.salt.key("fingerprint").part(job.tenant.as_bytes()).part(&request);
-        job.intake.pictures.iter().fold(key, |key, picture| key.part(&picture.digest)).finish()
+        let key = self
+            .salt
+            .key("fingerprint")
+            .part(job.tenant.as_bytes())
+            .part(&request);
+        job.intake
+            .pictures
+            .iter()
+            .fold(key, |key, picture| key.part(&picture.digest))
+            .finish()
     }
 
     fn deadline(&self, priority: Priority) -> Duration {
@@ -190,7 +238,9 @@ pub fn new_id() -> String {
     let mut bytes = [0_u8; 16];
     if getrandom::fill(&mut bytes).is_err() {
         // An id is a name, not a secret: the time will do.
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         bytes = now.as_nanos().to_le_bytes();
     }
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -199,5 +249,9 @@ pub fn new_id() -> String {
 /// Bytes of all pictures, for the log.
 #[must_use]
 pub fn picture_bytes(intake: &Intake) -> usize {
-    intake.pictures.iter().map(|picture| Bytes::len(&picture.bytes)).sum()
+    intake
+        .pictures
+        .iter()
+        .map(|picture| Bytes::len(&picture.bytes))
+        .sum()
 }

@@ -19,13 +19,21 @@ impl Service {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn summarize(&self, job: Job, mut on_event: impl FnMut(&Event)) -> Result<Summary, Error> {
+    pub async fn summarize(
+        &self,
+        job: Job,
+        mut on_event: impl FnMut(&Event),
+    ) -> Result<Summary, Error> {
         let arrived = Instant::now();
         let engine = self.engines.pick(job.intake.request.engine)?;
         let name = engine.name();
-        let found = self.cached_or_made(job.clone(), engine, &mut on_event).await;
+        let found = self
+            .cached_or_made(job.clone(), engine, &mut on_event)
+            .await;
         let (found, degraded) = match found {
-            Err(Error::Queue(queue::Error::Overloaded { .. })) if self.degrade && name != EngineName::Extractive => {
+            Err(Error::Queue(queue::Error::Overloaded { .. }))
+                if self.degrade && name != EngineName::Extractive =>
+            {
                 let engine = self.engines.pick(EnginePreference::Extractive)?;
                 (self.cached_or_made(job, engine, &mut on_event).await?, true)
             }
@@ -42,10 +50,14 @@ impl Service {
     ) -> Result<Found, Error> {
         let address = self.address(&job, engine.as_ref());
         let run = |run| self.clone().make(job, engine, run);
-        let found = self.cache.get_or_run(address, on_event, run).await.map_err(|failure| match failure {
-            Failure::Run(error) => error,
-            Failure::Panicked => Error::Panicked,
-        })?;
+        let found = self
+            .cache
+            .get_or_run(address, on_event, run)
+            .await
+            .map_err(|failure| match failure {
+                Failure::Run(error) => error,
+                Failure::Panicked => Error::Panicked,
+            })?;
         self.metrics.cache(match found.origin {
             Origin::Made => CacheOutcome::Miss,
             Origin::Joined => CacheOutcome::Joined,
@@ -61,14 +73,30 @@ impl Service {
             let priority = job.intake.request.priority;
             let patience = self.deadline(priority);
             let deadline = Instant::now() + patience;
-            let request = Request { key: &job.tenant, priority, deadline };
-            let ticket = self.queue_of(engine.as_ref())?.enter(request, |place| run.emit(Event::Queued(place))).await?;
+            let request = Request {
+                key: &job.tenant,
+                priority,
+                deadline,
+            };
+            let ticket = self
+                .queue_of(engine.as_ref())?
+                .enter(request, |place| run.emit(Event::Queued(place)))
+                .await?;
             self.metrics.queue_wait(priority, ticket.waited);
-            run.emit(Event::Started(Started { engine: engine.name(), model: engine.model().to_owned() }));
+            run.emit(Event::Started(Started {
+                engine: engine.name(),
+                model: engine.model().to_owned(),
+            }));
 
             let finisher = Arc::new(Mutex::new(Finisher::new(&job.intake, engine.sees_images())));
-            let writing = engine.run(prompt::build(&job), sink(&finisher, &run), run.cancel.clone());
-            let report = tokio::time::timeout_at(deadline, writing).await.map_err(|_| Error::Deadline(patience))??;
+            let writing = engine.run(
+                prompt::build(&job),
+                sink(&finisher, &run),
+                run.cancel.clone(),
+            );
+            let report = tokio::time::timeout_at(deadline, writing)
+                .await
+                .map_err(|_| Error::Deadline(patience))??;
             let waited = ticket.waited;
             drop(ticket);
             Ok(self.finished(&finisher, &run, engine.as_ref(), report, waited))
@@ -83,7 +111,11 @@ impl Service {
     fn queue_of(&self, engine: &dyn Engine) -> Result<&Queue, Error> {
         let queue = self.queues.iter().find(|(name, _)| *name == engine.name());
         // Every engine of the registry was given a line when the service was made.
-        Ok(&queue.ok_or(engines::Error::Unavailable { engine: engine.name().as_str() })?.1)
+        Ok(&queue
+            .ok_or(engines::Error::Unavailable {
+                engine: engine.name().as_str(),
+            })?
+            .1)
     }
 
     fn finished(
@@ -95,17 +127,30 @@ impl Service {
         waited: Duration,
     ) -> Summary {
         let began = Instant::now();
-        self.metrics.stage(engine.name(), Stage::Prefill, Duration::from_millis(report.prefill_ms.into()));
-        self.metrics.stage(engine.name(), Stage::Decode, Duration::from_millis(report.decode_ms.into()));
+        self.metrics.stage(
+            engine.name(),
+            Stage::Prefill,
+            Duration::from_millis(report.prefill_ms.into()),
+        );
+        self.metrics.stage(
+            engine.name(),
+            Stage::Decode,
+            Duration::from_millis(report.decode_ms.into()),
+        );
         self.metrics.tokens(engine.name(), report.usage);
-        let timings =
-            Timings { queue: millis(waited), prefill: report.prefill_ms, decode: report.decode_ms, total: 0 };
+        let timings = Timings {
+            queue: millis(waited),
+            prefill: report.prefill_ms,
+            decode: report.decode_ms,
+            total: 0,
+        };
         let mut finisher = finisher.lock().unwrap_or_else(PoisonError::into_inner);
         let finished = finisher.finish(report.candidates, report.warnings);
         for event in finished.events {
             run.emit(event);
         }
-        self.metrics.stage(engine.name(), Stage::Finish, began.elapsed());
+        self.metrics
+            .stage(engine.name(), Stage::Finish, began.elapsed());
         Summary {
             engine: engine.name(),
             model: engine.model().to_owned(),
@@ -121,7 +166,10 @@ impl Service {
 fn sink(finisher: &Arc<Mutex<Finisher>>, run: &Run) -> Sink {
     let (finisher, run) = (Arc::clone(finisher), run.clone());
     Arc::new(move |output| {
-        let event = finisher.lock().unwrap_or_else(PoisonError::into_inner).take(output);
+        let event = finisher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(output);
         if let Some(event) = event {
             run.emit(event);
         }
@@ -133,12 +181,19 @@ fn answer(found: &Found, total: Duration, degraded: bool) -> Summary {
     let made = &found.summary;
     let cached = found.origin != Origin::Made;
     // A known answer costs no tokens and no engine time.
-    let (usage, timings) = if cached { Default::default() } else { (made.usage, made.timings) };
+    let (usage, timings) = if cached {
+        Default::default()
+    } else {
+        (made.usage, made.timings)
+    };
     let mut summary = Summary {
         id: new_id(),
         cached,
         usage,
-        timings: Timings { total: millis(total), ..timings },
+        timings: Timings {
+            total: millis(total),
+            ..timings
+        },
         ..Summary::clone(made)
     };
     if degraded {
@@ -146,7 +201,8 @@ fn answer(found: &Found, total: Duration, degraded: bool) -> Summary {
             code: WarningCode::EngineDegraded,
             field: None,
             image: None,
-            detail: "The engine that was asked for is overloaded; the embedded engine answered.".to_owned(),
+            detail: "The engine that was asked for is overloaded; the embedded engine answered."
+                .to_owned(),
         });
     }
     summary

@@ -41,11 +41,15 @@ pub(in crate::http) async fn errors() -> HttpResponse {
 
 /// `GET /docs/style.css`.
 pub(in crate::http) async fn style() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/css; charset=utf-8").body(STYLE)
+    HttpResponse::Ok()
+        .content_type("text/css; charset=utf-8")
+        .body(STYLE)
 }
 
 fn html(page: &'static str) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page)
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .body(page)
 }
 
 fn page(title: &str, body: &str) -> String {
@@ -88,7 +92,12 @@ fn reference_page(document: &Value) -> String {
     }
     body.push_str("<h1>Types</h1>");
     for (name, schema) in entries(document.pointer("/components/schemas")) {
-        let _ = write!(body, "<section id=\"{0}\"><h2>{0}</h2><p>{1}</p>", escaped(name), prose(text(schema, "/description")));
+        let _ = write!(
+            body,
+            "<section id=\"{0}\"><h2>{0}</h2><p>{1}</p>",
+            escaped(name),
+            prose(text(schema, "/description"))
+        );
         schema_table(&mut body, schema);
         body.push_str("</section>");
     }
@@ -104,10 +113,18 @@ fn operation_section(body: &mut String, method: &str, path: &str, operation: &Va
         escaped(text(operation, "/summary")),
         prose(text(operation, "/description")),
     );
-    if let Some(scope) = operation.pointer("/security/0/bearer/0").and_then(Value::as_str) {
+    if let Some(scope) = operation
+        .pointer("/security/0/bearer/0")
+        .and_then(Value::as_str)
+    {
         let _ = write!(body, "<p>Scope: <code>{}</code></p>", escaped(scope));
     }
-    for parameter in operation.get("parameters").and_then(Value::as_array).into_iter().flatten() {
+    for parameter in operation
+        .get("parameters")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let _ = write!(
             body,
             "<p><code>{}</code> ({}): {}</p>",
@@ -118,7 +135,12 @@ fn operation_section(body: &mut String, method: &str, path: &str, operation: &Va
     }
     bodies(body, "Request", operation.pointer("/requestBody/content"));
     for (status, response) in entries(operation.get("responses")) {
-        let _ = write!(body, "<h3>{} <span class=\"quiet\">{}</span></h3>", escaped(status), prose(text(response, "/description")));
+        let _ = write!(
+            body,
+            "<h3>{} <span class=\"quiet\">{}</span></h3>",
+            escaped(status),
+            prose(text(response, "/description"))
+        );
         bodies(body, "", response.get("content"));
     }
     body.push_str("</section>");
@@ -130,12 +152,22 @@ fn bodies(body: &mut String, title: &str, content: Option<&Value>) {
     }
     for (media_type, content) in entries(content) {
         let schema = content.get("schema").map(kind).unwrap_or_default();
-        let _ = write!(body, "<p><code>{}</code>: {schema}</p>", escaped(media_type));
+        let _ = write!(
+            body,
+            "<p><code>{}</code>: {schema}</p>",
+            escaped(media_type)
+        );
     }
 }
 
 fn schema_table(body: &mut String, schema: &Value) {
-    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let properties: Vec<_> = entries(schema.get("properties")).collect();
     if properties.is_empty() {
         let _ = write!(body, "<p>{}</p>", kind(schema));
@@ -143,7 +175,11 @@ fn schema_table(body: &mut String, schema: &Value) {
     }
     body.push_str("<table><tbody>");
     for (name, property) in properties {
-        let optional = if required.contains(&name) { "" } else { " <span class=\"quiet\">optional</span>" };
+        let optional = if required.contains(&name) {
+            ""
+        } else {
+            " <span class=\"quiet\">optional</span>"
+        };
         let _ = write!(
             body,
             "<tr><td><code>{}</code>{optional}</td><td>{}</td><td>{}</td></tr>",
@@ -157,21 +193,42 @@ fn schema_table(body: &mut String, schema: &Value) {
 
 /// What kind of value a schema describes, as HTML with links to the types.
 fn kind(schema: &Value) -> String {
-    if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next()) {
+    if let Some(name) = schema
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|path| path.rsplit('/').next())
+    {
         return format!("<a href=\"#{0}\">{0}</a>", escaped(name));
     }
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        let values: Vec<String> = values.iter().map(|value| format!("<code>{}</code>", escaped(value.as_str().unwrap_or_default()))).collect();
+        let values: Vec<String> = values
+            .iter()
+            .map(|value| {
+                format!(
+                    "<code>{}</code>",
+                    escaped(value.as_str().unwrap_or_default())
+                )
+            })
+            .collect();
         return values.join(" ");
     }
     for choice in ["oneOf", "anyOf", "allOf"] {
         if let Some(schemas) = schema.get(choice).and_then(Value::as_array) {
-            let kinds: Vec<String> = schemas.iter().map(kind).filter(|kind| kind != "null").collect();
+            let kinds: Vec<String> = schemas
+                .iter()
+                .map(kind)
+                .filter(|kind| kind != "null")
+                .collect();
             return kinds.join(" or ");
         }
     }
     let name = match schema.get("type") {
-        Some(Value::Array(types)) => types.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect::<Vec<_>>().join(" or "),
+        Some(Value::Array(types)) => types
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|name| *name != "null")
+            .collect::<Vec<_>>()
+            .join(" or "),
         Some(Value::String(name)) => name.clone(),
         _ => String::new(),
     };
@@ -182,11 +239,18 @@ fn kind(schema: &Value) -> String {
 }
 
 fn entries(value: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {
-    value.and_then(Value::as_object).into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+    value
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.as_str(), value))
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// Escaped text whose `code` is marked.
@@ -204,7 +268,10 @@ fn prose(text: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

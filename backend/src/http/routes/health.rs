@@ -15,7 +15,10 @@ use super::super::problem::Own;
 )]
 pub(in crate::http) async fn live() -> HttpResponse {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    HttpResponse::Ok().json(Health { status: "ok".to_owned(), version })
+    HttpResponse::Ok().json(Health {
+        status: "ok".to_owned(),
+        version,
+    })
 }
 
 /// Tells whether a summary can be had now.
@@ -41,8 +44,14 @@ pub(in crate::http) async fn ready(state: web::Data<State>) -> HttpResponse {
             sees_images: engine.sees_images(),
         })
         .collect();
-    let ready = !state.drain.is_draining() && state.auth.ready() && engines.iter().any(|engine| engine.ready);
-    let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    let ready = !state.drain.is_draining()
+        && state.auth.ready()
+        && engines.iter().any(|engine| engine.ready);
+    let mut answer = if ready {
+        HttpResponse::Ok()
+    } else {
+        HttpResponse::ServiceUnavailable()
+    };
     let mut answer = answer.json(Readiness { ready, engines });
     answer.extensions_mut().insert(Own);
     answer

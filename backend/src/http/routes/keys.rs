@@ -19,8 +19,11 @@ use crate::auth::{DEFAULT_OVERLAP, Error, Keys};
     security(("bearer" = ["admin"])),
     responses((status = 200, description = "Every key, newest first", body = api::KeyList)),
 )]
-pub(in crate::http) async fn list(admitted: Admitted, state: web::Data<State>) -> Result<HttpResponse, Failure> {
-    let keys = stored(&admitted, &state, |keys| keys.list()).await?;
+pub(in crate::http) async fn list(
+    admitted: Admitted,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Failure> {
+    let keys = stored(&admitted, &state, Keys::list).await?;
     Ok(HttpResponse::Ok().json(KeyList { keys }))
 }
 
@@ -81,7 +84,8 @@ pub(in crate::http) async fn change(
 ) -> Result<HttpResponse, Failure> {
     require_admin(&admitted)?;
     let change: KeyChange = small_json(&request, payload, state.request_timeout).await?;
-    Ok(HttpResponse::Ok().json(stored(&admitted, &state, move |keys| keys.change(&id, &change)).await?))
+    Ok(HttpResponse::Ok()
+        .json(stored(&admitted, &state, move |keys| keys.change(&id, &change)).await?))
 }
 
 /// Withdraws a key, and with it its tokens.
@@ -115,7 +119,10 @@ pub(in crate::http) async fn rotate(
     id: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
-    let created = stored(&admitted, &state, move |keys| keys.rotate(&id, DEFAULT_OVERLAP)).await?;
+    let created = stored(&admitted, &state, move |keys| {
+        keys.rotate(&id, DEFAULT_OVERLAP)
+    })
+    .await?;
     Ok(HttpResponse::Created().json(created))
 }
 
@@ -133,6 +140,8 @@ async fn stored<T: Send + 'static>(
     require_admin(admitted)?;
     let keys = Arc::clone(state.auth.keys());
     let done = tokio::task::spawn_blocking(move || work(&keys)).await;
-    let lost = |_| crate::refusal::Refusal::new(api::Code::Internal, "Something went wrong in the server.");
+    let lost = |_| {
+        crate::refusal::Refusal::new(api::Code::Internal, "Something went wrong in the server.")
+    };
     Ok(done.map_err(lost)??)
 }

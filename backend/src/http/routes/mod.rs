@@ -14,8 +14,8 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use api::Code;
 
 use super::caller::state;
-use super::problem::{self, Failure};
 use super::client;
+use super::problem::{self, Failure};
 use crate::refusal::Refusal;
 use crate::telemetry::Route;
 
@@ -86,7 +86,9 @@ pub(super) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Fail
 /// Counts a request without credentials against its address.
 pub(super) fn anonymous(request: &HttpRequest) -> Result<(), Failure> {
     let state = state(request)?;
-    Ok(state.limits.anonymous(client::address(request, &state.trusted_proxies))?)
+    Ok(state
+        .limits
+        .anonymous(client::address(request, &state.trusted_proxies))?)
 }
 
 /// Which row of the table an address belongs to, for the log and the numbers.

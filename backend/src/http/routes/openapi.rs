@@ -55,7 +55,10 @@ struct Bearer;
 impl Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        document.components.get_or_insert_default().add_security_scheme("bearer", scheme);
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", scheme);
     }
 }
 
@@ -71,9 +74,17 @@ impl Modify for Problems {
             .content("application/problem+json", Content::new(Some(schema)))
             .build();
         for item in document.paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+            let operations = [
+                &mut item.get,
+                &mut item.post,
+                &mut item.patch,
+                &mut item.delete,
+            ];
             for operation in operations.into_iter().flatten() {
-                operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
+                operation
+                    .responses
+                    .responses
+                    .insert("default".to_owned(), RefOr::T(problem.clone()));
             }
         }
     }
@@ -91,19 +102,30 @@ pub fn document() -> &'static str {
 
 /// `GET /openapi.json`.
 pub(in crate::http) async fn show() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(document())
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(document())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn the_document_is_openapi_3_1_and_names_every_route() {
         let document: serde_json::Value = serde_json::from_str(super::document()).unwrap();
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-        let paths: Vec<_> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-        for path in ["/v1/summaries", "/v1/tokens", "/v1/usage", "/v1/admin/keys/{id}/rotate", "/readyz"] {
+        let paths: Vec<_> = document["paths"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        for path in [
+            "/v1/summaries",
+            "/v1/tokens",
+            "/v1/usage",
+            "/v1/admin/keys/{id}/rotate",
+            "/readyz",
+        ] {
             assert!(paths.contains(&path), "{path} is not in {paths:?}");
         }
     }
@@ -114,7 +136,10 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(text).unwrap();
         for reference in text.split("\"#/components/schemas/").skip(1) {
             let name = reference.split('"').next().unwrap();
-            assert!(document["components"]["schemas"].get(name).is_some(), "{name} has no schema");
+            assert!(
+                document["components"]["schemas"].get(name).is_some(),
+                "{name} has no schema"
+            );
         }
     }
 
@@ -123,7 +148,8 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(super::document()).unwrap();
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
-                let problem = &operation["responses"]["default"]["content"]["application/problem+json"];
+                let problem =
+                    &operation["responses"]["default"]["content"]["application/problem+json"];
                 assert!(problem.is_object(), "{method} {path}");
             }
         }

@@ -8,12 +8,12 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use api::{Code, Scope, Summary};
 use futures_util::FutureExt as _;
 
+use super::super::State;
 use super::super::allowance::Admitted;
 use super::super::body::{self, Kind};
 use super::super::problem::Failure;
 use super::super::request_id::RequestId;
 use super::super::sse::{EventStream, Outbox, Work};
-use super::super::State;
 use crate::limits::Allowance;
 use crate::refusal::Refusal;
 use crate::service::{self, Claim, Idempotency, Job};
@@ -62,7 +62,10 @@ pub(in crate::http) async fn create(
     let form = form(&request)?;
     let idempotency_key = idempotency_key(&request)?;
     let job = read(&request, payload, &state, &allowance, caller.key.id.clone()).await?;
-    let reservation = match idempotency_key.map(|key| claim(&state, &job, key)).transpose()? {
+    let reservation = match idempotency_key
+        .map(|key| claim(&state, &job, key))
+        .transpose()?
+    {
         Some(Claim::Replay(summary)) => return Ok(replayed(&summary, form)),
         Some(Claim::New(reservation)) => Some(reservation),
         None => None,
@@ -90,7 +93,11 @@ async fn read(
     let parts = match &kind {
         Kind::Json => body::in_time(state.request_timeout, state.reader.json(stream)).await?,
         Kind::Multipart { boundary } => {
-            body::in_time(state.request_timeout, state.reader.multipart(stream, boundary)).await?
+            body::in_time(
+                state.request_timeout,
+                state.reader.multipart(stream, boundary),
+            )
+            .await?
         }
     };
     allowance.charge_images(u32::try_from(parts.pictures()).unwrap_or(u32::MAX))?;
@@ -107,7 +114,10 @@ async fn read(
 
 fn claim(state: &State, job: &Job, key: String) -> Result<Claim, Failure> {
     let fingerprint = state.service.fingerprint(job);
-    Ok(state.idempotency.claim(&job.tenant, key, fingerprint).map_err(service::Error::from)?)
+    Ok(state
+        .idempotency
+        .claim(&job.tenant, key, fingerprint)
+        .map_err(service::Error::from)?)
 }
 
 /// The whole work: the answer, what it cost, and its place among the remembered ones.
@@ -119,8 +129,11 @@ fn work(
     outbox: Outbox,
 ) -> Work {
     Box::pin(async move {
-        let answered = state.service.summarize(job, |event| outbox.put(event.clone())).await;
-        let summary = answered.inspect_err(log_cause)?;
+        let answered = state
+            .service
+            .summarize(job, |event| outbox.put(event.clone()))
+            .await;
+        let summary = answered.inspect_err(service::Error::log_cause)?;
         let usage = summary.usage;
         allowance.settle_tokens(usage.prompt_tokens + usage.image_tokens + usage.completion_tokens);
         if let Some(reservation) = reservation {
@@ -132,7 +145,9 @@ fn work(
 
 /// Waits for the answer; dropped with the connection, and the work with it.
 async fn answer(state: &State, work: Work) -> Result<HttpResponse, Failure> {
-    let mut leaving = Leaving { metrics: Some(state.metrics.clone()) };
+    let mut leaving = Leaving {
+        metrics: Some(state.metrics.clone()),
+    };
     let summary = work.await;
     leaving.metrics = None;
     Ok(HttpResponse::Ok().json(summary?))
@@ -152,7 +167,12 @@ fn events(
     };
     let id = request.extensions().get::<RequestId>().cloned();
     let id = id.unwrap_or_else(|| RequestId::of(request.headers()));
-    Ok(stream_of(EventStream::new(outbox, work, id, state.metrics.clone())))
+    Ok(stream_of(EventStream::new(
+        outbox,
+        work,
+        id,
+        state.metrics.clone(),
+    )))
 }
 
 fn stream_of(events: EventStream) -> HttpResponse {
@@ -181,10 +201,18 @@ fn replayed(summary: &Summary, form: Form) -> HttpResponse {
 
 /// Events only for who names them; JSON for who takes anything.
 fn form(request: &HttpRequest) -> Result<Form, Refusal> {
-    let values = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
-    let ranges: Vec<(String, f32)> = values.flat_map(|value| value.split(',')).map(range).collect();
+    let values = request
+        .headers()
+        .get_all(ACCEPT)
+        .filter_map(|value| value.to_str().ok());
+    let ranges: Vec<(String, f32)> = values
+        .flat_map(|value| value.split(','))
+        .map(range)
+        .collect();
     let quality = |names: &[&str]| {
-        let named = ranges.iter().filter(|(range, _)| names.contains(&range.as_str()));
+        let named = ranges
+            .iter()
+            .filter(|(range, _)| names.contains(&range.as_str()));
         named.map(|(_, quality)| *quality).fold(0.0, f32::max)
     };
     let events = quality(&["text/event-stream"]);
@@ -207,22 +235,20 @@ fn form(request: &HttpRequest) -> Result<Form, Refusal> {
 fn range(text: &str) -> (String, f32) {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-    (name, quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
+    let quality =
+        parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    (
+        name,
+        quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)),
+    )
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
     let key = request.headers().get("idempotency-key");
-    let key = key.map(|key| Idempotency::check(key.as_bytes())).transpose();
+    let key = key
+        .map(|key| Idempotency::check(key.as_bytes()))
+        .transpose();
     Ok(key.map_err(service::Error::from)?)
-}
-
-/// What a caller is not told.
-fn log_cause(error: &service::Error) {
-    use crate::engines::Error::{Failed, Output};
-    if let service::Error::Engine(Failed { engine, cause } | Output { engine, cause }) = error {
-        tracing::warn!(engine, cause, "the engine gave no answer");
-    }
 }
 
 /// Counts a caller that leaves before its answer.
@@ -234,7 +260,6 @@ impl Drop for Leaving {
     fn drop(&mut self) {
         if let Some(metrics) = &self.metrics {
             metrics.cancelled(Route::Summaries);
-            tracing::info!("the caller left; its work is cancelled");
         }
     }
 }
@@ -246,13 +271,18 @@ mod tests {
 
     #[track_caller]
     fn check(accept: &str, expect: Option<Form>) {
-        let request = TestRequest::default().insert_header((ACCEPT, accept)).to_http_request();
+        let request = TestRequest::default()
+            .insert_header((ACCEPT, accept))
+            .to_http_request();
         assert_eq!(form(&request).ok(), expect, "{accept:?}");
     }
 
     #[test]
     fn the_form_is_the_one_that_is_accepted() {
-        assert_eq!(form(&TestRequest::default().to_http_request()), Ok(Form::Json));
+        assert_eq!(
+            form(&TestRequest::default().to_http_request()),
+            Ok(Form::Json)
+        );
         check("*/*", Some(Form::Json));
         check("application/json", Some(Form::Json));
         check("application/*;q=0.5", Some(Form::Json));
@@ -260,7 +290,10 @@ mod tests {
         check("Text/Event-Stream, */*;q=0.1", Some(Form::Events));
         check("text/event-stream, */*", Some(Form::Events));
         check("application/json, text/event-stream", Some(Form::Json));
-        check("application/json;q=0.5, text/event-stream", Some(Form::Events));
+        check(
+            "application/json;q=0.5, text/event-stream",
+            Some(Form::Events),
+        );
         check("text/html", None);
         check("application/json;q=0", None);
     }

@@ -21,5 +21,9 @@ pub(in crate::http) async fn show(
 ) -> Result<HttpResponse, Failure> {
     let caller = admitted.0.caller;
     let (limits, budget) = state.limits.usage(&caller)?;
-    Ok(HttpResponse::Ok().json(Usage { key: caller.key.to_api(), limits, budget }))
+    Ok(HttpResponse::Ok().json(Usage {
+        key: caller.key.to_api(),
+        limits,
+        budget,
+    }))
 }

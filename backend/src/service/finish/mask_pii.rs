@@ -10,7 +10,11 @@ pub(super) fn mask(text: &str, source: &str) -> String {
         out.push_str(before);
         let (number, after) = from.split_at(number_length(from));
         if is_private(number) && !known.contains(&digits(number)) {
-            out.extend(number.chars().map(|c| if c.is_ascii_alphanumeric() { '*' } else { c }));
+            out.extend(
+                number
+                    .chars()
+                    .map(|c| if c.is_ascii_alphanumeric() { '*' } else { c }),
+            );
         } else {
             out.push_str(number);
         }
@@ -20,16 +24,20 @@ pub(super) fn mask(text: &str, source: &str) -> String {
     out
 }
 
-/// Bytes of the number that begins here: digits with single separators between them, at least one byte.
+/// Bytes of the number that begins here: digits with one or two separators between them, at least one byte.
 fn number_length(text: &str) -> usize {
     let mut end = 1;
-    let mut separator = false;
+    let mut separators = 0;
     for (at, c) in text.char_indices().skip(1) {
         match c {
-            '0'..='9' => (end, separator) = (at + 1, false),
+            '0'..='9' => (end, separators) = (at + 1, 0),
             // The check digit of a Chinese identity number may be an X.
-            'X' | 'x' if !separator && digits(text.get(..end).unwrap_or_default()).len() == 17 => return at + 1,
-            ' ' | '-' | '.' | '(' | ')' if !separator => separator = true,
+            'X' | 'x'
+                if separators == 0 && digits(text.get(..end).unwrap_or_default()).len() == 17 =>
+            {
+                return at + 1;
+            }
+            ' ' | '-' | '.' | '(' | ')' if separators < 2 => separators += 1,
             _ => break,
         }
     }
@@ -38,9 +46,14 @@ fn number_length(text: &str) -> usize {
 
 fn is_private(number: &str) -> bool {
     let digits: Vec<u32> = number.chars().filter_map(|c| c.to_digit(10)).collect();
-    let grouped = number.contains([' ', '-', '(', '.']) || number.starts_with('+');
+    // A telephone number ends in a group of four; a date, a time or a version does not.
+    let last_group = number
+        .chars()
+        .rev()
+        .take_while(char::is_ascii_digit)
+        .count();
+    let grouped = last_group < digits.len() && last_group >= 4 || number.starts_with('+');
     match digits.len() {
-        // A date or a version has separators too, but fewer digits.
         10 | 12 => grouped,
         11 => grouped || matches!(digits.as_slice(), [1, 3..=9, ..]),
         17 | 18 if is_identity_number(number) => true,
@@ -61,16 +74,24 @@ fn luhn(digits: &[u32]) -> bool {
             (_, double) => double,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// GB 11643: seventeen digits and a check digit, ISO 7064 MOD 11-2.
 fn is_identity_number(number: &str) -> bool {
     let values: Vec<u32> = number
         .chars()
-        .filter_map(|c| if c.eq_ignore_ascii_case(&'x') { Some(10) } else { c.to_digit(10) })
+        .filter_map(|c| {
+            if c.eq_ignore_ascii_case(&'x') {
+                Some(10)
+            } else {
+                c.to_digit(10)
+            }
+        })
         .collect();
-    let [body @ .., _] = values.as_slice() else { return false };
+    let [body @ .., _] = values.as_slice() else {
+        return false;
+    };
     let sum = values.iter().fold(0, |sum, value| (sum * 2 + value) % 11);
     body.len() == 17 && !body.contains(&10) && sum == 1
 }
@@ -85,7 +106,10 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expect: &str) {
-        assert_eq!(mask(text, "Call 020 7946 0018. Order 4242 4242 4242 4242."), expect);
+        assert_eq!(
+            mask(text, "Call 020 7946 0018. Order 4242 4242 4242 4242."),
+            expect
+        );
     }
 
     #[test]
@@ -94,7 +118,7 @@ mod tests {
         check("身份证 11010519491231002X。", "身份证 ******************。");
         check("电话 13812345678", "电话 ***********");
         check("call +44 20 7946 0999", "call +** ** **** ****");
-        check("call (555) 123-4567-89", "call (***) ***-****-**");
+        check("call (555) 123-4567", "call (***) ***-****");
     }
 
     #[test]
@@ -105,7 +129,15 @@ mod tests {
 
     #[test]
     fn other_numbers_stay() {
-        for text in ["2026-11-21", "version 1.95.0", "12,345,678 people", "1234567890123456", "3 + 4", "10 000 000"] {
+        for text in [
+            "2026-11-21",
+            "version 1.95.0",
+            "12,345,678 people",
+            "1234567890123456",
+            "3 + 4",
+            "10 000 000",
+            "2026-11-21 10.30",
+        ] {
             check(text, text);
         }
     }

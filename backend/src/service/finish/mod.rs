@@ -9,7 +9,10 @@ mod mask_pii;
 mod slug;
 mod social;
 
-use api::{AltText, Candidate, Delta, Event, Field, FieldValue, ImageRole, Summary, TokenUsage, Warning, WarningCode};
+use api::{
+    AltText, Candidate, Delta, Event, Field, FieldValue, ImageRole, Summary, TokenUsage, Warning,
+    WarningCode,
+};
 use serde_json::Value;
 
 use self::fit::Lengths;
@@ -49,13 +52,19 @@ pub(super) struct Finished {
 impl Finisher {
     pub(super) fn new(intake: &Intake, sees_images: bool) -> Self {
         let article = intake.request.article.as_ref();
-        let language = article.and_then(|article| article.language.clone()).filter(|tag| tag != "auto");
+        let language = article
+            .and_then(|article| article.language.clone())
+            .filter(|tag| tag != "auto");
         Self {
             sees_images,
             source: Source::of(article, &intake.pictures),
             language: language.unwrap_or_else(|| "und".to_owned()),
             fields: Fields::default(),
-            warnings: intake.pictures.iter().flat_map(|picture| picture.warnings.clone()).collect(),
+            warnings: intake
+                .pictures
+                .iter()
+                .flat_map(|picture| picture.warnings.clone())
+                .collect(),
             intake: intake.clone(),
         }
     }
@@ -67,24 +76,42 @@ impl Finisher {
                 self.take_language(tag, certain);
                 None
             }
-            Output::Delta(field, text) => self.wants(field).then_some(Event::Delta(Delta { field, text })),
+            Output::Delta(field, text) => self
+                .wants(field)
+                .then_some(Event::Delta(Delta { field, text })),
             Output::Field(written) => {
                 let field = written.field();
                 let value = self.take_field(written);
-                self.wants(field).then(|| Event::Field(FieldValue { name: field, value }))
+                self.wants(field)
+                    .then_some(Event::Field(FieldValue { name: field, value }))
             }
         }
     }
 
     /// Makes the derived fields and the answer.
-    pub(super) fn finish(&mut self, candidates: Vec<Candidate>, warnings: Vec<Warning>) -> Finished {
+    pub(super) fn finish(
+        &mut self,
+        candidates: Vec<Candidate>,
+        warnings: Vec<Warning>,
+    ) -> Finished {
         self.warnings.extend(warnings);
         self.check_phrases();
-        let open_graph = self.wants(Field::OpenGraph).then(|| social::open_graph(&self.facts()));
-        let json_ld = self.wants(Field::JsonLd).then(|| social::json_ld(&self.facts()));
-        let value = |name, value: Option<Value>| value.map(|value| Event::Field(FieldValue { name, value }));
+        let open_graph = self
+            .wants(Field::OpenGraph)
+            .then(|| social::open_graph(&self.facts()));
+        let json_ld = self
+            .wants(Field::JsonLd)
+            .then(|| social::json_ld(&self.facts()));
+        let value = |name, value: Option<Value>| {
+            value.map(|value| Event::Field(FieldValue { name, value }))
+        };
         let events = [
-            value(Field::OpenGraph, open_graph.as_ref().map(|properties| serde_json::json!(properties))),
+            value(
+                Field::OpenGraph,
+                open_graph
+                    .as_ref()
+                    .map(|properties| serde_json::json!(properties)),
+            ),
             value(Field::JsonLd, json_ld.clone().map(Value::Object)),
         ];
         let candidates = self.candidates(candidates);
@@ -94,7 +121,9 @@ impl Finisher {
             id: String::new(),
             language: self.language.clone(),
             title: fields.title.filter(|_| wants(Field::Title)),
-            meta_description: fields.meta_description.filter(|_| wants(Field::MetaDescription)),
+            meta_description: fields
+                .meta_description
+                .filter(|_| wants(Field::MetaDescription)),
             keywords: fields.keywords.filter(|_| wants(Field::Keywords)),
             slug: fields.slug.filter(|_| wants(Field::Slug)),
             summary: fields.summary.filter(|_| wants(Field::Summary)),
@@ -110,11 +139,18 @@ impl Finisher {
             usage: TokenUsage::default(),
             timings: api::Timings::default(),
         };
-        Finished { summary, events: events.into_iter().flatten().collect() }
+        Finished {
+            summary,
+            events: events.into_iter().flatten().collect(),
+        }
     }
 
     fn wants(&self, field: Field) -> bool {
-        self.intake.request.fields.as_deref().is_none_or(|fields| fields.contains(&field))
+        self.intake
+            .request
+            .fields
+            .as_deref()
+            .is_none_or(|fields| fields.contains(&field))
     }
 
     fn lengths(&self) -> Lengths {
@@ -148,7 +184,7 @@ impl Finisher {
                 Value::from(self.fields.summary.insert(text).as_str())
             }
             Written::Keywords(keywords) => {
-                let keywords = self.keywords(keywords, lengths.keywords);
+                let keywords = self.keywords(&keywords, lengths.keywords);
                 Value::from(self.fields.keywords.insert(keywords).clone())
             }
             Written::Slug(text) => {
@@ -177,7 +213,11 @@ impl Finisher {
         self.warn_if_empty(field, fitted.is_empty());
         let strange = self.source.unsupported(&fitted, &self.language);
         if !strange.is_empty() {
-            self.warn(WarningCode::NotInArticle, Some(field), &format!("Not in the article: {}.", strange.join(", ")));
+            self.warn(
+                WarningCode::NotInArticle,
+                Some(field),
+                &format!("Not in the article: {}.", strange.join(", ")),
+            );
         }
         fitted
     }
@@ -196,7 +236,7 @@ impl Finisher {
         masked
     }
 
-    fn keywords(&mut self, keywords: Vec<String>, max: usize) -> Vec<String> {
+    fn keywords(&mut self, keywords: &[String], max: usize) -> Vec<String> {
         let mut seen = std::collections::HashSet::new();
         let keywords: Vec<String> = keywords
             .iter()
@@ -210,10 +250,16 @@ impl Finisher {
 
     /// One text for each picture, in the request's order, whatever the engine gave.
     fn alt_texts(&mut self, written: Vec<AltText>, max: usize) -> Vec<AltText> {
-        let mut written: std::collections::HashMap<String, AltText> =
-            written.into_iter().map(|alt| (alt.id.clone(), alt)).collect();
-        let pictures: Vec<(String, ImageRole)> =
-            self.intake.pictures.iter().map(|picture| (picture.id.clone(), picture.role)).collect();
+        let mut written: std::collections::HashMap<String, AltText> = written
+            .into_iter()
+            .map(|alt| (alt.id.clone(), alt))
+            .collect();
+        let pictures: Vec<(String, ImageRole)> = self
+            .intake
+            .pictures
+            .iter()
+            .map(|picture| (picture.id.clone(), picture.role))
+            .collect();
         let alt_texts = pictures.into_iter().map(|(id, role)| {
             let text = match (role, written.remove(&id)) {
                 (ImageRole::Decorative, _) | (_, None) => String::new(),
@@ -225,10 +271,15 @@ impl Finisher {
                     code: WarningCode::FieldEmpty,
                     field: Some(Field::AltTexts),
                     image: Some(id.clone()),
-                    detail: "Nothing could be said of this picture; write its text yourself.".to_owned(),
+                    detail: "Nothing could be said of this picture; write its text yourself."
+                        .to_owned(),
                 });
             }
-            AltText { id, decorative: text.is_empty(), text }
+            AltText {
+                id,
+                decorative: text.is_empty(),
+                text,
+            }
         });
         alt_texts.collect()
     }
@@ -276,18 +327,31 @@ impl Finisher {
             self.warn(
                 WarningCode::MustIncludeMissing,
                 None,
-                &format!("`{}` is not in the article and was left out.", clean::clean(phrase, "")),
+                &format!(
+                    "`{}` is not in the article and was left out.",
+                    clean::clean(phrase, "")
+                ),
             );
         }
         let texts = [
             (Field::Title, self.fields.title.clone()),
             (Field::MetaDescription, self.fields.meta_description.clone()),
-            (Field::Keywords, self.fields.keywords.as_ref().map(|keywords| keywords.join("\n"))),
+            (
+                Field::Keywords,
+                self.fields
+                    .keywords
+                    .as_ref()
+                    .map(|keywords| keywords.join("\n")),
+            ),
             (Field::Summary, self.fields.summary.clone()),
         ];
         for (field, text) in texts {
             let text = text.unwrap_or_default().to_lowercase();
-            for phrase in guidelines.avoid.iter().filter(|phrase| text.contains(&phrase.to_lowercase())) {
+            for phrase in guidelines
+                .avoid
+                .iter()
+                .filter(|phrase| text.contains(&phrase.to_lowercase()))
+            {
                 let detail = format!("`{}` could not be avoided.", clean::clean(phrase, ""));
                 self.warn(WarningCode::AvoidPresent, Some(field), &detail);
             }
@@ -309,15 +373,26 @@ impl Finisher {
 
     fn warn_if_empty(&mut self, field: Field, empty: bool) {
         if empty && self.wants(field) {
-            self.warn(WarningCode::FieldEmpty, Some(field), "There was too little to write this from.");
+            self.warn(
+                WarningCode::FieldEmpty,
+                Some(field),
+                "There was too little to write this from.",
+            );
         }
     }
 
     fn warn(&mut self, code: WarningCode, field: Option<Field>, detail: &str) {
         let asked = field.is_none_or(|field| self.wants(field));
-        let known = self.warnings.iter().any(|warning| warning.code == code && warning.field == field && warning.detail == detail);
+        let known = self.warnings.iter().any(|warning| {
+            warning.code == code && warning.field == field && warning.detail == detail
+        });
         if asked && !known {
-            self.warnings.push(Warning { code, field, image: None, detail: detail.to_owned() });
+            self.warnings.push(Warning {
+                code,
+                field,
+                image: None,
+                detail: detail.to_owned(),
+            });
         }
     }
 }
@@ -329,9 +404,21 @@ mod tests {
     use api::{Article, ContentFormat, SummaryRequest};
 
     fn intake(request: SummaryRequest) -> Intake {
-        let content = "Rye bread needs time. Call 020 7946 0018 or see https://bread.example/rye for more.".to_owned();
-        let article = Article { content, format: ContentFormat::Text, ..Article::default() };
-        Intake { request: SummaryRequest { article: Some(article), ..request }, pictures: vec![] }
+        let content =
+            "Rye bread needs time. Call 020 7946 0018 or see https://bread.example/rye for more."
+                .to_owned();
+        let article = Article {
+            content,
+            format: ContentFormat::Text,
+            ..Article::default()
+        };
+        Intake {
+            request: SummaryRequest {
+                article: Some(article),
+                ..request
+            },
+            pictures: vec![],
+        }
     }
 
     fn picture(id: &str, role: ImageRole) -> Picture {
@@ -349,7 +436,10 @@ mod tests {
 
     fn finisher(request: SummaryRequest) -> Finisher {
         let mut finisher = Finisher::new(&intake(request), true);
-        finisher.take(Output::Language { tag: "en".into(), certain: true });
+        finisher.take(Output::Language {
+            tag: "en".into(),
+            certain: true,
+        });
         finisher
     }
 
@@ -358,19 +448,33 @@ mod tests {
         let mut finisher = finisher(SummaryRequest::default());
         finisher.take(Output::Field(Written::Title(text.into())));
         let summary = finisher.finish(vec![], vec![]).summary;
-        (summary.title.unwrap(), summary.warnings.iter().map(|warning| warning.code).collect())
+        (
+            summary.title.unwrap(),
+            summary
+                .warnings
+                .iter()
+                .map(|warning| warning.code)
+                .collect(),
+        )
     }
 
     #[test]
     fn a_field_within_its_bounds_stays_as_it_is() {
-        assert_eq!(title("Rye bread needs time"), ("Rye bread needs time".into(), vec![]));
+        assert_eq!(
+            title("Rye bread needs time"),
+            ("Rye bread needs time".into(), vec![])
+        );
     }
 
     #[test]
     fn markup_and_foreign_addresses_go() {
-        let (text, _) = title("<b>Rye</b> bread <script>alert(1)</script> needs time https://evil.example/x");
+        let (text, _) =
+            title("<b>Rye</b> bread <script>alert(1)</script> needs time https://evil.example/x");
         assert_eq!(text, "Rye bread needs time");
-        assert_eq!(title("Rye https://bread.example/rye").0, "Rye https://bread.example/rye");
+        assert_eq!(
+            title("Rye https://bread.example/rye").0,
+            "Rye https://bread.example/rye"
+        );
     }
 
     #[test]
@@ -401,38 +505,91 @@ mod tests {
 
     #[test]
     fn a_field_that_was_not_asked_for_is_neither_told_nor_given() {
-        let request = SummaryRequest { fields: Some(vec![Field::OpenGraph]), ..SummaryRequest::default() };
+        let request = SummaryRequest {
+            fields: Some(vec![Field::OpenGraph]),
+            ..SummaryRequest::default()
+        };
         let mut finisher = finisher(request);
-        assert_eq!(finisher.take(Output::Field(Written::Title("Rye bread".into()))), None);
+        assert_eq!(
+            finisher.take(Output::Field(Written::Title("Rye bread".into()))),
+            None
+        );
         let finished = finisher.finish(vec![], vec![]);
         assert_eq!((finished.summary.title, finished.events.len()), (None, 1));
-        assert_eq!(finished.summary.open_graph.unwrap()["og:title"], "Rye bread");
+        assert_eq!(
+            finished.summary.open_graph.unwrap()["og:title"],
+            "Rye bread"
+        );
     }
 
     #[test]
     fn there_is_one_alt_text_per_picture_in_order() {
         let mut intake = intake(SummaryRequest::default());
-        intake.pictures = vec![picture("a", ImageRole::Decorative), picture("b", ImageRole::Auto), picture("c", ImageRole::Informative)];
+        intake.pictures = vec![
+            picture("a", ImageRole::Decorative),
+            picture("b", ImageRole::Auto),
+            picture("c", ImageRole::Informative),
+        ];
         let mut finisher = Finisher::new(&intake, true);
-        let alt = |id: &str| AltText { id: id.into(), text: "A loaf".into(), decorative: false };
-        finisher.take(Output::Field(Written::AltTexts(vec![alt("b"), alt("a"), alt("x")])));
+        let alt = |id: &str| AltText {
+            id: id.into(),
+            text: "A loaf".into(),
+            decorative: false,
+        };
+        finisher.take(Output::Field(Written::AltTexts(vec![
+            alt("b"),
+            alt("a"),
+            alt("x"),
+        ])));
         let summary = finisher.finish(vec![], vec![]).summary;
-        let texts: Vec<_> = summary.alt_texts.unwrap().into_iter().map(|alt| (alt.id, alt.text, alt.decorative)).collect();
+        let texts: Vec<_> = summary
+            .alt_texts
+            .unwrap()
+            .into_iter()
+            .map(|alt| (alt.id, alt.text, alt.decorative))
+            .collect();
         let expect = [("a", "", true), ("b", "A loaf", false), ("c", "", true)];
-        assert_eq!(texts, expect.map(|(id, text, decorative)| (id.to_owned(), text.to_owned(), decorative)));
-        assert!(summary.warnings.iter().any(|w| w.image.as_deref() == Some("c") && w.code == WarningCode::FieldEmpty));
+        assert_eq!(
+            texts,
+            expect.map(|(id, text, decorative)| (id.to_owned(), text.to_owned(), decorative))
+        );
+        assert!(
+            summary
+                .warnings
+                .iter()
+                .any(|w| w.image.as_deref() == Some("c") && w.code == WarningCode::FieldEmpty)
+        );
     }
 
     #[test]
     fn the_first_candidate_is_the_answer_and_none_comes_twice() {
-        let request = SummaryRequest { candidates: Some(3), ..SummaryRequest::default() };
+        let request = SummaryRequest {
+            candidates: Some(3),
+            ..SummaryRequest::default()
+        };
         let mut finisher = finisher(request);
         finisher.take(Output::Field(Written::Title("Rye bread".into())));
-        finisher.take(Output::Field(Written::MetaDescription("Rye bread needs time.".into())));
-        let other = |title: &str| Candidate { title: title.into(), meta_description: "Rye bread needs time.".into() };
-        let candidates = vec![other("Rye bread"), other("Bread"), other("Bread"), other("Time")];
-        let titles: Vec<_> =
-            finisher.finish(candidates, vec![]).summary.candidates.unwrap().into_iter().map(|c| c.title).collect();
+        finisher.take(Output::Field(Written::MetaDescription(
+            "Rye bread needs time.".into(),
+        )));
+        let other = |title: &str| Candidate {
+            title: title.into(),
+            meta_description: "Rye bread needs time.".into(),
+        };
+        let candidates = vec![
+            other("Rye bread"),
+            other("Bread"),
+            other("Bread"),
+            other("Time"),
+        ];
+        let titles: Vec<_> = finisher
+            .finish(candidates, vec![])
+            .summary
+            .candidates
+            .unwrap()
+            .into_iter()
+            .map(|c| c.title)
+            .collect();
         assert_eq!(titles, ["Rye bread", "Bread", "Time"]);
     }
 }

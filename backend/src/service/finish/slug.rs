@@ -3,7 +3,11 @@
 /// What the engine wrote, in the slug's own alphabet; made from the title when nothing is left of it.
 pub(super) fn slug(text: &str, title: Option<&str>, language: &str) -> String {
     let slug = extractive::slugify(text, language);
-    if slug.is_empty() { extractive::slugify(title.unwrap_or_default(), language) } else { slug }
+    if slug.is_empty() {
+        extractive::slugify(title.unwrap_or_default(), language)
+    } else {
+        slug
+    }
 }
 
 #[cfg(test)]
@@ -17,7 +21,10 @@ mod tests {
 
     #[test]
     fn anything_else_becomes_one() {
-        assert_eq!(slug("/Bake Rye/../Bread?x=1", None, "en"), "bake-rye-bread-x-1");
+        assert_eq!(
+            slug("/Bake Rye/../Bread?x=1", None, "en"),
+            "bake-rye-bread-x-1"
+        );
         assert_eq!(slug("???", Some("Bake rye"), "en"), "bake-rye");
     }
 }

@@ -20,14 +20,30 @@ pub(super) struct Facts<'a> {
 
 /// The territory that readers of a language's card are taken to be in, where the tag names none.
 const TERRITORIES: [(&str, &str); 14] = [
-    ("de", "DE"), ("en", "US"), ("es", "ES"), ("fr", "FR"), ("it", "IT"), ("ja", "JP"), ("ko", "KR"),
-    ("nl", "NL"), ("pl", "PL"), ("pt", "BR"), ("ru", "RU"), ("tr", "TR"), ("uk", "UA"), ("zh", "CN"),
+    ("de", "DE"),
+    ("en", "US"),
+    ("es", "ES"),
+    ("fr", "FR"),
+    ("it", "IT"),
+    ("ja", "JP"),
+    ("ko", "KR"),
+    ("nl", "NL"),
+    ("pl", "PL"),
+    ("pt", "BR"),
+    ("ru", "RU"),
+    ("tr", "TR"),
+    ("uk", "UA"),
+    ("zh", "CN"),
 ];
 
 /// Property -> content (<https://ogp.me>), with the card that X reads.
 pub(super) fn open_graph(facts: &Facts<'_>) -> BTreeMap<String, String> {
     let picture = first_picture(facts);
-    let card = if facts.alt_texts.is_empty() { "summary" } else { "summary_large_image" };
+    let card = if facts.alt_texts.is_empty() {
+        "summary"
+    } else {
+        "summary_large_image"
+    };
     let brand = facts.brand.map(|brand| clean(brand, ""));
     let properties = [
         ("og:type", Some("article".to_owned())),
@@ -42,28 +58,49 @@ pub(super) fn open_graph(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("twitter:description", Some(facts.description.to_owned())),
         ("twitter:image:alt", picture.map(str::to_owned)),
     ];
-    let known = properties.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let known = properties
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
     known.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// A schema.org `BlogPosting`.
 pub(super) fn json_ld(facts: &Facts<'_>) -> Map<String, Value> {
     let pictures = facts.alt_texts.iter().filter(|alt| !alt.decorative);
-    let pictures: Vec<Value> = pictures.map(|alt| json!({"@type": "ImageObject", "caption": alt.text})).collect();
-    let publisher = facts.brand.map(|brand| json!({"@type": "Organization", "name": clean(brand, "")}));
+    let pictures: Vec<Value> = pictures
+        .map(|alt| json!({"@type": "ImageObject", "caption": alt.text}))
+        .collect();
+    let publisher = facts
+        .brand
+        .map(|brand| json!({"@type": "Organization", "name": clean(brand, "")}));
     let properties = [
         ("@context", Some(json!("https://schema.org"))),
         ("@type", Some(json!("BlogPosting"))),
         ("headline", text(facts.title)),
         ("description", text(facts.description)),
-        ("keywords", (!facts.keywords.is_empty()).then(|| json!(facts.keywords))),
-        ("inLanguage", text(facts.language).filter(|tag| tag != "und")),
+        (
+            "keywords",
+            (!facts.keywords.is_empty()).then(|| json!(facts.keywords)),
+        ),
+        (
+            "inLanguage",
+            text(facts.language).filter(|tag| tag != "und"),
+        ),
         ("url", facts.url.and_then(text)),
-        ("mainEntityOfPage", facts.url.map(|url| json!({"@type": "WebPage", "@id": url}))),
-        ("image", (!pictures.is_empty()).then(|| Value::Array(pictures))),
+        (
+            "mainEntityOfPage",
+            facts.url.map(|url| json!({"@type": "WebPage", "@id": url})),
+        ),
+        (
+            "image",
+            (!pictures.is_empty()).then_some(Value::Array(pictures)),
+        ),
         ("publisher", publisher),
     ];
-    properties.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    properties
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
 }
 
 fn text(text: &str) -> Option<Value> {
@@ -71,7 +108,11 @@ fn text(text: &str) -> Option<Value> {
 }
 
 fn first_picture<'a>(facts: &Facts<'a>) -> Option<&'a str> {
-    facts.alt_texts.iter().find(|alt| !alt.decorative).map(|alt| alt.text.as_str())
+    facts
+        .alt_texts
+        .iter()
+        .find(|alt| !alt.decorative)
+        .map(|alt| alt.text.as_str())
 }
 
 /// `language_TERRITORY`, as Open Graph wants it.
@@ -79,11 +120,19 @@ fn locale(tag: &str) -> Option<String> {
     let mut subtags = tag.split('-');
     let language = subtags.next()?.to_ascii_lowercase();
     let rest: Vec<&str> = subtags.collect();
-    let named = rest.iter().find(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    let named = rest
+        .iter()
+        .find(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
     let territory = match named {
         Some(territory) => territory.to_ascii_uppercase(),
-        None if language == "zh" && rest.iter().any(|part| part.eq_ignore_ascii_case("Hant")) => "TW".to_owned(),
-        None => TERRITORIES.iter().find(|(known, _)| *known == language)?.1.to_owned(),
+        None if language == "zh" && rest.iter().any(|part| part.eq_ignore_ascii_case("Hant")) => {
+            "TW".to_owned()
+        }
+        None => TERRITORIES
+            .iter()
+            .find(|(known, _)| *known == language)?
+            .1
+            .to_owned(),
     };
     Some(format!("{language}_{territory}"))
 }
@@ -93,33 +142,71 @@ mod tests {
     use super::*;
 
     fn facts() -> Facts<'static> {
-        Facts { title: "Rye", description: "", keywords: &[], language: "en", url: None, brand: None, alt_texts: &[] }
+        Facts {
+            title: "Rye",
+            description: "",
+            keywords: &[],
+            language: "en",
+            url: None,
+            brand: None,
+            alt_texts: &[],
+        }
     }
 
     #[test]
     fn what_is_not_known_is_not_said() {
         let names: Vec<_> = open_graph(&facts()).into_keys().collect();
-        assert_eq!(names, ["og:locale", "og:title", "og:type", "twitter:card", "twitter:title"]);
-        let names: Vec<_> = json_ld(&facts()).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "og:locale",
+                "og:title",
+                "og:type",
+                "twitter:card",
+                "twitter:title"
+            ]
+        );
+        let names: Vec<_> = json_ld(&facts())
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(names, ["@context", "@type", "headline", "inLanguage"]);
     }
 
     #[test]
     fn the_first_informative_picture_gives_the_cards_text() {
-        let alt = |text: &str| AltText { id: text.into(), text: text.into(), decorative: text.is_empty() };
+        let alt = |text: &str| AltText {
+            id: text.into(),
+            text: text.into(),
+            decorative: text.is_empty(),
+        };
         let alt_texts = [alt(""), alt("A loaf"), alt("A knife")];
-        let facts = Facts { alt_texts: &alt_texts, url: Some("https://a.example/rye"), ..facts() };
+        let facts = Facts {
+            alt_texts: &alt_texts,
+            url: Some("https://a.example/rye"),
+            ..facts()
+        };
         let properties = open_graph(&facts);
         assert_eq!(properties["og:image:alt"], "A loaf");
         assert_eq!(properties["twitter:card"], "summary_large_image");
         assert_eq!(json_ld(&facts)["image"][1]["caption"], "A knife");
-        assert_eq!(json_ld(&facts)["mainEntityOfPage"]["@id"], "https://a.example/rye");
+        assert_eq!(
+            json_ld(&facts)["mainEntityOfPage"]["@id"],
+            "https://a.example/rye"
+        );
     }
 
     #[test]
     fn a_locale_has_a_territory() {
         let locales = ["en", "de-CH", "zh-Hans", "zh-Hant", "zh-Hant-HK", "la"].map(locale);
-        let expect = [Some("en_US"), Some("de_CH"), Some("zh_CN"), Some("zh_TW"), Some("zh_HK"), None];
+        let expect = [
+            Some("en_US"),
+            Some("de_CH"),
+            Some("zh_CN"),
+            Some("zh_TW"),
+            Some("zh_HK"),
+            None,
+        ];
         assert_eq!(locales, expect.map(|locale| locale.map(str::to_owned)));
     }
 }

@@ -19,7 +19,10 @@ pub(super) fn build(job: &Job) -> EngineJob {
     EngineJob {
         article: request.article.clone(),
         images: images.collect(),
-        fields: written(request.fields.as_deref().unwrap_or(&Field::ALL), !job.intake.pictures.is_empty()),
+        fields: written(
+            request.fields.as_deref().unwrap_or(&Field::ALL),
+            !job.intake.pictures.is_empty(),
+        ),
         guidelines: request.guidelines.clone(),
         limits: request.limits,
         candidates: request.candidates.unwrap_or(1),
@@ -37,7 +40,11 @@ fn written(wanted: &[Field], with_pictures: bool) -> Vec<Field> {
         _ => false,
     };
     let writes = |field: &Field| !matches!(field, Field::OpenGraph | Field::JsonLd);
-    Field::ALL.into_iter().filter(writes).filter(|field| wanted.contains(field) || needs(*field)).collect()
+    Field::ALL
+        .into_iter()
+        .filter(writes)
+        .filter(|field| wanted.contains(field) || needs(*field))
+        .collect()
 }
 
 #[cfg(test)]
@@ -49,7 +56,10 @@ mod tests {
     fn an_engine_writes_what_is_asked_and_what_that_is_made_of() {
         assert_eq!(written(&[Slug], true), [Slug]);
         assert_eq!(written(&[OpenGraph], false), [Title, MetaDescription]);
-        assert_eq!(written(&[JsonLd], true), [Title, MetaDescription, Keywords, AltTexts]);
+        assert_eq!(
+            written(&[JsonLd], true),
+            [Title, MetaDescription, Keywords, AltTexts]
+        );
         assert_eq!(written(&Field::ALL, false), Field::ALL[..6]);
     }
 }
