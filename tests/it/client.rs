@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     to: SocketAddr,
+    host: String,
     method: String,
     path: String,
     headers: Vec<(String, String)>,
@@ -49,15 +50,21 @@ pub(crate) enum Heard {
 
 impl Request {
     pub(crate) fn new(to: SocketAddr, method: &str, path: &str) -> Self {
-        let (method, path) = (method.to_owned(), path.to_owned());
         Self {
             to,
-            method,
-            path,
+            host: to.to_string(),
+            method: method.to_owned(),
+            path: path.to_owned(),
             headers: Vec::new(),
             body: Vec::new(),
             announced: None,
         }
+    }
+
+    /// Names another host than the one it is sent to.
+    pub(crate) fn host(mut self, host: &str) -> Self {
+        self.host = host.to_owned();
+        self
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -110,7 +117,7 @@ impl Request {
     fn head(&self) -> String {
         let mut head = format!(
             "{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-            self.method, self.path, self.to
+            self.method, self.path, self.host
         );
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));

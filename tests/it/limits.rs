@@ -263,6 +263,12 @@ fn a_budget_survives_a_restart() {
     assert_eq!(used(&server), before);
 }
 
+/// The last of so many answers.
+fn last_of(count: usize, send: impl FnMut(usize) -> Answer) -> Answer {
+    let answers: Vec<Answer> = (0..count).map(send).collect();
+    answers.into_iter().next_back().unwrap()
+}
+
 #[test]
 fn wrong_credentials_are_counted_by_address() {
     let server = Server::start(Setup::default().set("anonymous.failed_auth_per_minute", 3));
@@ -298,7 +304,7 @@ fn a_forwarded_address_is_not_believed_from_a_stranger() {
             .header("X-Forwarded-For", &from)
             .send()
     };
-    let last = (0..6).map(wrong).last().unwrap();
+    let last = last_of(6, wrong);
     refused(&last, Code::TooManyFailures);
 }
 
@@ -316,7 +322,7 @@ fn a_trusted_proxys_forwarded_address_is_counted() {
             .header("X-Forwarded-For", from)
             .send()
     };
-    let last = (0..6).map(|_| wrong("198.51.100.1")).last().unwrap();
+    let last = last_of(6, |_| wrong("198.51.100.1"));
     refused(&last, Code::TooManyFailures);
     assert_eq!(
         wrong("198.51.100.2").status,

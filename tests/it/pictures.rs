@@ -6,8 +6,13 @@ use base64::Engine as _;
 pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     // Filter byte 0, then one byte a pixel.
     let row = |y: u32| {
-        std::iter::once(0)
-            .chain((0..width).map(move |x| if (x / 4 + y / 4) % 2 == 0 { 40 } else { 220 }))
+        std::iter::once(0).chain((0..width).map(move |x| {
+            if (x / 4 + y / 4).is_multiple_of(2) {
+                40
+            } else {
+                220
+            }
+        }))
     };
     let pixels: Vec<u8> = (0..height).flat_map(row).collect();
     let chunks = [

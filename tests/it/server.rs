@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) struct Setup {
     config: BTreeMap<String, String>,
     replies: Vec<Value>,
+    page: Option<&'static str>,
 }
 
 /// A server that runs until it is dropped.
@@ -43,6 +44,7 @@ impl Default for Setup {
         let setup = Self {
             config: BTreeMap::new(),
             replies: Vec::new(),
+            page: None,
         };
         setup
             .set("tiers.default.requests_per_minute", 1_000_000)
@@ -67,6 +69,12 @@ impl Setup {
     /// Adds a reply to the scripted engine; the first whose `when` occurs in the article answers.
     pub(crate) fn reply(mut self, reply: Value) -> Self {
         self.replies.push(reply);
+        self
+    }
+
+    /// Serves a demo page of this text.
+    pub(crate) fn page(mut self, html: &'static str) -> Self {
+        self.page = Some(html);
         self
     }
 
@@ -130,12 +138,23 @@ impl Server {
         let data = TempDir::new().unwrap();
         std::fs::write(data.path().join("smart-summary.toml"), setup.config_text()).unwrap();
         std::fs::write(data.path().join("script.json"), setup.script_text()).unwrap();
-        Self::start_in(Arc::new(data))
+        let Some(page) = setup.page else {
+            return Self::start_in(Arc::new(data));
+        };
+        let folder = data.path().join("page");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("index.html"), page).unwrap();
+        Self::start_with(Arc::new(data), &["--demo", folder.to_str().unwrap()])
     }
 
     /// Starts over a data directory that has its configuration and script.
     #[track_caller]
     pub(crate) fn start_in(data: Arc<TempDir>) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    #[track_caller]
+    fn start_with(data: Arc<TempDir>, args: &[&str]) -> Self {
         let admin = make_key(data.path(), "admin");
         let key = make_key(data.path(), "summaries:write,tokens:write");
         let mut child = command(data.path())
@@ -148,6 +167,7 @@ impl Server {
             ])
             .args(["--engine", "scripted", "--script"])
             .arg(data.path().join("script.json"))
+            .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
