@@ -121,7 +121,7 @@ fn wrong_use_ends_with_two() {
     check_wrong_use(&["keys", "revoke"], "ID");
     check_wrong_use(&["summarize"], "FILE");
     check_wrong_use(&["evaluate", "--input", "x.jsonl"], "--output");
-    check_wrong_use(&["serve", "--engine", "scripted"], "scripted");
+    check_wrong_use(&["serve", "--engine", "magic"], "extractive");
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(crate) struct Setup {
 /// A server that runs until it is dropped.
 pub(crate) struct Server {
     child: Mutex<Child>,
+    guard: Guard,
     data: Arc<TempDir>,
     address: SocketAddr,
     metrics: SocketAddr,
@@ -172,6 +173,7 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let guard = Guard::of(&child, data.path());
         let log = follow(child.stderr.take().unwrap());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |start: &str| {
@@ -192,6 +194,7 @@ impl Server {
         std::thread::spawn(move || lines.for_each(drop));
         Self {
             child: Mutex::new(child),
+            guard,
             data,
             address: address_of_api,
             metrics,
@@ -339,6 +342,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.guard.dismiss();
         let mut child = self.child.lock().unwrap();
         let _ = child.kill();
         let _ = child.wait();
@@ -350,6 +354,39 @@ impl Drop for Server {
                 tail.into_iter().rev().collect::<Vec<_>>().join("\n")
             );
         }
+    }
+}
+
+/// Ends a server and removes its data when this process ends: a server that all tests share is never dropped.
+///
+/// A shell waits at a pipe that closes with this process, however that ends.
+struct Guard {
+    shell: Mutex<Child>,
+}
+
+impl Guard {
+    fn of(server: &Child, data: &Path) -> Self {
+        let shell = Command::new("sh")
+            .args([
+                "-c",
+                "read _; kill -KILL \"$0\"; rm -rf \"$1\"",
+                &server.id().to_string(),
+            ])
+            .arg(data)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            shell: Mutex::new(shell),
+        }
+    }
+
+    fn dismiss(&self) {
+        let mut shell = self.shell.lock().unwrap();
+        let _ = shell.kill();
+        let _ = shell.wait();
     }
 }
 
