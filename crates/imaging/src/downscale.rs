@@ -3,8 +3,9 @@
 //! The filter works on the stored sRGB values, as the reference of the picture comparison does; what is transparent
 //! weighs nothing.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Error;
 use crate::decode::{Channels, Raw};
@@ -15,25 +16,32 @@ pub(crate) fn to_longest_edge(raw: Raw, longest_edge: u32) -> Result<Raw, Error>
     if (width, height) == (raw.width, raw.height) {
         return Ok(raw);
     }
-    let kind = match raw.channels {
-        Channels::Rgb => PixelType::U8x3,
-        Channels::Rgba => PixelType::U8x4,
+    let pixels = match raw.channels {
+        Channels::Rgb => lanczos3::<U8x3>(&raw, width, height),
+        Channels::Rgba => lanczos3::<U8x4>(&raw, width, height),
     };
-    let from =
-        ImageRef::new(raw.width, raw.height, &raw.pixels, kind).map_err(Error::from_decoder)?;
-    let mut to = Image::new(width, height, kind);
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .use_alpha(raw.channels == Channels::Rgba);
-    Resizer::new()
-        .resize(&from, &mut to, &options)
-        .map_err(Error::from_decoder)?;
     Ok(Raw {
-        pixels: to.into_vec(),
+        pixels: pixels?,
         width,
         height,
         channels: raw.channels,
     })
+}
+
+// Typed, so that the filters of the twelve other kinds of pixel and their tables stay out of the browser's module.
+fn lanczos3<P: PixelTrait>(raw: &Raw, width: u32, height: u32) -> Result<Vec<u8>, Error> {
+    let from = TypedImageRef::<P>::from_buffer(raw.width, raw.height, &raw.pixels)
+        .map_err(Error::from_decoder)?;
+    let mut pixels = vec![0; width as usize * height as usize * P::size()];
+    let mut to = TypedImage::<P>::from_buffer(width, height, &mut pixels)
+        .map_err(Error::from_decoder)?;
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .use_alpha(raw.channels == Channels::Rgba);
+    Resizer::new()
+        .resize_typed(&from, &mut to, &options)
+        .map_err(Error::from_decoder)?;
+    Ok(pixels)
 }
 
 /// The size with the same shape whose longest edge is at most `longest_edge`; each edge is at least 1.
