@@ -58,7 +58,10 @@ export async function record(server) {
   const target = new URL(server.url);
   const proxy = createServer((incoming, answer) => {
     const chunks = [];
-    const { method, url: path, headers } = incoming;
+    const { method, url: path } = incoming;
+    // The server knows one address of its page: its own.
+    const headers = { ...incoming.headers, host: target.host };
+    if (headers.origin !== undefined) headers.origin = target.origin;
     const onward = request({ host: target.hostname, port: target.port, method, path, headers }, (reply) => {
       answer.writeHead(reply.statusCode ?? 502, reply.headers);
       reply.pipe(answer);

@@ -69,6 +69,7 @@ test('Stop ends the run, on the server too, and the button is back', () =>
 test('Escape stops a run as well', () =>
   withServer({ replies: [{ ...SLOW, end: 'stall' }] }, async (server) => {
     const demo = await openPage(browser, server);
+    await demo.button.click({ trial: true });
     await demo.button.focus();
     await demo.page.keyboard.press('Enter');
     await demo.part('stop').waitFor();

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::check::refused;
 use crate::client::Request;
-use crate::server::shared;
+use crate::server::{Server, Setup, eventually, shared};
 
 const ROUTES: [(&str, &[&str]); 8] = [
     ("/v1/summaries", &["post"]),
@@ -43,6 +43,23 @@ fn the_server_lists_its_engines() {
 }
 
 #[test]
+fn a_server_without_a_ready_store_is_not_ready() {
+    let server = Server::start(Setup::default());
+    assert_eq!(server.get("/readyz").send().status, 200);
+    crate::problems::spoil_store(&server);
+    let answer = eventually("the server notices", || {
+        Some(server.get("/readyz").send()).filter(|answer| answer.status == 503)
+    });
+    let readiness: Readiness = serde_json::from_slice(&answer.body).unwrap();
+    assert!(!readiness.ready);
+    assert_eq!(
+        server.get("/healthz").send().status,
+        200,
+        "the process runs all the same"
+    );
+}
+
+#[test]
 fn a_health_check_may_be_a_head() {
     let answer = shared().request("HEAD", "/healthz").send();
     assert_eq!((answer.status, answer.body.len()), (200, 0));
@@ -69,30 +86,35 @@ fn metrics_are_on_their_own_address_only() {
 
 #[test]
 fn metrics_count_routes_and_codes_not_callers() {
-    refused(&shared().get("/v1/usage").send(), Code::CredentialsMissing);
-    assert!(
-        shared().metric(
-            "smart_summary_requests_total",
-            &["/v1/usage", "401", "credentials_missing"]
-        ) >= 1.0
+    // A server of its own: other tests add series to the shared one.
+    let server = Server::start(Setup::default());
+    refused(&server.get("/v1/usage").send(), Code::CredentialsMissing);
+    refused(&server.get("/nowhere").send(), Code::NotFound);
+    let counted = |labels: &[&str]| server.metric("smart_summary_requests_total", labels);
+    assert_eq!(
+        counted(&["/v1/usage", "\"401\"", "credentials_missing"]),
+        1.0
     );
-    assert!(shared().metric("smart_summary_refusals_total", &["credentials_missing"]) >= 1.0);
+    assert_eq!(
+        server.metric("smart_summary_refusals_total", &["credentials_missing"]),
+        1.0
+    );
+    let series = || {
+        Request::new(server.metrics_address(), "GET", "/metrics")
+            .send()
+            .text()
+            .lines()
+            .count()
+    };
     let before = series();
     for number in 0..20 {
-        shared().get(&format!("/nowhere/{number}")).send();
+        server.get(&format!("/nowhere/{number}")).send();
     }
-    assert!(
-        series() <= before + 12,
+    assert_eq!(
+        series(),
+        before,
         "the number of series grows with the addresses that are asked for"
     );
-}
-
-fn series() -> usize {
-    Request::new(shared().metrics_address(), "GET", "/metrics")
-        .send()
-        .text()
-        .lines()
-        .count()
 }
 
 fn document() -> Value {

@@ -423,28 +423,25 @@ fn a_stopping_server() {
 fn a_store_that_does_not_answer() {
     let server = Server::start(Setup::default());
     let (_, key) = server.new_key(&json!({ "name": "unseen", "scopes": ["summaries:write"] }));
-    let mut spoilt = 0;
-    for entry in std::fs::read_dir(server.data_dir())
-        .unwrap()
-        .map(Result::unwrap)
-    {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // The key store and its journal.
-        if name.contains("key") && (name.contains(".db") || name.contains(".sqlite")) {
-            std::fs::write(
-                entry.path(),
-                b"this is no database any more, and it goes on for a while ".repeat(500),
-            )
-            .unwrap();
-            spoilt += 1;
-        }
-    }
-    assert!(
-        spoilt > 0,
-        "the key store was not found in the data directory"
-    );
+    spoil_store(&server);
     check(
         Code::StoreUnavailable,
         &server.get("/v1/usage").bearer(&key).send(),
     );
+}
+
+/// Writes over the key store and its journal while the server runs.
+pub(crate) fn spoil_store(server: &Server) {
+    let nonsense = b"this is no database any more, and it goes on for a while ".repeat(500);
+    for name in ["keys.sqlite", "keys.sqlite-wal", "keys.sqlite-shm"] {
+        let file = server.data_dir().join(name);
+        assert!(
+            file.exists() || name != "keys.sqlite",
+            "the key store is not at {}",
+            file.display()
+        );
+        if file.exists() {
+            std::fs::write(file, &nonsense).unwrap();
+        }
+    }
 }

@@ -130,10 +130,10 @@ fn check_embed(file: &str) {
             blocks.len()
         )
     };
-    assert_eq!(
-        dedented(&block.text),
-        demo(),
-        "{file}: the block after <!-- embed --> is not web-demo/src/embed.ts"
+    let (shown, real) = (dedented(&block.text), demo());
+    assert!(
+        shown == real,
+        "{file}: the block after <!-- embed --> is not web-demo/src/embed.ts.\n\nIt shows:\n{shown}\n\nIt should show:\n{real}\n"
     );
 }
 
