@@ -171,6 +171,8 @@ async fn ask_token(host: &Host, reason: Reason) -> Result<String, SmartSummaryEr
             .as_string()
             .filter(|token| !token.is_empty())
             .ok_or_else(|| failed("there is no token")),
+        // The site cannot be reached either: that is what the writer can do something about.
+        Err(_) if http::is_offline() => Err(http::offline()),
         Err(cause) => Err(failed(&http::reason(&cause))),
     }
 }

@@ -48,11 +48,11 @@ impl Call {
         let request = self
             .request(token, host)
             .map_err(|cause| here("the request cannot be built", &cause))?;
-        let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+        let scope = scope();
         let fetching = host.within(&scope.fetch_with_request(&request), HEAD_TIMEOUT_MS);
         let response = JsFuture::from(fetching)
             .await
-            .map_err(|cause| unreachable(&scope, host, &cause))?;
+            .map_err(|cause| unreachable(host, &cause))?;
         Answer::begin(response.unchecked_into(), host).await
     }
 
@@ -200,15 +200,29 @@ fn foreign(status: u16) -> SmartSummaryError {
     error
 }
 
+/// Whether the browser knows that there is no connection.
+pub(super) fn is_offline() -> bool {
+    !scope().navigator().on_line()
+}
+
+/// The worker that this runs in.
+fn scope() -> WorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+/// There is no connection at all.
+pub(super) fn offline() -> SmartSummaryError {
+    SmartSummaryError::client(ClientCode::Offline, "there is no connection")
+}
+
 /// `fetch` does not say why it failed: no network, no such host, or an answer that CORS hides.
-fn unreachable(scope: &WorkerGlobalScope, host: &Host, cause: &JsValue) -> Failure {
+fn unreachable(host: &Host, cause: &JsValue) -> Failure {
     if host.signal().aborted() {
         return aborted();
     }
-    if !scope.navigator().on_line() {
-        let error = SmartSummaryError::client(ClientCode::Offline, "there is no connection");
+    if is_offline() {
         return Failure {
-            error,
+            error: offline(),
             place: Place::Host,
         };
     }

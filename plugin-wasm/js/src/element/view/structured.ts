@@ -26,7 +26,7 @@ export function structuredData(panel: Panel): View {
 function block(panel: Panel, name: 'open_graph' | 'json_ld'): View {
   const { m, state } = panel;
   const parts = frame(panel, name);
-  const code = h('pre', { part: `code code-${name}`, tabindex: 0, role: 'region', 'aria-label': m.fields[name] });
+  const code = h('pre', { part: `code code-${name}`, tabindex: 0, role: 'group', 'aria-label': m.fields[name] });
   const copy = iconButton('copy', 'copy', m.copy(m.fields[name]), () => {
     const text = code.textContent ?? '';
     const told = (words: string) => {
