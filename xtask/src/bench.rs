@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Predicts every article's fields with the release binary, then scores them with the corpus' own script.
+/// Predicts every article's fields with the binary of the demo, then scores them with the corpus' own script.
 fn run_corpus(corpus: &std::path::Path) -> Result<()> {
     let corpus = corpus
         .canonicalize()
@@ -43,7 +43,6 @@ fn run_corpus(corpus: &std::path::Path) -> Result<()> {
         let run = [
             "run",
             "--quiet",
-            "--release",
             "--package",
             "backend",
             "--bin",

@@ -14,24 +14,14 @@ pub(crate) struct Args {
 
 /// Runs the Rust tests, the package's own tests, and the tests of the page in a browser.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    sh::part("Rust tests", || {
-        sh::run(
-            ".",
-            "cargo",
-            &["test", "--quiet", "--workspace", "--exclude", "tests"],
-        )
-    })?;
-    sh::part("server tests", server)?;
     setup::npm(setup::PACKAGE)?;
+    sh::part("Rust build", || cargo("build", &["--bins"]))?;
+    sh::part("Rust tests", || cargo("test", &[]))?;
     if args.no_browser {
-        return sh::part("package tests", || {
-            sh::run(setup::PACKAGE, "npm", &["test", "--silent"])
-        });
+        return sh::part("package tests", package);
     }
     demo::page()?;
-    sh::part("package tests", || {
-        sh::run(setup::PACKAGE, "npm", &["test", "--silent"])
-    })?;
+    sh::part("package tests", package)?;
     setup::chromium()?;
     setup::npm(setup::BROWSER_TESTS)?;
     sh::part("browser tests", || {
@@ -39,20 +29,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     })
 }
 
-/// The tests that drive the built binaries over HTTP; one of the two has the scripted engine.
-fn server() -> Result<()> {
-    sh::run(
-        ".",
-        "cargo",
-        &[
-            "build",
-            "--quiet",
-            "--package",
-            "backend",
-            "--features",
-            "testing",
-            "--bins",
-        ],
-    )?;
-    sh::run(".", "cargo", &["test", "--quiet", "--package", "tests"])
+/// Both verbs see the whole workspace with the same features, so that no crate is compiled twice. The binaries are built
+/// first because the tests drive them; one of the two has the scripted engine.
+fn cargo(verb: &str, more: &[&str]) -> Result<()> {
+    let mut command = sh::command(".", "cargo", &[verb, "--quiet", "--workspace"]);
+    command.args(["--exclude", "xtask", "--features", "backend/testing"]);
+    command.args(more);
+    command.env("SMART_SUMMARY_BIN_DIR", sh::root().join("target/debug"));
+    sh::run_command(command)
+}
+
+fn package() -> Result<()> {
+    sh::run(setup::PACKAGE, "npm", &["test", "--silent"])
 }
