@@ -16,7 +16,8 @@ export function picturesIn(source: string): MarkupPicture[] {
     if (src !== '' && !found.has(src)) found.set(src, { src, alt, at });
   };
   for (const match of source.matchAll(MARKDOWN)) note(match.index, bare(match[2] ?? ''), unescaped(match[1] ?? ''));
-  for (const match of source.matchAll(TAG)) note(match.index, attribute(match[0], 'src') ?? '', attribute(match[0], 'alt') ?? '');
+  for (const match of source.matchAll(TAG))
+    note(match.index, attribute(match[0], 'src') ?? '', attribute(match[0], 'alt') ?? '');
   return [...found.values()].sort((a, b) => a.at - b.at).map(({ src, alt }) => ({ src, alt }));
 }
 
@@ -36,13 +37,18 @@ export function withAlts(source: string, alts: ReadonlyMap<string, string>): str
 function tagWithAlt(tag: string, alt: string): string {
   const value = `alt="${alt.replace(/&/g, '&amp;').replace(/"/g, '&quot;').replace(/</g, '&lt;')}"`;
   const old = /\salt(\s*=\s*("[^"]*"|'[^']*'|[^\s>]+))?/i;
-  return old.test(tag) ? tag.replace(old, () => ` ${value}`) : tag.replace(/\s*(\/?)>$/, (_, slash: string) => ` ${value}${slash && ` ${slash}`}>`);
+  return old.test(tag)
+    ? tag.replace(old, () => ` ${value}`)
+    : tag.replace(/\s*(\/?)>$/, (_, slash: string) => ` ${value}${slash && ` ${slash}`}>`);
 }
 
 function attribute(tag: string, name: string): string | undefined {
   const match = new RegExp(`\\s${name}\\s*=\\s*("([^"]*)"|'([^']*)'|([^\\s>]+))`, 'i').exec(tag);
   const value = match?.[2] ?? match?.[3] ?? match?.[4];
-  return value?.replace(/&quot;/g, '"').replace(/&lt;/g, '<').replace(/&amp;/g, '&');
+  return value
+    ?.replace(/&quot;/g, '"')
+    .replace(/&lt;/g, '<')
+    .replace(/&amp;/g, '&');
 }
 
 function bare(src: string): string {

@@ -72,7 +72,9 @@ export function textareaAdapter(area: HTMLTextAreaElement, options: TextareaOpti
       undo: () =>
         write(
           title === undefined ? undefined : (before.title ?? ''),
-          alts === undefined ? undefined : Object.fromEntries(Object.keys(alts).map((id) => [id, before.alt_texts?.[id] ?? ''])),
+          alts === undefined
+            ? undefined
+            : Object.fromEntries(Object.keys(alts).map((id) => [id, before.alt_texts?.[id] ?? ''])),
           Object.fromEntries(Object.keys(meta).map((name) => [name, before[name as keyof HostValues]])) as HostValues,
         ),
     };

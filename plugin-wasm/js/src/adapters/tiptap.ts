@@ -10,7 +10,9 @@ export interface EditorNode {
   readonly textContent: string;
   readonly marks: readonly { readonly type: { readonly name: string } }[];
   forEach(visit: (child: EditorNode, offset: number) => void): void;
-  descendants(visit: (node: EditorNode, position: number, parent: EditorNode | null, index: number) => boolean | void): void;
+  descendants(
+    visit: (node: EditorNode, position: number, parent: EditorNode | null, index: number) => boolean | void,
+  ): void;
   maybeChild(index: number): EditorNode | null;
 }
 

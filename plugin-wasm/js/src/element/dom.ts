@@ -84,7 +84,11 @@ const PATHS = {
 /** An outline icon of this file; never read out, its button has a name. */
 export function icon(name: keyof typeof PATHS): SVGSVGElement {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  for (const [key, value] of [['viewBox', '0 0 24 24'], ['aria-hidden', 'true'], ['class', 'icon']] as const) {
+  for (const [key, value] of [
+    ['viewBox', '0 0 24 24'],
+    ['aria-hidden', 'true'],
+    ['class', 'icon'],
+  ] as const) {
     svg.setAttribute(key, value);
   }
   const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');

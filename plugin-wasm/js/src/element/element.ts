@@ -35,7 +35,7 @@ export class SmartSummaryElement extends HTMLElement {
   #client: SmartSummary | undefined;
   #adapter: Adapter | undefined;
   #session: Session;
-  #view: View & { focusMain(): void } | undefined;
+  #view: (View & { focusMain(): void }) | undefined;
   #rendering = false;
   #afterRender: (() => void)[] = [];
   readonly #live = h('p', { class: 'sr', role: 'status', 'aria-live': 'polite', part: 'live' });
@@ -53,7 +53,8 @@ export class SmartSummaryElement extends HTMLElement {
       announce: (text) => this.#announce(text),
       emit: (name, detail) => this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true })),
     });
-    for (const event of ['pointerenter', 'focusin', 'pointerdown']) this.addEventListener(event, () => this.#session.intent());
+    for (const event of ['pointerenter', 'focusin', 'pointerdown'])
+      this.addEventListener(event, () => this.#session.intent());
   }
 
   /** The backend. */

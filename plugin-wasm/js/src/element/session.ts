@@ -41,7 +41,8 @@ export class Session {
 
   dispatch(action: Action): void {
     this.state = reduce(this.state, action);
-    if (action.do.startsWith('edit') || action.do.startsWith('take')) this.#later('ground', GROUND_AFTER_MS, () => this.#ground());
+    if (action.do.startsWith('edit') || action.do.startsWith('take'))
+      this.#later('ground', GROUND_AFTER_MS, () => this.#ground());
     this.#around.render();
   }
 
@@ -168,7 +169,9 @@ export class Session {
     if (client === undefined || post === undefined || missing.size === 0 || this.running) return;
     const images = post.images.filter(({ id }) => missing.has(id));
     const pictures = await client
-      .prepare(images, { onProgress: (progress) => progress.stage === 'refused' && this.dispatch({ do: 'progress', progress }) })
+      .prepare(images, {
+        onProgress: (progress) => progress.stage === 'refused' && this.dispatch({ do: 'progress', progress }),
+      })
       .catch(() => []);
     this.dispatch({ do: 'prepared', pictures });
   }
@@ -304,6 +307,7 @@ function asError(cause: unknown): SmartSummaryError {
   if (cause instanceof SmartSummaryError) return cause;
   // Another copy of the package may have made it; its code is what counts.
   const known = cause as Partial<SmartSummaryError> | undefined;
-  if (typeof known?.code === 'string') return new SmartSummaryError({ ...known, code: known.code, message: known.message ?? '' });
+  if (typeof known?.code === 'string')
+    return new SmartSummaryError({ ...known, code: known.code, message: known.message ?? '' });
   return new SmartSummaryError({ code: 'worker_failed', message: String(cause) }, cause);
 }

@@ -211,8 +211,22 @@ export function reduce(state: State, action: Action): State {
   }
 }
 
-const EDITED = { status: 'ready', edited: true, accepted: true, offer: undefined, error: undefined, unchanged: false } as const;
-const RETRYABLE = new Set(['rate_limited', 'too_many_failures', 'overloaded', 'draining', 'engine_unavailable', 'store_unavailable']);
+const EDITED = {
+  status: 'ready',
+  edited: true,
+  accepted: true,
+  offer: undefined,
+  error: undefined,
+  unchanged: false,
+} as const;
+const RETRYABLE = new Set([
+  'rate_limited',
+  'too_many_failures',
+  'overloaded',
+  'draining',
+  'engine_unavailable',
+  'store_unavailable',
+]);
 
 function withField<F extends Field>(state: State, name: F, change: Partial<FieldState<Values[F]>>): State {
   return { ...state, fields: { ...state.fields, [name]: { ...state.fields[name], ...change } } };
@@ -259,7 +273,8 @@ function start(state: State, wanted: readonly Field[]): State {
     const kept = edited || name === 'alt_texts' ? {} : { status: 'awaited' as const };
     next = withField(next, name, { ...kept, error: undefined, offer: undefined, unchanged: false, notes: [] });
   }
-  if (wanted.includes('alt_texts') && state.pictures.length > 0) next = withField(next, 'alt_texts', { status: 'awaited' });
+  if (wanted.includes('alt_texts') && state.pictures.length > 0)
+    next = withField(next, 'alt_texts', { status: 'awaited' });
   const phase = state.pictures.some(({ prepared }) => prepared === undefined) ? 'preparing' : 'waiting';
   return { ...next, run: { phase, wanted }, refusal: undefined, partly: undefined, applied: undefined };
 }
@@ -333,7 +348,8 @@ function finished(state: State, summary: Summary): State {
     if (!done) next = arrived(next, name, value);
   }
   for (const { code, field } of summary.warnings) {
-    if (field !== undefined) next = withField(next, field, { notes: [...new Set([...next.fields[field].notes, code])] });
+    if (field !== undefined)
+      next = withField(next, field, { notes: [...new Set([...next.fields[field].notes, code])] });
   }
   const { language, engine, model, timings, cached } = summary;
   const empty = new SmartSummaryError({ code: 'engine_output', message: '' });
@@ -352,7 +368,10 @@ function settled(state: State, reason: SmartSummaryError | undefined): State {
     } else if (reason !== undefined) {
       next = withField(next, name, { status: 'failed', value: field.made as never, error: reason });
     } else {
-      next = withField(next, name, { status: field.made === undefined ? 'absent' : 'ready', value: field.made as never });
+      next = withField(next, name, {
+        status: field.made === undefined ? 'absent' : 'ready',
+        value: field.made as never,
+      });
     }
   }
   const pictures = next.pictures.map((one) => (one.stage === 'preparing' ? { ...one, stage: 'idle' as const } : one));
@@ -394,7 +413,8 @@ export function selected(state: State): HostValues {
     values[name] = name === 'open_graph' || name === 'json_ld' ? structured(state, name) : value;
   }
   const alts = acceptedAlts(state);
-  if (alts.length > 0) values.alt_texts = Object.fromEntries(alts.map(({ id, text, decorative }) => [id, decorative ? '' : text]));
+  if (alts.length > 0)
+    values.alt_texts = Object.fromEntries(alts.map(({ id, text, decorative }) => [id, decorative ? '' : text]));
   return values as HostValues;
 }
 

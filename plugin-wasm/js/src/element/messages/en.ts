@@ -57,7 +57,8 @@ export const en = {
   empty: 'Write something or add a picture first.',
   fields,
   warnings,
-  lower: (field: Field) => (field === 'json_ld' || field === 'open_graph' ? fields[field] : fields[field].toLowerCase()),
+  lower: (field: Field) =>
+    field === 'json_ld' || field === 'open_graph' ? fields[field] : fields[field].toLowerCase(),
   list: (items: string[]) => items.join(', '),
 
   preparing: (name: string, index: number, total: number) => `${name} ${index} of ${total}`,
@@ -78,7 +79,12 @@ export const en = {
   facts: 'About this summary',
   languageTip: (name: string) => `Written in ${name}.`,
   engine: (model: string) => model,
-  engineTip: { glm4v: 'A model that sees the pictures wrote this.', upstream: 'A model of another service wrote this.', extractive: 'Sentences of the article, chosen by rule.', device: 'Made on this device; nothing was sent.' },
+  engineTip: {
+    glm4v: 'A model that sees the pictures wrote this.',
+    upstream: 'A model of another service wrote this.',
+    extractive: 'Sentences of the article, chosen by rule.',
+    device: 'Made on this device; nothing was sent.',
+  },
   thisDevice: 'this device',
   seconds: (ms: number) => `${(ms / 1000).toFixed(1)} s`,
   secondsTip: 'From the request to the last word.',
@@ -87,7 +93,8 @@ export const en = {
 
   pictures: (n: number) => `Pictures (${n})`,
   leaves: 'what leaves this page',
-  leavesNote: 'Exactly these pictures are sent, made small and without what the camera wrote into them. The text of the post is sent with them.',
+  leavesNote:
+    'Exactly these pictures are sent, made small and without what the camera wrote into them. The text of the post is sent with them.',
   sent: (name: string) => `${name} as it is sent`,
   bytes: (before: string, after: string) => `${before} → ${after}`,
   removedNames: removed,
@@ -158,8 +165,10 @@ export const en = {
   againIn: (ms: number) => `Again in ${duration(ms)}.`,
   dontWait: "Don't wait",
   leaveOut: 'Leave it out and try again',
-  imageTooLarge: (name: string, limit?: string) => `${name} is too large${limit ? `; at most ${limit} are taken` : ''}.`,
-  imageTooManyPixels: (name: string, limit?: string) => `${name} has too many pixels${limit ? `; at most ${limit} are taken` : ''}.`,
+  imageTooLarge: (name: string, limit?: string) =>
+    `${name} is too large${limit ? `; at most ${limit} are taken` : ''}.`,
+  imageTooManyPixels: (name: string, limit?: string) =>
+    `${name} has too many pixels${limit ? `; at most ${limit} are taken` : ''}.`,
   imageUnsupported: (name: string) => `${name} is not a JPEG, PNG, WebP or GIF.`,
   imageBroken: (name: string) => `${name} cannot be read.`,
   thePicture: 'A picture',

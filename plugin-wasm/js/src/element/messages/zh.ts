@@ -74,7 +74,12 @@ export const zh: Messages = {
   facts: '关于此摘要',
   languageTip: (name) => `以${name}撰写。`,
   engine: (model) => model,
-  engineTip: { glm4v: '由能看图的模型撰写。', upstream: '由其他服务的模型撰写。', extractive: '按规则从文章中选取的句子。', device: '在本设备上生成，未发送任何内容。' },
+  engineTip: {
+    glm4v: '由能看图的模型撰写。',
+    upstream: '由其他服务的模型撰写。',
+    extractive: '按规则从文章中选取的句子。',
+    device: '在本设备上生成，未发送任何内容。',
+  },
   thisDevice: '本设备',
   seconds: (ms) => `${(ms / 1000).toFixed(1)} 秒`,
   secondsTip: '从请求到最后一个字的时间。',

@@ -33,15 +33,33 @@ function altRow(panel: Panel, id: string) {
     session.dispatch({ do: 'accept-alt', id, on: !picture()?.altAccepted }),
   );
   const copy = h('div', { class: 'ghost', 'aria-hidden': 'true' });
-  const input = h('textarea', { rows: 1, part: 'input input-alt', 'aria-label': m.altOf(name), 'aria-describedby': `count-alt-${id}` });
+  const input = h('textarea', {
+    rows: 1,
+    part: 'input input-alt',
+    'aria-label': m.altOf(name),
+    'aria-describedby': `count-alt-${id}`,
+  });
   input.addEventListener('input', () => session.dispatch({ do: 'edit-alt', id, text: input.value }));
   const box = h('div', { class: 'boxed' }, h('div', { class: 'grow' }, copy, input));
-  const toggle = h('input', { type: 'checkbox', role: 'switch', part: 'decorative', 'aria-label': m.decorativeOf(name) });
+  const toggle = h('input', {
+    type: 'checkbox',
+    role: 'switch',
+    part: 'decorative',
+    'aria-label': m.decorativeOf(name),
+  });
   toggle.addEventListener('change', () => session.dispatch({ do: 'edit-alt', id, decorative: toggle.checked }));
   const root = h(
     'li',
     { class: 'alt', part: 'alt', 'data-image': id },
-    h('div', { class: 'top' }, thumb, h('span', { class: 'file' }, name), edited, h('span', { class: 'counts' }, count, spoken), h('span', { class: 'tools' }, accept)),
+    h(
+      'div',
+      { class: 'top' },
+      thumb,
+      h('span', { class: 'file' }, name),
+      edited,
+      h('span', { class: 'counts' }, count, spoken),
+      h('span', { class: 'tools' }, accept),
+    ),
     box,
     h('label', { class: 'switch' }, toggle, h('span', { class: 'track', 'aria-hidden': 'true' }), m.decorative),
   );

@@ -19,7 +19,10 @@ export function draft(panel: Panel): View {
   const lines = h('dl');
   const list = new Keyed<Line, { root: HTMLElement; update(line: Line): void }>(lines, ({ name }) => {
     const text = h('dd');
-    return { root: h('div', { 'data-draft': name }, h('dt', {}, m.fields[name]), text), update: (line) => setText(text, line.text) };
+    return {
+      root: h('div', { 'data-draft': name }, h('dt', {}, m.fields[name]), text),
+      update: (line) => setText(text, line.text),
+    };
   });
   const root = h(
     'section',
@@ -29,7 +32,9 @@ export function draft(panel: Panel): View {
   );
   const of = ({ title, meta_description, keywords, slug, summary }: Draft): Line[] => {
     const texts = { title, meta_description, keywords: m.list(keywords), slug: slug && `/${slug}`, summary };
-    return FIELDS.flatMap((name) => (name in texts && texts[name as 'title'] ? { name, text: texts[name as 'title'] } : []));
+    return FIELDS.flatMap((name) =>
+      name in texts && texts[name as 'title'] ? { name, text: texts[name as 'title'] } : [],
+    );
   };
   return {
     root,

@@ -29,7 +29,17 @@ export function evidence(panel: Panel, name: Exclude<TextField, 'slug'>, tools: 
     if (!found) panel.announce(m.notRevealed);
   });
   const intro = h('span');
-  const support = h('div', { class: 'support', part: 'support', id: `support-${name}` }, intro, ' ', quote, ' ', reveal, ' ', said);
+  const support = h(
+    'div',
+    { class: 'support', part: 'support', id: `support-${name}` },
+    intro,
+    ' ',
+    quote,
+    ' ',
+    reveal,
+    ' ',
+    said,
+  );
   const root = h('div', { class: 'evidence' }, words, support);
 
   function update() {
@@ -54,5 +64,10 @@ export function evidence(panel: Panel, name: Exclude<TextField, 'slug'>, tools: 
 export function unsupportedWord({ m }: Panel, word: string): HTMLElement {
   const tip = h('span', { class: 'tip', 'aria-hidden': 'true' }, m.notFound);
   const name = `${word}: ${m.notFound}`;
-  return h('button', { type: 'button', class: 'word', part: 'unsupported-word', title: m.notFound, 'aria-label': name }, word, tip);
+  return h(
+    'button',
+    { type: 'button', class: 'word', part: 'unsupported-word', title: m.notFound, 'aria-label': name },
+    word,
+    tip,
+  );
 }

@@ -17,9 +17,14 @@ export interface Frame {
 }
 
 /** `labels`: the id of the field's one input, when it has one. */
-export function frame(panel: Panel, name: Field, { labels, acceptable = true }: { labels?: string; acceptable?: boolean } = {}): Frame {
+export function frame(
+  panel: Panel,
+  name: Field,
+  { labels, acceptable = true }: { labels?: string; acceptable?: boolean } = {},
+): Frame {
   const { m, session, state } = panel;
-  const label = labels === undefined ? h('span', { id: `name-${name}` }) : h('label', { for: labels, id: `name-${name}` });
+  const label =
+    labels === undefined ? h('span', { id: `name-${name}` }) : h('label', { for: labels, id: `name-${name}` });
   label.className = 'name';
   label.textContent = m.fields[name];
   const edited = h('span', { class: 'edited', part: 'edited' }, m.edited);
@@ -66,8 +71,17 @@ export function frame(panel: Panel, name: Field, { labels, acceptable = true }: 
 }
 
 /** A button with an icon and a name. */
-export function iconButton(sign: Parameters<typeof icon>[0], part: string, name: string, press: () => void): HTMLButtonElement {
-  const button = h('button', { type: 'button', class: `tool ${part}`, part, 'aria-label': name, title: name }, icon(sign));
+export function iconButton(
+  sign: Parameters<typeof icon>[0],
+  part: string,
+  name: string,
+  press: () => void,
+): HTMLButtonElement {
+  const button = h(
+    'button',
+    { type: 'button', class: `tool ${part}`, part, 'aria-label': name, title: name },
+    icon(sign),
+  );
   button.addEventListener('click', () => {
     if (button.getAttribute('aria-disabled') !== 'true') press();
   });
@@ -107,7 +121,11 @@ function was({ m, session, state }: Panel, name: Field): Below {
 /** A later run's text for a field that the writer had edited. */
 function offer({ m, session, state }: Panel, name: Field): Below {
   const text = h('span');
-  const use = h('button', { type: 'button', class: 'plain small', part: 'use-offer', 'aria-label': m.offerAction(m.lower(name)) }, m.use);
+  const use = h(
+    'button',
+    { type: 'button', class: 'plain small', part: 'use-offer', 'aria-label': m.offerAction(m.lower(name)) },
+    m.use,
+  );
   use.addEventListener('click', () => session.dispatch({ do: 'take-offer', field: name }));
   const root = h('p', { class: 'offer', part: 'offer' }, text, ' ', use);
   return {

@@ -15,7 +15,12 @@ export function footer({ m, session, state }: Panel): View {
     apply.focus();
   });
   const failed = h('p', { class: 'failure', role: 'alert', part: 'apply-error' });
-  const root = h('div', { class: 'footer', part: 'footer' }, h('div', { class: 'bar' }, apply, h('span', { class: 'told' }, told, ' ', undo)), failed);
+  const root = h(
+    'div',
+    { class: 'footer', part: 'footer' },
+    h('div', { class: 'bar' }, apply, h('span', { class: 'told' }, told, ' ', undo)),
+    failed,
+  );
   return {
     root,
     update() {

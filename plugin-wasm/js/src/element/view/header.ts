@@ -7,7 +7,13 @@ import type { Panel, View } from './panel.js';
 export function header(panel: Panel): View & { button: HTMLButtonElement } {
   const main = mainButton(panel);
   const parts = [facts(panel), status(panel), refusal(panel)];
-  const root = h('div', { class: 'header', part: 'header' }, h('div', { class: 'bar' }, main.root, parts[0]!.root), parts[1]!.root, parts[2]!.root);
+  const root = h(
+    'div',
+    { class: 'header', part: 'header' },
+    h('div', { class: 'bar' }, main.root, parts[0]!.root),
+    parts[1]!.root,
+    parts[2]!.root,
+  );
   return {
     root,
     button: main.root,
@@ -60,7 +66,12 @@ function facts({ m, state }: Panel): View {
   const root = h('ul', { class: 'facts', part: 'facts', 'aria-label': m.facts });
   const list = new Keyed<Fact, { root: HTMLElement; update(fact: Fact): void }>(root, ({ key }) => {
     const tip = h('span', { class: 'tip', role: 'tooltip', id: `fact-${key}` });
-    const button = h('button', { type: 'button', class: 'fact', part: `fact fact-${key}`, 'aria-describedby': `fact-${key}` });
+    const button = h('button', {
+      type: 'button',
+      class: 'fact',
+      part: `fact fact-${key}`,
+      'aria-describedby': `fact-${key}`,
+    });
     return {
       root: h('li', {}, button, tip),
       update(fact) {
@@ -70,7 +81,11 @@ function facts({ m, state }: Panel): View {
     };
   });
   const of = ({ language, source, model, total_ms, cached }: Facts): Fact[] => [
-    { key: 'language', text: (language.split('-')[0] ?? '').toUpperCase(), tip: m.languageTip(languageName(language, m.tag)) },
+    {
+      key: 'language',
+      text: (language.split('-')[0] ?? '').toUpperCase(),
+      tip: m.languageTip(languageName(language, m.tag)),
+    },
     { key: 'engine', text: source === 'device' ? m.thisDevice : model, tip: m.engineTip[source] },
     ...(source === 'device' ? [] : [{ key: 'seconds', text: m.seconds(total_ms), tip: m.secondsTip }]),
     ...(cached ? [{ key: 'cached', text: m.cached, tip: m.cachedTip }] : []),
@@ -95,7 +110,12 @@ function languageName(tag: string, locale: string): string {
 
 function status({ m, session, state }: Panel): View {
   const text = h('span');
-  const root = h('p', { class: 'status', part: 'status', id: 'status' }, h('span', { class: 'pulse', 'aria-hidden': 'true' }), text);
+  const root = h(
+    'p',
+    { class: 'status', part: 'status', id: 'status' },
+    h('span', { class: 'pulse', 'aria-hidden': 'true' }),
+    text,
+  );
   const words = (): string => {
     const { empty, run, pictures } = state();
     if (run === undefined) return empty ? m.empty : '';

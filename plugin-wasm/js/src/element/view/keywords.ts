@@ -50,7 +50,11 @@ export function keywordsField(panel: Panel): View {
         (buttons[Math.min(at, buttons.length - 1)] ?? input).focus();
       });
     };
-    const button = h('button', { type: 'button', part: 'remove-keyword', 'aria-label': m.removeKeyword(word), click: remove }, icon('close'));
+    const button = h(
+      'button',
+      { type: 'button', part: 'remove-keyword', 'aria-label': m.removeKeyword(word), click: remove },
+      icon('close'),
+    );
     button.addEventListener('keydown', (event) => {
       if (event.key === 'Delete' || event.key === 'Backspace') remove();
     });

@@ -11,7 +11,13 @@ export function pictures(panel: Panel): View {
   const summary = h('summary', { part: 'pictures-toggle' }, title, h('span', { class: 'quiet' }, m.leaves));
   const rows = h('ul', { class: 'sent' });
   const list = new Keyed<PictureState, ReturnType<typeof pictureRow>>(rows, (picture) => pictureRow(panel, picture));
-  const root = h('details', { class: 'pictures', part: 'pictures' }, summary, h('p', { class: 'note' }, m.leavesNote), rows);
+  const root = h(
+    'details',
+    { class: 'pictures', part: 'pictures' },
+    summary,
+    h('p', { class: 'note' }, m.leavesNote),
+    rows,
+  );
   root.addEventListener('toggle', () => {
     if (root.open) void session.prepare();
   });
@@ -39,10 +45,21 @@ function pictureRow(panel: Panel, { name }: PictureState) {
   const file = h('span', { class: 'file' }, name);
   const size = h('span', { class: 'size', part: 'size' });
   const removed = h('span', { class: 'quiet', part: 'removed' });
-  const soft = h('span', { class: 'soft', part: 'soft', title: m.softTip }, icon('warn'), m.soft, h('span', { class: 'sr' }, `: ${m.softTip}`));
+  const soft = h(
+    'span',
+    { class: 'soft', part: 'soft', title: m.softTip },
+    icon('warn'),
+    m.soft,
+    h('span', { class: 'sr' }, `: ${m.softTip}`),
+  );
   const reason = h('span', { class: 'why', part: 'left-out' });
   const bar = h('span', { class: 'progress', 'aria-hidden': 'true' });
-  const root = h('li', { class: 'picture', part: 'picture' }, thumb, h('div', {}, file, size, removed, soft, reason, bar));
+  const root = h(
+    'li',
+    { class: 'picture', part: 'picture' },
+    thumb,
+    h('div', {}, file, size, removed, soft, reason, bar),
+  );
   return {
     root,
     update({ id, prepared, stage, error }: PictureState) {

@@ -10,7 +10,17 @@ export function preview(panel: Panel, changed: () => void): View & { target(): T
   let chosen: Target = TARGETS[0];
   const tabs = TARGETS.map((target) => {
     const name = targetName(target.id, m.tag);
-    const tab = h('button', { type: 'button', role: 'tab', id: `tab-${target.id}`, part: `tab tab-${target.id}`, 'aria-controls': 'preview-panel' }, name);
+    const tab = h(
+      'button',
+      {
+        type: 'button',
+        role: 'tab',
+        id: `tab-${target.id}`,
+        part: `tab tab-${target.id}`,
+        'aria-controls': 'preview-panel',
+      },
+      name,
+    );
     tab.addEventListener('click', () => choose(target));
     return tab;
   });
@@ -22,7 +32,12 @@ export function preview(panel: Panel, changed: () => void): View & { target(): T
   strip.addEventListener('keydown', (event) => {
     const at = TARGETS.indexOf(chosen);
     const forth = getComputedStyle(strip).direction === 'rtl' ? -1 : 1;
-    const steps: Record<string, number> = { ArrowRight: at + forth, ArrowLeft: at - forth, Home: 0, End: TARGETS.length - 1 };
+    const steps: Record<string, number> = {
+      ArrowRight: at + forth,
+      ArrowLeft: at - forth,
+      Home: 0,
+      End: TARGETS.length - 1,
+    };
     const to = steps[event.key];
     if (to === undefined) return;
     event.preventDefault();
@@ -32,9 +47,21 @@ export function preview(panel: Panel, changed: () => void): View & { target(): T
   });
   const result = searchResult(panel);
   const card = socialCard(panel);
-  const body = h('div', { role: 'tabpanel', id: 'preview-panel', class: 'stage', part: 'preview', tabindex: 0 }, result.root, card.root);
+  const body = h(
+    'div',
+    { role: 'tabpanel', id: 'preview-panel', class: 'stage', part: 'preview', tabindex: 0 },
+    result.root,
+    card.root,
+  );
   const note = h('p', { class: 'note' }, m.previewNote);
-  const root = h('section', { class: 'preview', 'aria-labelledby': 'preview-name' }, h('span', { class: 'name', id: 'preview-name' }, m.preview), strip, body, note);
+  const root = h(
+    'section',
+    { class: 'preview', 'aria-labelledby': 'preview-name' },
+    h('span', { class: 'name', id: 'preview-name' }, m.preview),
+    strip,
+    body,
+    note,
+  );
   return {
     root,
     target: () => chosen,
@@ -58,7 +85,8 @@ export function preview(panel: Panel, changed: () => void): View & { target(): T
 /** Title and description as they would be shown: the panel's, else the host's. */
 function words({ state, m }: Panel, target: Target) {
   const { fields, host } = state();
-  const pick = (name: 'title' | 'meta_description') => (isBlank(fields[name].value) ? (host[name] ?? '') : fields[name].value!);
+  const pick = (name: 'title' | 'meta_description') =>
+    isBlank(fields[name].value) ? (host[name] ?? '') : fields[name].value!;
   const fit = (text: string, { font, pixels }: Target['title']) => cut(text, pixels, (part) => pixelsOf(part, font));
   return {
     title: fit(pick('title'), target.title) || m.untitled,
@@ -73,7 +101,13 @@ function searchResult(panel: Panel) {
   const crumbs = h('span', { class: 'crumbs' });
   const title = h('span', { class: 'result-title', part: 'preview-title' });
   const text = h('span', { class: 'result-text', part: 'preview-description' });
-  const root = h('div', { class: 'result' }, h('div', { class: 'origin' }, globe, favicon, h('div', {}, site, crumbs)), title, text);
+  const root = h(
+    'div',
+    { class: 'result' },
+    h('div', { class: 'origin' }, globe, favicon, h('div', {}, site, crumbs)),
+    title,
+    text,
+  );
   return {
     root,
     update(target: Target) {
@@ -97,20 +131,30 @@ function socialCard(panel: Panel) {
   const domain = h('span', { class: 'card-site' });
   const title = h('span', { class: 'card-title', part: 'preview-title' });
   const text = h('span', { class: 'card-text', part: 'preview-description' });
-  const root = h('div', { class: 'card' }, h('div', { class: 'card-picture' }, image, blank), h('div', { class: 'card-words' }, title, text, domain));
+  const root = h(
+    'div',
+    { class: 'card' },
+    h('div', { class: 'card-picture' }, image, blank),
+    h('div', { class: 'card-words' }, title, text, domain),
+  );
   return {
     root,
     update(target: Target) {
       const { fields, pictures } = panel.state();
       const alts = new Map(fields.alt_texts.value?.map((alt) => [alt.id, alt]));
-      const informative = pictures.find(({ id, prepared }) => prepared !== undefined && alts.get(id)?.decorative !== true);
+      const informative = pictures.find(
+        ({ id, prepared }) => prepared !== undefined && alts.get(id)?.decorative !== true,
+      );
       const url = informative && panel.urlOf(informative.id);
       const { title: head, description } = words(panel, target);
       show(image, url !== undefined);
       show(blank, url === undefined);
       setAttr(image, 'src', url);
       setAttr(image, 'alt', (informative && alts.get(informative.id)?.text) ?? '');
-      setText(domain, target.id === 'x' ? hostOf(panel.site()?.url) : (panel.site()?.name ?? hostOf(panel.site()?.url)));
+      setText(
+        domain,
+        target.id === 'x' ? hostOf(panel.site()?.url) : (panel.site()?.name ?? hostOf(panel.site()?.url)),
+      );
       setText(title, head);
       setText(text, description);
     },

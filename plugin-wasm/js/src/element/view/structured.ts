@@ -49,7 +49,14 @@ function block(panel: Panel, name: 'open_graph' | 'json_ld'): View {
     update() {
       parts.update();
       const value = structured(state(), name);
-      setText(code, value === undefined ? '' : name === 'json_ld' ? JSON.stringify(value, null, 2) : tags(value as Record<string, string>));
+      setText(
+        code,
+        value === undefined
+          ? ''
+          : name === 'json_ld'
+            ? JSON.stringify(value, null, 2)
+            : tags(value as Record<string, string>),
+      );
     },
   };
 }

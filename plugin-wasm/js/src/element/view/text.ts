@@ -17,7 +17,13 @@ export function textField(panel: Panel, name: TextField, target: () => Target): 
   // The hidden copy gives the box its height, and carries the caret while the text is being written.
   const ghost = document.createTextNode('');
   const copy = h('div', { class: 'ghost', 'aria-hidden': 'true' }, ghost, h('i', { class: 'caret' }));
-  const input = h('textarea', { id, rows: 1, part: `input input-${name}`, spellcheck: 'true', 'aria-describedby': counter.id });
+  const input = h('textarea', {
+    id,
+    rows: 1,
+    part: `input input-${name}`,
+    spellcheck: 'true',
+    'aria-describedby': counter.id,
+  });
   input.addEventListener('input', () => session.dispatch({ do: 'edit', field: name, value: input.value }));
   if (name !== 'summary') {
     input.addEventListener('keydown', (event) => {
