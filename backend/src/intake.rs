@@ -3,6 +3,7 @@
 //! Two steps, so that the pictures can be charged to the caller's allowance in between: [`Reader::multipart`] or
 //! [`Reader::json`] gives [`Parts`], and [`Reader::admit`] makes the [`Intake`] that all later rooms trust.
 
+mod objects;
 mod parts;
 mod pictures;
 mod rules;
@@ -85,11 +86,11 @@ pub enum Error {
         detail: String,
     },
     /// A field has a value that is not allowed.
-    #[error("{detail}")]
+    #[error("{} {detail}", subject(pointer))]
     Field {
         /// A JSON pointer.
         pointer: String,
-        /// What is allowed.
+        /// What is allowed, as the rest of a sentence that begins with the field.
         detail: String,
         /// The bound that was passed.
         limit: Option<u64>,
@@ -131,6 +132,14 @@ impl From<Error> for Refusal {
             Error::NothingToRead => refusal(Code::NothingToRead),
             Error::Lost => refusal(Code::Internal),
         }
+    }
+}
+
+/// What a sentence about a pointer begins with.
+fn subject(pointer: &str) -> String {
+    match pointer {
+        "" => "the request".to_owned(),
+        pointer => format!("`{pointer}`"),
     }
 }
 

@@ -307,10 +307,10 @@ impl Server {
             .sum()
     }
 
-    /// Requests that are being answered, without the one that asks.
+    /// Requests that are being answered; the one that asks for the numbers is not counted.
     #[track_caller]
     pub(crate) fn in_flight(&self) -> f64 {
-        self.metric("smart_summary_requests_in_flight", &[]) - 1.0
+        self.metric("smart_summary_requests_in_flight", &[])
     }
 
     pub(crate) fn pid(&self) -> u32 {

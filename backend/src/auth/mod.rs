@@ -180,6 +180,11 @@ impl Auth {
         ))
     }
 
+    /// Writes what is not in the store yet: when keys were last used.
+    pub fn flush(&self) {
+        self.keys.write_uses();
+    }
+
     /// Who sent this. `authorization` and `origin` are the headers' values.
     ///
     /// Counts one use of a token that has only so many.

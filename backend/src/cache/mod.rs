@@ -3,6 +3,7 @@
 //! [`Cache::get_or_run`] gives a stored answer, joins a run for the same key, or starts one. Keys are per tenant and
 //! cover all that the answer depends on ([`CacheKey`]), so that nobody sees, or times, what another has asked.
 
+mod idempotency;
 mod key;
 mod memory;
 mod single_flight;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use api::{Event, Summary};
 
+pub use self::idempotency::{Claim, Error as IdempotencyError, Idempotency, Reservation};
 pub use self::key::{CacheKey, KeyBuilder, Salt};
 use self::memory::Memory;
 pub use self::single_flight::{Failure, Run};

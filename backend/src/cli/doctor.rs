@@ -141,7 +141,11 @@ fn data_dir(directory: &Path) -> Finding {
         .create_new(true)
         .open(&probe);
     if let Err(error) = made.and_then(|_| std::fs::remove_file(&probe)) {
-        return Finding::failed(subject, format!("{}: {error}", existing.display()), advice);
+        return Finding::failed(
+            subject,
+            format!("{} cannot be made or written: {error}", directory.display()),
+            advice,
+        );
     }
     if existing != directory {
         return Finding::ok(

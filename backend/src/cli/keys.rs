@@ -15,6 +15,9 @@ use crate::telemetry::{Clock, SystemClock};
 
 /// What is to be done with keys.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  smart-summary keys create --name blog --scopes summaries:write,tokens:write\n  smart-summary keys list"
+)]
 pub struct KeysArgs {
     #[command(subcommand)]
     command: Command,

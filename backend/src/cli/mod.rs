@@ -16,6 +16,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use api::Code;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config, Flags};
@@ -67,6 +68,9 @@ enum Command {
     /// Print the table of settings as Markdown
     #[command(hide = true)]
     ConfigTable,
+    /// Print the table of problem codes as Markdown
+    #[command(hide = true)]
+    ErrorTable,
 }
 
 /// Runs the process's command line.
@@ -108,6 +112,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Some(Command::Openapi) => return print(http::document()),
         Some(Command::ConfigTable) => return print(&settings_page()),
+        Some(Command::ErrorTable) => return print(&errors_page()),
         _ => {}
     }
     let config = Config::load(&flags)?;
@@ -121,7 +126,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Evaluate(args)) => evaluate::run(&args, &config),
         Some(Command::Doctor(args)) => doctor::run(args, &config),
         Some(Command::Migrate(args)) => migrate::run(args, &config),
-        Some(Command::Openapi | Command::ConfigTable) => Ok(ExitCode::SUCCESS),
+        Some(Command::Openapi | Command::ConfigTable | Command::ErrorTable) => {
+            Ok(ExitCode::SUCCESS)
+        }
         None => Err(WrongUse("no command; `smart-summary --help` lists them".to_owned()).into()),
     }
 }
@@ -163,6 +170,27 @@ fn settings_page() -> String {
     page
 }
 
+/// `docs/errors.md`.
+fn errors_page() -> String {
+    let mut page = String::from(
+        "# Errors\n\n\
+         Every refusal is `application/problem+json` (RFC 9457) with one of these codes, in `code`.\n\
+         A code never changes its meaning; `detail` says what happened this time and what to do.\n\
+         `type` is `/docs/errors#<code>`, where a running server shows the same.\n\
+         This page is made by `smart-summary error-table`.\n",
+    );
+    for code in Code::ALL {
+        let _ = write!(
+            page,
+            "\n## <a id=\"{code}\"></a>`{code}`\n\n{} **{}.**\n{}\n",
+            code.status(),
+            code.title(),
+            code.explanation().trim()
+        );
+    }
+    page
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +220,14 @@ mod tests {
                 "{}",
                 command.get_name()
             );
+        }
+    }
+
+    #[test]
+    fn the_errors_page_has_an_anchor_for_each_code() {
+        let page = errors_page();
+        for code in Code::ALL {
+            assert!(page.contains(&format!("<a id=\"{code}\"></a>")), "{code}");
         }
     }
 

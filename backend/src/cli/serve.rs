@@ -14,7 +14,7 @@ use crate::auth::Auth;
 use crate::config::{Config, Flags};
 use crate::engines::Registry;
 use crate::http::demo::Demo;
-use crate::http::{self, Addresses, Drain, State};
+use crate::http::{self, Addresses, Drain, State, Stop};
 use crate::intake::Reader;
 use crate::limits::Limits;
 use crate::service::{self, Idempotency, Service};
@@ -147,6 +147,7 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
         metrics.clone(),
         tokio::runtime::Handle::current(),
     )?;
+    let stop = Stop::listen()?;
     announce(config, &addresses, &service)?;
     if let Some(first) = first_key {
         say(&format!(
@@ -166,8 +167,10 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
         trusted_proxies: config.server.trusted_proxies.clone(),
         demo,
     };
-    let limits = state.limits.clone();
-    http::serve(&config.server, addresses, state).await?;
+    let (auth, limits) = (state.auth.clone(), state.limits.clone());
+    http::serve(&config.server, addresses, state, stop).await?;
+    // Whoever still holds the state may outlive this process's patience.
+    auth.flush();
     limits.flush();
     Ok(ExitCode::SUCCESS)
 }

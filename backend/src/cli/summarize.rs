@@ -12,6 +12,7 @@ use clap::Args;
 use super::WrongUse;
 use super::local::Local;
 use crate::config::Config;
+use crate::refusal::Refusal;
 
 /// What to summarise, and how to print it.
 #[derive(Debug, Args)]
@@ -60,6 +61,7 @@ pub(super) fn run(args: &SummarizeArgs, config: &Config) -> anyhow::Result<ExitC
         };
         let summary = local
             .summarize(&request, &pictures)
+            .map_err(|refusal| with_file(refusal, &images, &args.images))
             .with_context(|| file.display().to_string())?;
         progress.suspend(|| show(&summary, file, args))?;
         progress.inc(1);
@@ -119,6 +121,21 @@ fn pictures(files: &[PathBuf]) -> anyhow::Result<(Vec<ImageRef>, Vec<Bytes>)> {
         });
     }
     Ok((images, pictures))
+}
+
+/// Names a picture at fault by its file: the person never saw the id that it has in the request.
+fn with_file(refusal: Refusal, images: &[ImageRef], files: &[PathBuf]) -> Refusal {
+    let faulty = images
+        .iter()
+        .zip(files)
+        .find(|(image, _)| refusal.image.as_deref() == Some(image.id.as_str()));
+    let Some((image, file)) = faulty else {
+        return refusal;
+    };
+    let detail = refusal
+        .detail
+        .replace(&format!("`{}`", image.id), &format!("`{}`", file.display()));
+    Refusal { detail, ..refusal }
 }
 
 fn show(summary: &Summary, file: &Path, args: &SummarizeArgs) -> anyhow::Result<()> {

@@ -126,7 +126,7 @@ settings! {
         /// Requests a minute.
         requests_per_minute: u32 = "60" [1..=1000000];
         /// Requests at once, before the pace of `requests_per_minute` holds.
-        request_burst: u32 = "20" [1..=1000000];
+        request_burst: u32 = "30" [1..=1000000];
         /// Pictures a minute; also how many at once.
         images_per_minute: u32 = "120" [1..=10000000];
         /// Engine tokens a minute; also how many at once.

@@ -28,7 +28,7 @@ use ipnet::IpNet;
 
 pub use self::drain::Drain;
 pub use self::routes::openapi::document;
-pub use self::server::{Addresses, serve};
+pub use self::server::{Addresses, Stop, serve};
 use crate::auth::Auth;
 use crate::intake::Reader;
 use crate::limits::Limits;

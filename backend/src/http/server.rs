@@ -56,11 +56,16 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     })
 }
 
-/// Serves until SIGTERM or SIGINT, then lets the running requests end.
+/// Serves until `stop` is asked for, then lets the running requests end.
 ///
 /// # Errors
 /// When the listeners fail.
-pub async fn serve(config: &config::Server, addresses: Addresses, state: State) -> io::Result<()> {
+pub async fn serve(
+    config: &config::Server,
+    addresses: Addresses,
+    state: State,
+    stop: Stop,
+) -> io::Result<()> {
     let state = web::Data::new(state);
     let api = api_server(config, addresses.api, state.clone())?;
     let metrics = addresses
@@ -78,7 +83,7 @@ pub async fn serve(config: &config::Server, addresses: Addresses, state: State) 
             None => api.await,
         }
     });
-    stop_signal().await?;
+    stop.asked().await?;
     tracing::info!("stopping: no new work, waiting for the running requests");
     state.drain.begin();
     let left = state.drain.empty(config.drain()).await;
@@ -147,18 +152,43 @@ async fn metrics(state: web::Data<State>) -> HttpResponse {
         .body(state.metrics.render())
 }
 
-async fn stop_signal() -> io::Result<()> {
+/// SIGTERM and SIGINT, which end the serving.
+#[derive(Debug)]
+pub struct Stop {
     #[cfg(unix)]
-    {
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    /// Takes the signals from here on. To be called before anybody is told that the server is there: a signal that
+    /// nobody has taken kills the process.
+    ///
+    /// # Errors
+    /// When the system does not give them.
+    pub fn listen() -> io::Result<Self> {
+        #[cfg(unix)]
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: signal(SignalKind::terminate())?,
+            #[cfg(unix)]
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn asked(mut self) -> io::Result<()> {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
         Ok(())
     }
+
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    async fn asked(self) -> io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
 }

@@ -129,7 +129,7 @@ impl Drop for EventStream {
 }
 
 /// `event:`, `data:` and the empty line that ends them.
-fn frame(event: &Event) -> Bytes {
+pub(super) fn frame(event: &Event) -> Bytes {
     let mut frame = String::new();
     // These types always serialise, and writing into a string cannot fail.
     let _ = write!(

@@ -168,7 +168,7 @@ impl Reader {
         for (index, image) in request.images.iter().enumerate() {
             if image.data.is_some() {
                 let detail =
-                    "in a multipart request a picture's bytes are the part named by its id"
+                    "must be left out: in a multipart request a picture's bytes are the part named by its id"
                         .to_owned();
                 return Err(Error::Field {
                     pointer: format!("/images/{index}/data"),
@@ -209,12 +209,12 @@ impl Reader {
             .and_then(|rest| rest.split_once(','))
         else {
             return Err(fault(
-                "send the picture itself as a data: URI; addresses are not fetched",
+                "must be the picture itself as a data: URI; addresses are not fetched",
             ));
         };
         if !head.to_ascii_lowercase().ends_with(";base64") {
             return Err(fault(
-                "the data: URI must be base64, for instance `data:image/png;base64,iVBOR…`",
+                "must be a base64 data: URI, for instance `data:image/png;base64,iVBOR…`",
             ));
         }
         let bytes = encoded.len() / 4 * 3;
@@ -224,7 +224,7 @@ impl Reader {
         BASE64
             .decode(encoded)
             .map(Bytes::from)
-            .map_err(|_| fault("the data: URI is not valid base64"))
+            .map_err(|_| fault("is a data: URI whose base64 is not valid"))
     }
 
     fn multipart_error(&self, error: &multer::Error) -> Error {

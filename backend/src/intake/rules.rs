@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::Error;
+use super::objects::Objects;
 use crate::config;
 
 /// Reads JSON; a value that does not fit is named by its pointer.
@@ -19,8 +20,8 @@ use crate::config;
 /// [`Error::Malformed`] for what is not JSON, [`Error::Field`] for a value that does not fit.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value =
-        serde_path_to_error::deserialize(&mut json).map_err(|error| not_of_its_form(&error))?;
+    let value = serde_path_to_error::deserialize(Objects(&mut json))
+        .map_err(|error| not_of_its_form(&error))?;
     json.end().map_err(|error| not_json(&error))?;
     Ok(value)
 }
@@ -30,9 +31,14 @@ fn not_of_its_form(error: &serde_path_to_error::Error<serde_json::Error>) -> Err
     if !inner.is_data() {
         return not_json(inner);
     }
+    let message = inner.to_string();
+    let pointer = pointer_of(error.path());
+    if pointer.is_empty() && message.starts_with("invalid type") {
+        return Error::Malformed("the JSON must be an object, `{…}`".to_owned());
+    }
     Error::Field {
-        pointer: pointer_of(error.path()),
-        detail: without_values(&inner.to_string()),
+        pointer,
+        detail: without_values(&message),
         limit: None,
     }
 }
@@ -78,15 +84,35 @@ fn without_values(message: &str) -> String {
         .split_once(", expected ")
         .filter(|_| message.starts_with("invalid "))
     {
-        return format!("expected {expected}");
+        return format!("must be {}", plain(expected));
     }
     if let Some((_, expected)) = message
         .split_once("`, expected ")
         .filter(|_| message.starts_with("unknown variant"))
     {
-        return format!("expected {expected}");
+        return format!("must be {expected}");
     }
-    message.chars().take(400).collect()
+    if let Some(missing) = message.strip_prefix("missing field ") {
+        return format!("has no {missing}");
+    }
+    if let Some((_, expected)) = message
+        .split_once("`, expected ")
+        .filter(|_| message.starts_with("unknown field"))
+    {
+        return format!("is not known here; there is {expected}");
+    }
+    let said: String = message.chars().take(400).collect();
+    format!("cannot be read: {said}")
+}
+
+/// serde's words for what it expected, as JSON's.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" => "a whole number that is not negative or too large",
+        "a sequence" => "a list",
+        _ if expected.starts_with("struct ") => "an object",
+        _ => expected,
+    }
 }
 
 /// Whether it may name a picture.
@@ -111,11 +137,11 @@ pub(super) fn check_images(images: &[ImageRef], bounds: &config::Intake) -> Resu
         if !is_id(&image.id) {
             return Err(fault(
                 &at("id"),
-                "1 to 64 of `A-Z a-z 0-9 . _ -`, and not `request`",
+                "must be 1 to 64 of `A-Z a-z 0-9 . _ -`, and not `request`",
             ));
         }
         if !seen.insert(&image.id) {
-            return Err(fault(&at("id"), "each picture has its own id"));
+            return Err(fault(&at("id"), "comes twice; each picture has its own id"));
         }
         short(&at("filename"), image.filename.as_deref())?;
         short(&at("caption"), image.caption.as_deref())?;
@@ -171,7 +197,7 @@ fn check_article(article: &mut Article, bounds: &config::Intake) -> Result<(), E
     {
         return Err(fault(
             "/article/language",
-            "`auto`, or a BCP 47 tag such as `en`, `zh-Hans`, `de-CH`",
+            "must be `auto`, or a BCP 47 tag such as `en`, `zh-Hans`, `de-CH`",
         ));
     }
     Ok(())
@@ -199,13 +225,13 @@ fn web_address(text: &str) -> Result<String, Error> {
     let wrong = || {
         fault(
             "/article/url",
-            "an absolute http or https URL without a user name",
+            "must be an absolute http or https URL without a user name",
         )
     };
     if text.len() > MAX_URL_CHARS {
         return Err(Error::Field {
             pointer: "/article/url".to_owned(),
-            detail: format!("at most {MAX_URL_CHARS} characters"),
+            detail: format!("may have at most {MAX_URL_CHARS} characters"),
             limit: Some(MAX_URL_CHARS as u64),
         });
     }
@@ -238,7 +264,7 @@ fn wanted(fields: Option<&[Field]>) -> Result<Vec<Field>, Error> {
         None => Ok(Field::ALL.to_vec()),
         Some([]) => Err(fault(
             "/fields",
-            "name at least one field, or leave `fields` out for all",
+            "is empty; name at least one field, or leave `fields` out for all",
         )),
         Some(fields) => Ok(Field::ALL
             .into_iter()
@@ -257,7 +283,7 @@ fn check_guidelines(guidelines: &Guidelines) -> Result<(), Error> {
     ] {
         let pointer = format!("/guidelines/{name}");
         if phrases.len() > MAX_PHRASES {
-            let detail = format!("at most {MAX_PHRASES} phrases");
+            let detail = format!("may have at most {MAX_PHRASES} phrases");
             return Err(Error::Field {
                 pointer,
                 detail,
@@ -268,7 +294,10 @@ fn check_guidelines(guidelines: &Guidelines) -> Result<(), Error> {
             let pointer = format!("{pointer}/{index}");
             short(&pointer, Some(phrase))?;
             if phrase.trim().is_empty() {
-                return Err(fault(&pointer, "a phrase has at least one character"));
+                return Err(fault(
+                    &pointer,
+                    "is empty; a phrase has at least one character",
+                ));
             }
         }
     }
@@ -291,7 +320,7 @@ fn short(pointer: &str, text: Option<&str>) -> Result<(), Error> {
         None => Ok(()),
         Some(_) => Err(Error::Field {
             pointer: pointer.to_owned(),
-            detail: format!("at most {MAX_SHORT_CHARS} characters"),
+            detail: format!("may have at most {MAX_SHORT_CHARS} characters"),
             limit: Some(MAX_SHORT_CHARS as u64),
         }),
     }
@@ -301,7 +330,7 @@ fn in_range(pointer: &str, value: Option<u16>, range: RangeInclusive<u16>) -> Re
     match value {
         Some(value) if !range.contains(&value) => Err(Error::Field {
             pointer: pointer.to_owned(),
-            detail: format!("{} to {}", range.start(), range.end()),
+            detail: format!("must be {} to {}", range.start(), range.end()),
             limit: Some(u64::from(if value < *range.start() {
                 *range.start()
             } else {
@@ -457,7 +486,47 @@ mod tests {
         ] {
             let error = parse::<SummaryRequest>(json.as_bytes()).unwrap_err();
             assert!(!error.to_string().contains("private"), "{error}");
-            assert!(error.to_string().contains("expected"), "{error}");
+            assert!(error.to_string().contains(" must be "), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        for (json, pointer) in [
+            (r#"{"article":["a","b","text"]}"#, "/article"),
+            (r#"{"limits":[60]}"#, "/limits"),
+            (r#"{"images":[["a"]]}"#, "/images/0"),
+        ] {
+            assert_eq!(refused(json), pointer);
+        }
+        let said = parse::<SummaryRequest>(b"[1,2").unwrap_err().to_string();
+        assert_eq!(said, "the JSON must be an object, `{…}`");
+    }
+
+    #[test]
+    fn a_refusal_is_a_sentence_about_the_field() {
+        for (json, said) in [
+            (r#"{"candidates":6}"#, "`/candidates` must be 1 to 5"),
+            (r#"{"article":[]}"#, "`/article` must be an object"),
+            (
+                r#"{"article":{"format":"text"}}"#,
+                "`/article` has no `content`",
+            ),
+            (
+                r#"{"seed":"x"}"#,
+                "`/seed` must be a whole number that is not negative or too large",
+            ),
+            (r#"{"fields":"title"}"#, "`/fields` must be a list"),
+        ] {
+            let article = r#""article":{"content":"Hello","format":"text"}"#;
+            let whole = match json.contains("article") {
+                true => json.to_owned(),
+                false => json.replacen('{', &format!("{{{article},"), 1),
+            };
+            let error = parse::<SummaryRequest>(whole.as_bytes())
+                .and_then(|request| checked(request, &bounds()))
+                .unwrap_err();
+            assert_eq!(error.to_string(), said);
         }
     }
 

@@ -78,25 +78,16 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let wait_and =
             |wait, then: &str| format!("{error}; wait {} s, then {then}.", whole_seconds(wait));
-        let sentence = |text: String| {
-            text.replacen("this", "This", 1)
-                .replacen("too many", "Too many", 1)
-                .replacen("one request", "One request", 1)
-        };
         match &error {
-            Error::RateLimited { wait, .. } => Self::new(
-                Code::RateLimited,
-                sentence(wait_and(*wait, "send it again")),
-            )
-            .retry_after(*wait),
-            Error::BudgetUsedUp { wait } => Self::new(
-                Code::BudgetUsedUp,
-                sentence(wait_and(*wait, "send it again")),
-            )
-            .retry_after(*wait),
+            Error::RateLimited { wait, .. } => {
+                Self::new(Code::RateLimited, wait_and(*wait, "send it again")).retry_after(*wait)
+            }
+            Error::BudgetUsedUp { wait } => {
+                Self::new(Code::BudgetUsedUp, wait_and(*wait, "send it again")).retry_after(*wait)
+            }
             Error::TooManyFailures { wait } => Self::new(
                 Code::TooManyFailures,
-                sentence(wait_and(*wait, "mend the key or token")),
+                wait_and(*wait, "mend the key or token"),
             )
             .retry_after(*wait),
             Error::TooMuchAtOnce { quota, most, .. } => {
@@ -105,7 +96,7 @@ impl From<Error> for Refusal {
                 } else {
                     Code::ContentTooLong
                 };
-                Self::new(code, sentence(format!("{error}."))).limit(*most)
+                Self::new(code, format!("{error}; send less at a time.")).limit(*most)
             }
             Error::Ledger(_) | Error::LedgerTooNew { .. } => Self::new(
                 Code::StoreUnavailable,

@@ -1,7 +1,6 @@
 //! What happens to an accepted request, one story per file. Knows neither actix nor any engine's insides.
 
 mod finish;
-mod idempotency;
 mod prompt;
 mod summarize;
 #[cfg(test)]
@@ -21,7 +20,8 @@ use crate::queue::{self, Queue};
 use crate::refusal::Refusal;
 use crate::telemetry::Metrics;
 
-pub use self::idempotency::{Claim, Idempotency, Reservation};
+pub use self::summarize::retold;
+pub use crate::cache::{Claim, Idempotency, Reservation};
 
 /// Why there is no summary.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum Error {
     Panicked,
     /// The idempotency key.
     #[error(transparent)]
-    Idempotency(#[from] idempotency::Error),
+    Idempotency(#[from] cache::IdempotencyError),
 }
 
 impl From<Error> for Refusal {

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::{EngineName, EnginePreference, Event, Started, Summary, Timings, Warning, WarningCode};
+use api::{
+    EngineName, EnginePreference, Event, Field, FieldValue, Started, Summary, Timings, Warning,
+    WarningCode,
+};
 use tokio::time::Instant;
 
 use super::finish::Finisher;
@@ -39,6 +42,9 @@ impl Service {
             }
             found => (found?, false),
         };
+        if found.origin == Origin::Stored {
+            retold(&found.summary).iter().for_each(&mut on_event);
+        }
         Ok(answer(&found, arrived.elapsed(), degraded))
     }
 
@@ -166,14 +172,29 @@ impl Service {
 fn sink(finisher: &Arc<Mutex<Finisher>>, run: &Run) -> Sink {
     let (finisher, run) = (Arc::clone(finisher), run.clone());
     Arc::new(move |output| {
-        let event = finisher
+        let events = finisher
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take(output);
-        if let Some(event) = event {
-            run.emit(event);
-        }
+        events.into_iter().for_each(|event| run.emit(event));
     })
+}
+
+/// The events of an answer that is known, up to its end: who fills a page by them need not know that it was known.
+#[must_use]
+pub fn retold(summary: &Summary) -> Vec<Event> {
+    let started = Event::Started(Started {
+        engine: summary.engine,
+        model: summary.model.clone(),
+    });
+    // These types always serialise.
+    let values = serde_json::to_value(summary).unwrap_or_default();
+    let fields = Field::ALL.into_iter().filter_map(|name| {
+        let key = serde_json::to_value(name).ok()?;
+        let value = values.get(key.as_str()?)?.clone();
+        Some(Event::Field(FieldValue { name, value }))
+    });
+    [started].into_iter().chain(fields).collect()
 }
 
 /// The answer to this caller: its own id, and what this call cost.

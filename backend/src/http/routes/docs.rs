@@ -4,10 +4,12 @@
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
-use actix_web::HttpResponse;
+use actix_web::{HttpRequest, HttpResponse};
 use api::Code;
 use serde_json::Value;
 
+use super::super::problem::Failure;
+use super::anonymous;
 use super::openapi::document;
 
 const STYLE: &str = "
@@ -28,15 +30,19 @@ const EXAMPLE: &str = r#"curl -sS http://127.0.0.1:8080/v1/summaries \
   -F 'hero=@hero.jpg'"#;
 
 /// `GET /docs`: every operation and every type.
-pub(in crate::http) async fn reference() -> HttpResponse {
+pub(in crate::http) async fn reference(request: HttpRequest) -> Result<HttpResponse, Failure> {
     static PAGE: OnceLock<String> = OnceLock::new();
-    html(PAGE.get_or_init(|| reference_page(&serde_json::from_str(document()).unwrap_or_default())))
+    anonymous(&request)?;
+    Ok(html(PAGE.get_or_init(|| {
+        reference_page(&serde_json::from_str(document()).unwrap_or_default())
+    })))
 }
 
 /// `GET /docs/errors`: a paragraph per code.
-pub(in crate::http) async fn errors() -> HttpResponse {
+pub(in crate::http) async fn errors(request: HttpRequest) -> Result<HttpResponse, Failure> {
     static PAGE: OnceLock<String> = OnceLock::new();
-    html(PAGE.get_or_init(errors_page))
+    anonymous(&request)?;
+    Ok(html(PAGE.get_or_init(errors_page)))
 }
 
 /// `GET /docs/style.css`.

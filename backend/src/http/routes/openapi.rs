@@ -2,10 +2,11 @@
 
 use std::sync::OnceLock;
 
-use actix_web::HttpResponse;
+use actix_web::{HttpRequest, HttpResponse};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
+use super::super::problem::Failure;
 use super::{health, keys, summaries, tokens, usage};
 
 /// `POST /v1/summaries` as a form: the request, and a part per picture.
@@ -101,10 +102,11 @@ pub fn document() -> &'static str {
 }
 
 /// `GET /openapi.json`.
-pub(in crate::http) async fn show() -> HttpResponse {
-    HttpResponse::Ok()
+pub(in crate::http) async fn show(request: HttpRequest) -> Result<HttpResponse, Failure> {
+    super::anonymous(&request)?;
+    Ok(HttpResponse::Ok()
         .content_type("application/json")
-        .body(document())
+        .body(document()))
 }
 
 #[cfg(test)]

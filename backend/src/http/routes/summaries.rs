@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::ACCEPT;
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
-use api::{Code, Scope, Summary};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use api::{Code, Event, Scope, Summary};
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 
 use super::super::State;
@@ -13,7 +14,7 @@ use super::super::allowance::Admitted;
 use super::super::body::{self, Kind};
 use super::super::problem::Failure;
 use super::super::request_id::RequestId;
-use super::super::sse::{EventStream, Outbox, Work};
+use super::super::sse::{EventStream, Outbox, Work, frame};
 use crate::limits::Allowance;
 use crate::refusal::Refusal;
 use crate::service::{self, Claim, Idempotency, Job};
@@ -176,12 +177,15 @@ fn events(
 }
 
 fn stream_of(events: EventStream) -> HttpResponse {
-    HttpResponse::Ok()
+    as_stream(&mut HttpResponse::Ok()).streaming(events)
+}
+
+fn as_stream(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
+    response
         .content_type("text/event-stream; charset=utf-8")
         .insert_header(("cache-control", "no-store, no-transform"))
         // nginx keeps a stream back until it has a buffer full, unless told so.
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(events)
 }
 
 fn replayed(summary: &Summary, form: Form) -> HttpResponse {
@@ -190,11 +194,10 @@ fn replayed(summary: &Summary, form: Form) -> HttpResponse {
     match form {
         Form::Json => response.json(summary),
         Form::Events => {
-            let data = serde_json::to_string(summary).unwrap_or_default();
-            response
-                .content_type("text/event-stream; charset=utf-8")
-                .insert_header(("x-accel-buffering", "no"))
-                .body(format!("event: completed\ndata: {data}\n\n"))
+            let end = Event::Completed(summary.clone());
+            let events = service::retold(summary).into_iter().chain([end]);
+            let frames: Vec<Bytes> = events.map(|event| frame(&event)).collect();
+            as_stream(&mut response).body(frames.concat())
         }
     }
 }

@@ -1,15 +1,45 @@
 //! Plain text: one line, no markup, no address that the article does not have.
 
-/// Elements whose content is not text.
-const HIDDEN: [&str; 2] = ["script", "style"];
+/// Elements whose content is not text. A model's thoughts are for nobody but the model.
+const HIDDEN: [&str; 4] = ["script", "style", "thinking", "think"];
 
 /// Cleans a generated text. `source` is what addresses may be taken from.
 pub(super) fn clean(text: &str, source: &str) -> String {
     let text = without_markup(text);
     let words = text
         .split_whitespace()
-        .filter(|word| !is_address(word) || source.contains(trimmed(word)));
-    words.collect::<Vec<_>>().join(" ")
+        .map(|word| without_addresses(word, source));
+    words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Whether a character is of a script that is written without spaces, or such a script's punctuation.
+pub(super) fn is_wide(c: char) -> bool {
+    matches!(c, '\u{2E80}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}'
+        | '\u{FF00}'..='\u{FFEF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// A word without the addresses that `source` does not hold; between wide characters an address has no spaces.
+fn without_addresses(word: &str, source: &str) -> String {
+    let foreign = |run: &str| is_address(run) && !source.contains(trimmed(run));
+    if !foreign(word) && !word.contains(is_wide) {
+        return word.to_owned();
+    }
+    let mut out = String::new();
+    let mut rest = word;
+    while let Some(first) = rest.chars().next() {
+        let end = rest
+            .find(|c| is_wide(c) != is_wide(first))
+            .unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        if is_wide(first) || !foreign(run) {
+            out.push_str(run);
+        }
+        rest = after;
+    }
+    out
 }
 
 fn without_markup(text: &str) -> String {
@@ -18,10 +48,14 @@ fn without_markup(text: &str) -> String {
     while let Some((before, after)) = rest.split_once('<') {
         out.push_str(before);
         // `<` before a digit or a space is a sign, not a tag.
-        if !after.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) {
+        if !opens_tag(after) {
             out.push('<');
             rest = after;
             continue;
+        }
+        // A thought whose beginning was not written: all before its end is thought.
+        if named(after, "/think") || named(after, "/thinking") {
+            out.clear();
         }
         out.push(' ');
         rest = match hidden(after) {
@@ -38,21 +72,32 @@ fn without_markup(text: &str) -> String {
     }
 }
 
-/// The text behind a hidden element that opens here.
+/// The text behind a hidden element that opens here; none is left when it is never closed.
 fn hidden(after: &str) -> Option<&str> {
+    let name = HIDDEN.into_iter().find(|name| named(after, name))?;
     let lower = after.to_ascii_lowercase();
-    let name = HIDDEN.into_iter().find(|name| lower.starts_with(name))?;
-    let (_, end) = lower.split_once(&format!("</{name}"))?;
+    let Some((_, end)) = lower.split_once(&format!("</{name}")) else {
+        return Some("");
+    };
     let rest = after.get(after.len() - end.len()..)?;
     Some(rest.split_once('>').map_or("", |(_, rest)| rest))
 }
 
+/// Whether the tag behind a `<` has this name.
+fn named(after: &str, name: &str) -> bool {
+    let start = after.get(..name.len());
+    let rest = after.get(name.len()..).unwrap_or_default();
+    start.is_some_and(|start| start.eq_ignore_ascii_case(name))
+        && !rest.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// Whether a `<` before `after` begins a tag, or a mark such as `<|end|>`.
+fn opens_tag(after: &str) -> bool {
+    after.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?' | '|'))
+}
+
 fn has_tag(text: &str) -> bool {
-    let mut after = text.split('<');
-    after.next();
-    after.any(|rest| {
-        rest.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'))
-    })
+    text.split('<').skip(1).any(opens_tag)
 }
 
 fn is_address(word: &str) -> bool {
@@ -111,9 +156,20 @@ mod tests {
         check("<p>One</p><br/>two", "One two");
         check("One <SCRIPT type=x>alert('x')</SCRIPT > two", "One two");
         check("One <img src=x onerror=alert(1)", "One");
+        check("One <script>two", "One");
+        check("One <scripted>two", "One two");
         check("<scr<b>ipt>x", "ipt>x");
         // A sign before a space is no tag any more.
         check("<<b>script>x</script>", "< script>x");
+    }
+
+    #[test]
+    fn thoughts_and_marks_go() {
+        check("<think>secret</think>Rye", "Rye");
+        check("Rye <Thinking>secret</thinking> bread", "Rye bread");
+        check("Rye <think>secret", "Rye");
+        check("secret</think>Rye", "Rye");
+        check("<|begin_of_box|>Rye<|end_of_box|>", "Rye");
     }
 
     #[test]
@@ -124,5 +180,10 @@ mod tests {
             "see and now",
         );
         check("go JavaScript:alert(1) now", "go now");
+        check("请看https://b.example/x，然后烤面包", "请看，然后烤面包");
+        check(
+            "请看https://a.example/x，然后",
+            "请看https://a.example/x，然后",
+        );
     }
 }

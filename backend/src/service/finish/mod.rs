@@ -8,15 +8,17 @@ mod ground;
 mod mask_pii;
 mod slug;
 mod social;
+mod stream;
 
 use api::{
-    AltText, Candidate, Delta, Event, Field, FieldValue, ImageRole, Summary, TokenUsage, Warning,
+    AltText, Candidate, Event, Field, FieldValue, ImageRole, Summary, TokenUsage, Warning,
     WarningCode,
 };
 use serde_json::Value;
 
 use self::fit::Lengths;
 use self::ground::Source;
+use self::stream::Drafts;
 use crate::engines::{Output, Written};
 use crate::intake::Intake;
 
@@ -28,6 +30,7 @@ pub(super) struct Finisher {
     source: Source,
     language: String,
     fields: Fields,
+    drafts: Drafts,
     warnings: Vec<Warning>,
 }
 
@@ -52,14 +55,13 @@ pub(super) struct Finished {
 impl Finisher {
     pub(super) fn new(intake: &Intake, sees_images: bool) -> Self {
         let article = intake.request.article.as_ref();
-        let language = article
-            .and_then(|article| article.language.clone())
-            .filter(|tag| tag != "auto");
+        let language = given_language(intake).map(str::to_owned);
         Self {
             sees_images,
             source: Source::of(article, &intake.pictures),
             language: language.unwrap_or_else(|| "und".to_owned()),
             fields: Fields::default(),
+            drafts: Drafts::default(),
             warnings: intake
                 .pictures
                 .iter()
@@ -69,23 +71,43 @@ impl Finisher {
         }
     }
 
-    /// Finishes one output. Gives the event that tells it, when the caller asked for that field.
-    pub(super) fn take(&mut self, output: Output) -> Option<Event> {
+    /// Finishes one output. Gives the events that tell it, when the caller asked for that field.
+    pub(super) fn take(&mut self, output: Output) -> Vec<Event> {
         match output {
             Output::Language { tag, certain } => {
                 self.take_language(tag, certain);
-                None
+                vec![]
             }
-            Output::Delta(field, text) => self
-                .wants(field)
-                .then_some(Event::Delta(Delta { field, text })),
+            Output::Delta(field, text) => self.take_delta(field, &text).into_iter().collect(),
             Output::Field(written) => {
                 let field = written.field();
                 let value = self.take_field(written);
-                self.wants(field)
-                    .then_some(Event::Field(FieldValue { name: field, value }))
+                let rest = value.as_str().and_then(|text| self.drafts.end(field, text));
+                let whole = Event::Field(FieldValue { name: field, value });
+                match self.wants(field) {
+                    true => rest.into_iter().chain([whole]).collect(),
+                    false => vec![],
+                }
             }
         }
+    }
+
+    fn take_delta(&mut self, field: Field, text: &str) -> Option<Event> {
+        if !self.wants(field) {
+            return None;
+        }
+        let lengths = self.lengths();
+        let max = match field {
+            Field::Title => lengths.title,
+            Field::MetaDescription => lengths.description,
+            _ => fit::SUMMARY_CHARS,
+        };
+        let (source, language) = (self.source.text(), &self.language);
+        self.drafts.piece(field, text, |raw| {
+            let finished = mask_pii::mask(&clean::clean(raw, source), source);
+            // What is too long is cut at a place that is known only at its end.
+            (fit::fit(&finished, max, language) == finished).then_some(finished)
+        })
     }
 
     /// Makes the derived fields and the answer.
@@ -158,7 +180,10 @@ impl Finisher {
     }
 
     fn take_language(&mut self, tag: String, certain: bool) {
-        self.language = tag;
+        // The writer's own tag may name a region or a script, which no text tells.
+        if given_language(&self.intake).is_none() {
+            self.language = tag;
+        }
         if !certain && self.intake.request.article.is_some() {
             self.warn(
                 WarningCode::LanguageUncertain,
@@ -397,6 +422,12 @@ impl Finisher {
     }
 }
 
+/// The language that the request names.
+fn given_language(intake: &Intake) -> Option<&str> {
+    let article = intake.request.article.as_ref()?;
+    article.language.as_deref().filter(|tag| *tag != "auto")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -504,6 +535,45 @@ mod tests {
     }
 
     #[test]
+    fn no_piece_holds_what_the_field_does_not() {
+        let text = "Rye <think>a secret</think><b>bread</b> at https://evil.example/x or 4111 1111 1111 1111 now";
+        let mut finisher = finisher(SummaryRequest::default());
+        let pieces = text
+            .char_indices()
+            .map(|(at, c)| &text[at..at + c.len_utf8()]);
+        let outputs = pieces.map(|piece| Output::Delta(Field::Title, piece.to_owned()));
+        let end = Output::Field(Written::Title(text.to_owned()));
+        let events: Vec<Event> = outputs
+            .chain([end])
+            .flat_map(|output| finisher.take(output))
+            .collect();
+        let told: String = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Delta(delta) => Some(delta.text.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, "Rye bread at or **** **** **** **** now");
+        assert!(
+            matches!(events.last(), Some(Event::Field(field)) if field.value == told.as_str()),
+            "{events:?}"
+        );
+    }
+
+    #[test]
+    fn a_language_that_is_given_is_kept() {
+        let mut intake = intake(SummaryRequest::default());
+        intake.request.article.as_mut().unwrap().language = Some("en-GB".to_owned());
+        let mut finisher = Finisher::new(&intake, true);
+        finisher.take(Output::Language {
+            tag: "en".into(),
+            certain: true,
+        });
+        assert_eq!(finisher.finish(vec![], vec![]).summary.language, "en-GB");
+    }
+
+    #[test]
     fn a_field_that_was_not_asked_for_is_neither_told_nor_given() {
         let request = SummaryRequest {
             fields: Some(vec![Field::OpenGraph]),
@@ -512,7 +582,7 @@ mod tests {
         let mut finisher = finisher(request);
         assert_eq!(
             finisher.take(Output::Field(Written::Title("Rye bread".into()))),
-            None
+            []
         );
         let finished = finisher.finish(vec![], vec![]);
         assert_eq!((finished.summary.title, finished.events.len()), (None, 1));

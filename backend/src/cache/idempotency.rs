@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::limits::{IDEMPOTENCY_HOURS, MAX_IDEMPOTENCY_KEY_CHARS};
 use api::{Code, Summary};
 
-use crate::cache::CacheKey;
+use super::CacheKey;
 use crate::refusal::Refusal;
 
 /// Bytes of remembered answers, all tenants together.
