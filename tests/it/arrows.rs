@@ -93,8 +93,10 @@ fn rooms_of_the_backend_use_only_the_rooms_they_may() {
 #[test]
 fn one_room_knows_each_outer_thing() {
     for (room, path, line) in backend_lines() {
+        // What stands between quotes is a value, not a path.
+        let code = line.split('"').step_by(2).collect::<Vec<_>>().join("\"");
         for (outer, rooms) in OUTER {
-            let uses = line
+            let uses = code
                 .split(|c: char| !(c.is_alphanumeric() || "_:".contains(c)))
                 .any(|path| {
                     let path = path.trim_start_matches("::");
