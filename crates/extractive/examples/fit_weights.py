@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Fits the ranker's weights and prints them, with their cross-validation by source.
+
+  cargo run -p extractive --example predict -- dev.jsonl predictions.jsonl --features features.jsonl
+  python3 crates/extractive/examples/fit_weights.py features.jsonl dev.jsonl --evaluate DIR/evaluate.py
+
+Needs numpy. `dev.jsonl` is the corpus, one article a line; `evaluate.py` is the corpus' own script, whose ROUGE-L is the
+target. Descriptions: ridge regression within each article, then gradient ascent of the expected ROUGE-L of a soft choice.
+Keywords: logistic regression of "is a human tag". Alt texts: ridge regression.
+"""
+import argparse, importlib.util, json, os
+
+os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')  # these matrices are small
+import numpy as np
+
+
+class Rows:
+    """What could have been chosen: per article (or picture) its source, features [choices, features] and targets."""
+
+    def __init__(self):
+        self.descriptions = {'en': [], 'zh': []}
+        self.keywords = {'en': [], 'zh': []}
+        self.alt_texts = {'en': [], 'zh': []}
+        self.names = None
+
+
+def read(features, corpus, evaluate):
+    articles = {row['id']: row for row in map(json.loads, open(corpus))}
+    rows = Rows()
+    for found in map(json.loads, open(features)):
+        article = articles[found['id']]
+        source, language, rows.names = article['source_repo'], article['lang'], found['names']
+
+        def note(where, choices, target):
+            if choices:
+                x = np.array([choice['features'] for choice in choices], dtype=np.float32)
+                where[language].append((source, x, np.array([target(choice['text']) for choice in choices])))
+
+        human = evaluate.tokens(article['description'])
+        note(rows.descriptions, found['descriptions'], lambda text: evaluate.rouge_l(evaluate.tokens(text), human))
+        tags = {evaluate.norm(tag) for tag in article.get('keywords') or []} - {''}
+        if tags:
+            note(rows.keywords, found['keywords'], lambda text: float(evaluate.norm(text) in tags))
+        for image in article['images']:
+            alt = evaluate.tokens(image['alt'])
+            choices = found['alt_texts'].get(image['file'])
+            note(rows.alt_texts, choices, lambda text, alt=alt: evaluate.rouge_l(evaluate.tokens(text), alt))
+    return rows
+
+
+def ridge(rows, penalty):
+    """Weights that explain the differences of the target within each article."""
+    many = [(x - x.mean(0), y - y.mean(), len(y)) for _, x, y in rows if len(y) > 1]
+    x = np.vstack([x for x, _, _ in many])
+    y = np.concatenate([y for _, y, _ in many])
+    share = np.concatenate([np.full(n, 1 / n) for _, _, n in many])[:, None]
+    return np.linalg.solve((x * share).T @ x + penalty * np.eye(x.shape[1]), (x * share).T @ y)
+
+
+def soft(rows, start, pull=0.3, temperature=0.02, steps=60, rate=0.006):
+    """From `start` towards the largest expected target of a soft choice (Adam), pulled back to `start`."""
+    w, first, second = start.copy(), np.zeros_like(start), np.zeros_like(start)
+    for step in range(1, steps + 1):
+        gradient = np.zeros_like(w)
+        for _, x, y in rows:
+            score = x @ w / temperature
+            p = np.exp(score - score.max())
+            p /= p.sum()
+            gradient += (p * (y - p @ y)) @ x / temperature
+        gradient = gradient / len(rows) - pull * (w - start)
+        first, second = 0.9 * first + 0.1 * gradient, 0.99 * second + 0.01 * gradient**2
+        w += rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
+    return w
+
+
+def logistic(rows, penalty=0.03, steps=25):
+    """Newton's method with a constant term, which is not part of the result: it does not change an order."""
+    x = np.vstack([np.hstack([x, np.ones((len(y), 1))]) for _, x, y in rows])
+    y = np.concatenate([y for _, _, y in rows])
+    share = np.concatenate([np.full(len(y), 1 / len(y)) for _, _, y in rows])
+    w = np.zeros(x.shape[1])
+    for _ in range(steps):
+        p = 1 / (1 + np.exp(-x @ w))
+        slope = (x.T * (share * p * (1 - p))) @ x + penalty * np.eye(len(w))
+        w += np.linalg.solve(slope, x.T @ (share * (y - p)) - penalty * w)
+    return w[:-1]
+
+
+def cross_validated(rows, more, fit, worth):
+    """Mean worth over all rows, each judged by weights that were fitted without its source."""
+    total = 0.0
+    for source in sorted({row[0] for row in rows}):
+        weights = fit([row for row in rows if row[0] != source], [row for row in more if row[0] != source])
+        total += sum(worth(x @ weights, y) for other, x, y in rows if other == source)
+    return total / len(rows)
+
+
+def best(scores, targets):
+    return targets[np.argmax(scores)]
+
+
+def recall_of_six(scores, targets):
+    return targets[np.argsort(-scores)[:6]].sum() / max(targets.sum(), 1)
+
+
+def table(name, weights, names):
+    print(f'const {name}: &[(&str, f32)] = &[')
+    print('\n'.join(f'    ("{feature}", {weight:.4f}),' for feature, weight in zip(names, weights)))
+    print('];')
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('features')
+    parser.add_argument('corpus')
+    parser.add_argument('--evaluate', required=True)
+    arguments = parser.parse_args()
+    spec = importlib.util.spec_from_file_location('evaluate', arguments.evaluate)
+    evaluate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(evaluate)
+    rows = read(arguments.features, arguments.corpus, evaluate)
+
+    def describe_en(own, more):
+        return soft(own, ridge(own, 3.0))
+
+    def describe_zh(own, more):
+        return soft(own + more[::3], ridge(own + more, 3.0))
+
+    parts = [
+        ('descriptions', rows.descriptions, {'en': describe_en, 'zh': describe_zh}, best),
+        ('keywords', rows.keywords, dict.fromkeys(('en', 'zh'), lambda own, more: logistic(own)), recall_of_six),
+        ('alt_texts', rows.alt_texts, dict.fromkeys(('en', 'zh'), lambda own, more: ridge(own + more, 0.3)), best),
+    ]
+    for (part, by_language, fits, worth), names in zip(parts, rows.names):
+        for language, other in (('en', 'zh'), ('zh', 'en')):
+            own, more, fit = by_language[language], by_language[other], fits[language]
+            figure = cross_validated(own, more, fit, worth)
+            print(f'// {part}, {language}: {len(own)} rows, cross-validated by source {figure:.3f} ({worth.__name__})')
+            table({'en': 'ENGLISH', 'zh': 'CHINESE'}[language], fit(own, more), names)
+
+
+if __name__ == '__main__':
+    main()
