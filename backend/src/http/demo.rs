@@ -97,6 +97,7 @@ async fn token(request: HttpRequest, state: web::Data<State>) -> Result<HttpResp
     if state.drain.is_draining() {
         return Err(Failure(drain::refusal()));
     }
+    super::routes::anonymous(&request)?;
     let demo = state
         .demo
         .as_ref()
