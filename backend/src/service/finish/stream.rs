@@ -85,7 +85,7 @@ fn settled(text: &str) -> &str {
         .find(|(_, c)| c.is_whitespace() || is_wide(*c))
         .map_or(0, |(at, c)| if is_wide(c) { at + c.len_utf8() } else { at });
     let words = text.get(..end).unwrap_or_default();
-    words.trim_end_matches(|c: char| c.is_ascii_digit() || " +-.()".contains(c))
+    words.trim_end_matches(|c: char| c.is_ascii_digit() || " +-.()*".contains(c))
 }
 
 #[cfg(test)]
