@@ -1,5 +1,7 @@
 //! Bounded decoding to upright sRGB pixels.
 
+use image::{ColorType, ImageDecoder, Limits};
+
 use crate::metadata::Found;
 use crate::{
     Error, Format, Header, Options, Warning, color, downscale, gif, jpeg, orient, png, webp,
@@ -130,6 +132,80 @@ pub(crate) fn upright(
         warnings,
         verbatim,
     })
+}
+
+/// What a decoder may allocate at `header`'s size: the picture at up to 8 bytes a pixel, its rows and its profile.
+pub(crate) fn limits(header: &Header) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_image_width = Some(header.width);
+    limits.max_image_height = Some(header.height);
+    limits.max_alloc = Some(header.pixels().saturating_mul(8).saturating_add(16 << 20));
+    limits
+}
+
+/// Reads all pixels and makes them RGB or RGBA of 8 bits.
+pub(crate) fn read_pixels(mut decoder: impl ImageDecoder, header: &Header) -> Result<Raw, Error> {
+    decoder
+        .set_limits(limits(header))
+        .map_err(Error::from_decoder)?;
+    if decoder.dimensions() != (header.width, header.height) {
+        return Err(Error::broken(
+            "it does not have the size that its header declares",
+        ));
+    }
+    let color = decoder.color_type();
+    let count = header.pixels() as usize;
+    let stored = usize::from(color.bytes_per_pixel());
+    // Grey grows to three bytes a pixel in the same allocation.
+    let mut pixels = vec![0; count * stored.max(3)];
+    let Some(place) = pixels.get_mut(..count * stored) else {
+        return Err(Error::broken("it has no size, which is a bug"));
+    };
+    decoder.read_image(place).map_err(Error::from_decoder)?;
+    let channels = to_8_bits(&mut pixels, count, color)?;
+    pixels.truncate(count * channels.count());
+    Ok(Raw {
+        pixels,
+        width: header.width,
+        height: header.height,
+        channels,
+    })
+}
+
+/// Rewrites `count` pixels of `color` in place.
+fn to_8_bits(pixels: &mut Vec<u8>, count: usize, color: ColorType) -> Result<Channels, Error> {
+    match color {
+        ColorType::L8 => grow::<1, 3>(pixels, count, |[y]| [y, y, y]),
+        ColorType::La8 => {
+            pixels.resize(count * 4, 0);
+            grow::<2, 4>(pixels, count, |[y, a]| [y, y, y, a]);
+            return Ok(Channels::Rgba);
+        }
+        ColorType::Rgb8 => {}
+        ColorType::Rgba8 => return Ok(Channels::Rgba),
+        ColorType::L16 => grow::<2, 3>(pixels, count, |[y0, y1]| [high(y0, y1); 3]),
+        ColorType::La16 => {
+            shrink::<4, 2>(pixels, |[y0, y1, a0, a1]| [high(y0, y1), high(a0, a1)]);
+            return to_8_bits(pixels, count, ColorType::La8);
+        }
+        ColorType::Rgb16 => shrink::<6, 3>(pixels, |[r0, r1, g0, g1, b0, b1]| {
+            [high(r0, r1), high(g0, g1), high(b0, b1)]
+        }),
+        ColorType::Rgba16 => {
+            shrink::<8, 4>(pixels, |[r0, r1, g0, g1, b0, b1, a0, a1]| {
+                [high(r0, r1), high(g0, g1), high(b0, b1), high(a0, a1)]
+            });
+            return Ok(Channels::Rgba);
+        }
+        _ => return Err(Error::broken("its pixels are of a kind that is not read")),
+    }
+    Ok(Channels::Rgb)
+}
+
+/// 16 bits in native order to 8, rounded.
+fn high(first: u8, second: u8) -> u8 {
+    let value = u32::from(u16::from_ne_bytes([first, second]));
+    ((value * 255 + 32_895) >> 16) as u8
 }
 
 impl Raw {

@@ -33,8 +33,8 @@ fn lanczos3<P: PixelTrait>(raw: &Raw, width: u32, height: u32) -> Result<Vec<u8>
     let from = TypedImageRef::<P>::from_buffer(raw.width, raw.height, &raw.pixels)
         .map_err(Error::from_decoder)?;
     let mut pixels = vec![0; width as usize * height as usize * P::size()];
-    let mut to = TypedImage::<P>::from_buffer(width, height, &mut pixels)
-        .map_err(Error::from_decoder)?;
+    let mut to =
+        TypedImage::<P>::from_buffer(width, height, &mut pixels).map_err(Error::from_decoder)?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .use_alpha(raw.channels == Channels::Rgba);

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use ::png::{BitDepth, ColorType, Compression, Filter};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
 use jpeg_encoder::SamplingFactor;
 
 use crate::decode::Channels;
@@ -110,11 +112,14 @@ fn to_jpeg(decoded: &Decoded, quality: u8) -> Result<Vec<u8>, Error> {
 
 fn rgba_png(decoded: &Decoded) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    let mut encoder = ::png::Encoder::new(&mut bytes, decoded.width, decoded.height);
-    encoder.set_color(ColorType::Rgba);
-    encoder.set_depth(BitDepth::Eight);
-    encoder.set_compression(Compression::Balanced);
-    write_png(encoder, &decoded.pixels)?;
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
+        .write_image(
+            &decoded.pixels,
+            decoded.width,
+            decoded.height,
+            ExtendedColorType::Rgba8,
+        )
+        .map_err(Error::from_decoder)?;
     Ok(bytes)
 }
 
@@ -158,6 +163,7 @@ impl Flat {
         Some(Self { palette, indices })
     }
 
+    // With `png` itself: `image` writes no palettes.
     fn png(&self, decoded: &Decoded) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         let mut encoder = ::png::Encoder::new(&mut bytes, decoded.width, decoded.height);

@@ -1,11 +1,10 @@
 //! GIF: blocks, header and the first frame. Source: GIF89a specification, sections 18 to 27.
 
 use std::io::Cursor;
-use std::num::NonZeroU64;
 
-use ::gif::{ColorOutput, DecodeOptions, MemoryLimit};
+use image::codecs::gif::GifDecoder;
 
-use crate::decode::{Channels, Profiled, Raw};
+use crate::decode::{Profiled, read_pixels};
 use crate::metadata::{Found, Metadata};
 use crate::{Error, Format, Header};
 
@@ -65,43 +64,8 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
 
 /// Decodes the first frame onto the transparent canvas.
 pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Profiled, Error> {
-    let (width, height) = (header.width as usize, header.height as usize);
-    let mut options = DecodeOptions::new();
-    options.set_color_output(ColorOutput::RGBA);
-    // A frame beyond the canvas could have any size, whatever the header declares.
-    options.check_frame_consistency(true);
-    let limit = (header.pixels() * 4).saturating_add(1 << 20);
-    options.set_memory_limit(MemoryLimit::Bytes(
-        NonZeroU64::new(limit).unwrap_or(NonZeroU64::MIN),
-    ));
-    let mut decoder = options
-        .read_info(Cursor::new(bytes))
-        .map_err(Error::from_decoder)?;
-    let frame = decoder.next_frame_info().map_err(Error::from_decoder)?;
-    let frame = frame.ok_or_else(|| Error::broken("it holds no picture"))?;
-    let (left, top) = (usize::from(frame.left), usize::from(frame.top));
-    let (frame_width, frame_height) = (usize::from(frame.width), usize::from(frame.height));
-    let mut pixels = vec![0; frame_width * frame_height * 4];
-    decoder
-        .read_into_buffer(&mut pixels)
-        .map_err(Error::from_decoder)?;
-    if (frame_width, frame_height) != (width, height) {
-        let mut canvas = vec![0; width * height * 4];
-        let rows = canvas.chunks_exact_mut(width * 4).skip(top);
-        for (to, from) in rows.zip(pixels.chunks_exact((frame_width * 4).max(1))) {
-            if let Some(place) = to.get_mut(left * 4..(left + frame_width) * 4) {
-                place.copy_from_slice(from);
-            }
-        }
-        pixels = canvas;
-    }
-    Raw {
-        pixels,
-        width: header.width,
-        height: header.height,
-        channels: Channels::Rgba,
-    }
-    .with_profile(None, true)
+    let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(Error::from_decoder)?;
+    read_pixels(decoder, header)?.with_profile(None, true)
 }
 
 enum Block<'a> {

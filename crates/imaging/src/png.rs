@@ -2,9 +2,10 @@
 
 use std::io::Cursor;
 
-use ::png::{ColorType, Decoder, Limits, Transformations};
+use image::ImageDecoder;
+use image::codecs::png::PngDecoder;
 
-use crate::decode::{Channels, Profiled, Raw, grow};
+use crate::decode::{Profiled, limits, read_pixels};
 use crate::metadata::{Found, Metadata};
 use crate::{Error, Format, Header};
 
@@ -55,7 +56,7 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
         match chunk.kind {
             b"eXIf" => found.exif(chunk.payload),
             b"iTXt" if chunk.payload.starts_with(b"XML:com.adobe.xmp\0") => {
-                found.xmp(chunk.payload)
+                found.xmp(chunk.payload);
             }
             b"tEXt" | b"zTXt" | b"iTXt" => found.note(Metadata::Comment),
             b"iCCP" => found.note(Metadata::ColorProfile),
@@ -81,47 +82,12 @@ fn is_ancillary(kind: &[u8; 4]) -> bool {
     kind.first().is_some_and(u8::is_ascii_lowercase)
 }
 
-/// Decodes to RGB or RGBA of 8 bits: palettes and bits expanded, 16 bits reduced, `tRNS` applied.
+/// Decodes the default picture: palettes and bits expanded, `tRNS` applied.
 pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Profiled, Error> {
-    let pixels = header.pixels() as usize;
-    // Decoded rows and the profile; the picture itself is in a buffer of ours, whose size the bounds allow.
-    let limits = Limits {
-        bytes: pixels.saturating_mul(8).saturating_add(16 << 20),
-    };
-    let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), limits);
-    decoder.set_transformations(Transformations::normalize_to_color8());
-    decoder.set_ignore_text_chunk(true);
-    let mut reader = decoder.read_info().map_err(Error::from_decoder)?;
-    let (color, _) = reader.output_color_type();
-    let channels = match color {
-        ColorType::Grayscale | ColorType::Rgb | ColorType::Indexed => Channels::Rgb,
-        ColorType::GrayscaleAlpha | ColorType::Rgba => Channels::Rgba,
-    };
-    let expected = reader
-        .output_buffer_size()
-        .ok_or_else(|| Error::broken("its rows are too long"))?;
-    let mut buffer = vec![0; expected.max(pixels * channels.count())];
-    reader
-        .next_frame(&mut buffer)
-        .map_err(Error::from_decoder)?;
-    match color {
-        ColorType::Grayscale => grow::<1, 3>(&mut buffer, pixels, |[y]| [y, y, y]),
-        ColorType::GrayscaleAlpha => grow::<2, 4>(&mut buffer, pixels, |[y, a]| [y, y, y, a]),
-        ColorType::Rgb | ColorType::Rgba => {}
-        ColorType::Indexed => {
-            return Err(Error::broken(
-                "its palette was not expanded, which is a bug",
-            ));
-        }
-    }
-    let icc = reader.info().icc_profile.as_deref().map(<[u8]>::to_vec);
-    Raw {
-        pixels: buffer,
-        width: header.width,
-        height: header.height,
-        channels,
-    }
-    .with_profile(icc, true)
+    let mut decoder =
+        PngDecoder::with_limits(Cursor::new(bytes), limits(header)).map_err(Error::from_decoder)?;
+    let icc = decoder.icc_profile().map_err(Error::from_decoder)?;
+    read_pixels(decoder, header)?.with_profile(icc, true)
 }
 
 /// The same picture with the chunks that make pixels, and no other.

@@ -2,9 +2,9 @@
 
 use std::io::Cursor;
 
-use image_webp::WebPDecoder;
+use image::codecs::webp::WebPDecoder;
 
-use crate::decode::{Channels, Profiled, Raw};
+use crate::decode::{Profiled, read_pixels};
 use crate::metadata::{Found, Metadata};
 use crate::{Error, Format, Header};
 
@@ -34,7 +34,7 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
                 );
             }
             b"VP8 " | b"VP8L" if stored.is_none() => {
-                stored = Some(bitstream_size(&chunk).ok_or_else(short)?)
+                stored = Some(bitstream_size(&chunk).ok_or_else(short)?);
             }
             b"ANMF" if stored.is_none() => {
                 check_frame(chunk.payload, canvas)?;
@@ -132,32 +132,14 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
     found
 }
 
+/// Decodes the picture, or the first frame of several.
 pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Profiled, Error> {
-    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(Error::from_decoder)?;
-    // For chunks such as the profile; the picture itself is in a buffer of ours, whose size the bounds allow.
-    decoder.set_memory_limit(16 << 20);
-    let channels = if decoder.has_alpha() {
-        Channels::Rgba
-    } else {
-        Channels::Rgb
-    };
-    if decoder.dimensions() != (header.width, header.height) {
-        return Err(Error::broken(
-            "its canvas and its picture have different sizes",
-        ));
-    }
-    let mut pixels = vec![0; header.pixels() as usize * channels.count()];
-    decoder
-        .read_image(&mut pixels)
-        .map_err(Error::from_decoder)?;
-    let icc = decoder.icc_profile().ok().flatten();
-    Raw {
-        pixels,
-        width: header.width,
-        height: header.height,
-        channels,
-    }
-    .with_profile(icc, true)
+    let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(Error::from_decoder)?;
+    // Not through the decoder, which allocates the length that the chunk declares, however short the file is.
+    let icc = Chunks::of(bytes)
+        .find(|chunk| chunk.kind == b"ICCP")
+        .map(|chunk| chunk.payload.to_vec());
+    read_pixels(decoder, header)?.with_profile(icc, true)
 }
 
 /// The same still picture without metadata: bitstream and alpha are copied byte for byte.
