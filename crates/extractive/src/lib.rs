@@ -586,11 +586,13 @@ pub(crate) fn clean(text: &str) -> String {
     {
         return text;
     }
-    let text = without_tags(&text)
-        .replace(['`'], "")
+    // Marks go first: what stood apart by a mark may become a tag.
+    let text = text
+        .replace('`', "")
         .replace("**", "")
         .replace("__", "")
         .replace("](", " (");
+    let text = without_any_tag(text);
     let words = text.split(' ').filter(|word| !is_address(word));
     text::tidy(&words.collect::<Vec<_>>().join(" "))
 }
@@ -600,6 +602,19 @@ fn is_address(word: &str) -> bool {
         || word
             .trim_start_matches(['(', '[', '"', '“', '（'])
             .starts_with("www.")
+}
+
+/// Removes tags until there is none: what a tag has kept apart may be one itself. Nobody writes more than a few deep by
+/// chance, so after that all angle brackets go.
+fn without_any_tag(mut text: String) -> String {
+    for _ in 0..4 {
+        let stripped = without_tags(&text);
+        if stripped == text {
+            return text;
+        }
+        text = stripped;
+    }
+    text.replace('<', "")
 }
 
 /// Removes what looks like a tag, so that text about HTML cannot become HTML.

@@ -11,6 +11,7 @@ use extractive::{
     summarize, width,
 };
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::time::{Duration, Instant};
 
 fn run(title: Option<&str>, content: &str, format: ContentFormat, limits: &Limits) -> Summary {
@@ -168,7 +169,8 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    // The same cases in every run: a test that fails by chance helps nobody; fuzzing looks further.
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     #[test]
     fn limits_always_hold(title in prop::option::of(pieces()), content in pieces(), format in formats(),
@@ -185,6 +187,21 @@ proptest! {
         for word in fitted.trim_end_matches(['.', '…']).split(' ').filter(|word| !word.is_empty()) {
             prop_assert!(words.contains(&word), "{word:?} of {text:?}");
         }
+    }
+}
+
+#[test]
+fn a_title_does_not_become_markup_by_losing_some() {
+    for title in [
+        "<`/b",
+        "<<b>/script>",
+        "<**script>x",
+        "<<<<<<b>b>b>b>b>b>/x",
+        "h`ttp://a.b",
+        ":**//x",
+    ] {
+        let limits = Limits::default();
+        holds(&run(Some(title), "", ContentFormat::Html, &limits), &limits);
     }
 }
 

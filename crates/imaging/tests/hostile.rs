@@ -11,6 +11,7 @@ use std::path::Path;
 
 use imaging::Options;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 const SEEDS: [&str; 12] = [
     "progressive.jpg",
@@ -54,7 +55,8 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+    // The same cases in every run: a test that fails by chance helps nobody; fuzzing looks further.
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {

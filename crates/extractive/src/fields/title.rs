@@ -173,6 +173,8 @@ mod tests {
         learns("创建数据库", "zh", Some("了解如何创建数据库。"));
         learns("如何创建", "zh", Some("了解如何创建。"));
         learns("数据库概述", "zh", None);
+        learns("为什么选择数据库", "zh", None);
+        learns("为数据库配置备份", "zh", Some("了解如何为数据库配置备份。"));
     }
 
     #[test]

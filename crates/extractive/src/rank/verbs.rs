@@ -63,10 +63,16 @@ const CHINESE: &[&str] = &[
     "通过",
 ];
 
+/// Words that begin like one of [`CHINESE`] and are questions or nouns.
+const CHINESE_NOT: &[&str] = &["为什么", "为何", "为了", "在线", "对象", "对话", "从此"];
+
 /// Whether a title begins with the base form of a verb.
 pub(crate) fn starts_with_verb(title: &str, language: &str) -> bool {
     match language {
-        "zh" => CHINESE.iter().any(|verb| title.starts_with(verb)),
+        "zh" => {
+            let begins = |words: &[&str]| words.iter().any(|word| title.starts_with(word));
+            begins(CHINESE) && !begins(CHINESE_NOT)
+        }
         "en" => first_word(title)
             .is_some_and(|word| is_verb(&word) && (!is_in(AMBIGUOUS, &word) || has_object(title))),
         _ => false,
