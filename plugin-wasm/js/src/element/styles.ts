@@ -71,6 +71,8 @@ summary .quiet { margin-inline-start: 8px; font-size: 12px; }
 .picture { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 10px; align-items: start; font-size: 12px; }
 .picture > div:last-child { display: grid; gap: 2px; overflow-wrap: anywhere; grid-column: 2; }
 .file { font-weight: 500; overflow-wrap: anywhere; min-inline-size: 0; }
+/* Numbers read from left to right in every host. */
+.size, .count { direction: ltr; unicode-bidi: isolate; }
 .size { font-variant-numeric: tabular-nums; color: var(--quiet); }
 .soft { color: var(--near); display: inline-flex; align-items: center; gap: 4px; }
 .why { color: var(--over); }
