@@ -42,19 +42,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// Builds the browser package, the page and the server.
 pub(crate) fn build() -> Result<()> {
     page()?;
+    // The whole workspace, so that dependencies have the features they have in the tests and are compiled once.
     sh::part("server", || {
-        sh::run(
-            ".",
-            "cargo",
-            &[
-                "build",
-                "--quiet",
-                "--package",
-                "backend",
-                "--bin",
-                "smart-summary",
-            ],
-        )
+        let build = [
+            "build",
+            "--quiet",
+            "--workspace",
+            "--exclude",
+            "xtask",
+            "--bins",
+        ];
+        sh::run(".", "cargo", &build)
     })
 }
 
