@@ -11,6 +11,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("api", &[]),
     ("imaging", &[]),
     ("extractive", &["api"]),
+    ("glm4v", &[]),
     ("plugin-wasm", &["api", "imaging", "extractive"]),
     ("backend", &["api", "imaging", "extractive"]),
     ("tests", &["api", "backend"]),
