@@ -66,8 +66,9 @@ fn crates_depend_only_along_the_arrows() {
         for dependency in package["dependencies"].as_array().unwrap() {
             let ours = dependency["source"].is_null();
             let dependency = dependency["name"].as_str().unwrap();
+            // A crate may ask itself for a feature in its own tests.
             assert!(
-                !ours || allowed.contains(&dependency),
+                !ours || dependency == name || allowed.contains(&dependency),
                 "`{name}` may not depend on `{dependency}`"
             );
         }
