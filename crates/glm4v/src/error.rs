@@ -87,6 +87,22 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A picture whose sides cannot be made into patches.
+    #[error("a picture of {width} x {height} pixels {reason}")]
+    Image {
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// Why not.
+        reason: String,
+    },
+    /// The tokenizer failed or its file describes something else than byte-level BPE.
+    #[error("tokenizer: {0}")]
+    Tokenizer(String),
+    /// The chat template could not be parsed or rendered.
+    #[error("chat template: {0}")]
+    Template(String),
     /// A failure inside candle: a device, a kernel, memory.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
