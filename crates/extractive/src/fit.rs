@@ -2,7 +2,6 @@
 
 use crate::language::{is_full_width, is_unspaced};
 use crate::segment::{self, is_stop, is_unspaced_script};
-use unicode_segmentation::UnicodeSegmentation;
 
 /// The display width in full-width characters: wide and full-width characters (UAX #11) count 1, all others one half.
 #[must_use]
@@ -145,7 +144,7 @@ fn at_word(text: &str, max: f32, language: &str) -> String {
     let room = max - measure(mark, language);
     let mut end = 0;
     let mut used = 0.0;
-    for (at, piece) in text.split_word_bound_indices() {
+    for (at, piece) in segment::pieces(text) {
         used += measure(piece, language);
         if used > room {
             break;

@@ -25,19 +25,21 @@ pub fn unsupported_words(text: &str, document: &Document) -> Vec<String> {
 }
 
 /// The article's words and pairs of Han.
-struct Known {
+struct Known<'a> {
+    language: &'a str,
     stems: HashSet<String>,
     pairs: HashSet<(char, char)>,
     han: HashSet<char>,
 }
 
-impl Known {
-    fn of(article: &str, language: &str) -> Self {
+impl<'a> Known<'a> {
+    fn of(article: &str, language: &'a str) -> Self {
         let stems = segment::words(article, language)
             .iter()
-            .map(|word| segment::stem(word.text))
+            .map(|word| segment::stem(word.text, language))
             .collect();
         Self {
+            language,
             stems,
             pairs: pairs(article).collect(),
             han: article.chars().filter(|c| segment::is_han(*c)).collect(),
@@ -45,7 +47,7 @@ impl Known {
     }
 
     fn has(&self, word: &str) -> bool {
-        if self.stems.contains(&segment::stem(word)) {
+        if self.stems.contains(&segment::stem(word, self.language)) {
             return true;
         }
         let han = word.chars().all(segment::is_han);

@@ -73,7 +73,7 @@ pub(crate) fn stems(text: &str, language: &str) -> Vec<String> {
     segment::words(text, language)
         .into_iter()
         .filter(|word| segment::is_content(word.text, language))
-        .map(|word| segment::stem(word.text))
+        .map(|word| segment::stem(word.text, language))
         .collect()
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn keywords(
             && wanted.chars().count() <= 80
             && text.contains(&wanted.to_lowercase())
         {
-            push(&mut out, &wanted);
+            push(&mut out, &wanted, &analysis.language);
         }
     }
     let avoided = |text: &str| {
@@ -64,7 +64,7 @@ pub(crate) fn keywords(
             break;
         }
         if !avoided(&phrase.text) {
-            push(&mut out, &phrase.text);
+            push(&mut out, &phrase.text, &analysis.language);
         }
     }
     out.truncate(count);
@@ -72,9 +72,11 @@ pub(crate) fn keywords(
 }
 
 /// Adds a keyword unless one that is nearly the same is there: the same words, or all of its words and no fewer than half.
-fn push(out: &mut Vec<String>, text: &str) {
-    let stems =
-        |text: &str| -> Vec<String> { text.split_whitespace().map(segment::stem).collect() };
+fn push(out: &mut Vec<String>, text: &str, language: &str) {
+    let stems = |text: &str| -> Vec<String> {
+        let words = text.split_whitespace();
+        words.map(|word| segment::stem(word, language)).collect()
+    };
     let new = stems(text);
     let same = |other: &String| {
         let other = stems(other);
@@ -215,7 +217,10 @@ impl Counter<'_> {
         let Some(text) = sentence.get(first.start..last.end()) else {
             return;
         };
-        let key: Vec<String> = span.iter().map(|word| segment::stem(word.text)).collect();
+        let key: Vec<String> = span
+            .iter()
+            .map(|word| segment::stem(word.text, self.language))
+            .collect();
         let key = key.join(" ");
         if self.phrases.len() >= MAX_PHRASES && !self.phrases.contains_key(&key) {
             return;

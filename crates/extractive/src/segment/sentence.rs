@@ -1,6 +1,9 @@
 //! Paragraph -> sentences.
 //!
-//! Own rules instead of UAX #29, which ends a sentence after every abbreviation.
+//! UAX #29 as ICU has it, and a thin layer over it: UAX #29 ends a sentence after every abbreviation and initial, inside
+//! `.NET` and after the number of a list item, and sees no end in `…` or before a number.
+
+use super::breaks::sentence_ends;
 
 /// Abbreviations after which a sentence goes on, lower case, without the last full stop.
 const ABBREVIATIONS: &[&str] = &[
@@ -33,6 +36,14 @@ fn is_closer(c: char) -> bool {
     )
 }
 
+/// Quotes and brackets that only open, and the marks that open a Spanish question.
+fn is_opener(c: char) -> bool {
+    matches!(
+        c,
+        '“' | '‘' | '(' | '[' | '«' | '「' | '『' | '（' | '【' | '《' | '¿' | '¡'
+    )
+}
+
 /// Whether a text ends as a sentence does.
 pub(crate) fn ends_as_sentence(text: &str) -> bool {
     text.trim_end()
@@ -41,30 +52,39 @@ pub(crate) fn ends_as_sentence(text: &str) -> bool {
 }
 
 /// The sentences of one line of text, trimmed, in order; none is empty.
+///
+/// ICU's ends of sentences, and those that its rules do not see, are each asked of [`is_edge`].
 pub(crate) fn sentences(text: &str) -> Vec<&str> {
+    let mut ends: Vec<usize> = sentence_ends(text).chain(unseen_ends(text)).collect();
+    ends.sort_unstable();
     let mut out = Vec::new();
     let mut start = 0;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        if !is_terminator(c) {
-            continue;
-        }
-        let mut end = at + c.len_utf8();
-        while let Some(&(next_at, next)) = chars.peek() {
-            if !is_terminator(next) && !is_closer(next) {
-                break;
-            }
-            end = next_at + next.len_utf8();
-            chars.next();
-        }
-        let sentence = text.get(start..end).unwrap_or_default();
-        if is_edge(sentence, c, text.get(end..).unwrap_or_default()) {
+    for end in ends {
+        // To UAX #29 all quotes close; one that opens belongs to the next sentence.
+        let sentence = text.get(start..end).unwrap_or_default().trim_end();
+        let sentence = sentence.trim_end_matches(is_opener);
+        let end = start + sentence.len();
+        let rest = text.get(end..).unwrap_or_default();
+        if !sentence.is_empty() && is_edge(sentence, rest) {
             push(sentence, &mut out);
             start = end;
         }
     }
     push(text.get(start..).unwrap_or_default(), &mut out);
     out
+}
+
+/// Ends that UAX #29 does not know: `…` ends a sentence in prose, and so does a full stop before a number, even when the
+/// first letter behind the number is small (`Done. 3 of 5 passed.`).
+fn unseen_ends(text: &str) -> impl Iterator<Item = usize> {
+    text.match_indices(['…', '.']).filter_map(|(at, mark)| {
+        let after = text.get(at + mark.len()..)?;
+        let rest = after.trim_start_matches(is_closer);
+        let next = rest.trim_start();
+        let spaced = next.len() < rest.len();
+        (spaced && (mark == "…" || next.starts_with(char::is_numeric)))
+            .then(|| text.len() - next.len())
+    })
 }
 
 fn push<'a>(sentence: &'a str, out: &mut Vec<&'a str>) {
@@ -74,17 +94,24 @@ fn push<'a>(sentence: &'a str, out: &mut Vec<&'a str>) {
     }
 }
 
-fn is_edge(sentence: &str, terminator: char, rest: &str) -> bool {
+/// Whether a sentence ends before `rest`, which begins with what separates it from the next one.
+fn is_edge(sentence: &str, rest: &str) -> bool {
+    let bare = sentence.trim_end_matches(is_closer);
+    let Some(terminator) = bare.chars().next_back().filter(|c| is_terminator(*c)) else {
+        // A line's end, or the text's.
+        return true;
+    };
     if is_full_terminator(terminator) {
         // “……。”他说: inside a quotation that goes on, the sentence goes on.
         return true;
     }
     if !rest.starts_with(char::is_whitespace) {
+        // `.NET`, `index.html?q=1`
         return rest.is_empty() || rest.starts_with(super::is_han) && terminator != '.';
     }
     let next = rest
         .trim_start()
-        .trim_start_matches(['"', '“', '\'', '‘', '(', '[', '«', '¿', '¡'])
+        .trim_start_matches(|c| is_opener(c) || matches!(c, '"' | '\''))
         .chars()
         .next();
     if next.is_some_and(char::is_lowercase) && terminator != '!' && terminator != '?' {
