@@ -368,6 +368,12 @@ impl RawText {
                 format!("is {key}, and hidden_size / num_attention_heads is {head_dim}"),
             );
         }
+        if !head_dim.is_multiple_of(2) {
+            return fail(
+                "num_attention_heads",
+                format!("makes heads of {head_dim} channels, and channels are rotated in pairs"),
+            );
+        }
         let (rope, scaling) = match (self.rope_parameters, self.rope_scaling) {
             (Some(rope), _) => (rope, RawRope::default()),
             (None, scaling) => (RawRope::default(), scaling.unwrap_or_default()),

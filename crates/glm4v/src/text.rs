@@ -1,0 +1,288 @@
+//! The decoder: sandwich norms, grouped attention with M-RoPE, a gated MLP.
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::ops::rms_norm;
+use candle_nn::rotary_emb::rope_i;
+
+use crate::attention::attend;
+use crate::config::TextConfig;
+use crate::kv_cache::KvCache;
+use crate::lora::Adapted;
+use crate::mrope::{Angles, Rotation};
+use crate::quant::Linear;
+use crate::swiglu::swiglu;
+use crate::vision::Watch;
+use crate::weights::Loader;
+use crate::{Error, Result};
+
+/// `model.language_model` and the head.
+#[derive(Debug)]
+pub(crate) struct TextModel {
+    config: TextConfig,
+    embed_tokens: Tensor,
+    layers: Vec<DecoderLayer>,
+    norm: Tensor,
+    lm_head: Linear,
+    rotation: Rotation,
+    dtype: DType,
+    device: Device,
+}
+
+#[derive(Debug)]
+struct DecoderLayer {
+    input_layernorm: Tensor,
+    self_attn: Attention,
+    post_self_attn_layernorm: Tensor,
+    post_attention_layernorm: Tensor,
+    mlp: Mlp,
+    post_mlp_layernorm: Tensor,
+}
+
+#[derive(Debug)]
+struct Attention {
+    /// `q_proj`, `k_proj`, `v_proj` side by side.
+    qkv: Linear,
+    o_proj: Linear,
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+}
+
+#[derive(Debug)]
+struct Mlp {
+    gate_up_proj: Linear,
+    down_proj: Linear,
+}
+
+/// The next tokens of one sequence, within a step over several.
+pub(crate) struct Span<'a> {
+    pub(crate) cache: &'a mut KvCache,
+    pub(crate) tokens: usize,
+}
+
+impl TextModel {
+    pub(crate) fn load(loader: &Loader<'_>) -> Result<Self> {
+        let config = loader.config.text_config.clone();
+        let hidden = config.hidden_size;
+        let root = "model.language_model";
+        let embedding = format!("{root}.embed_tokens");
+        let shape = [config.vocab_size, hidden];
+        // Rows are looked up, not multiplied: they stay in the type of the file, which halves them on a CPU that
+        // computes in float32.
+        let stored = loader.stored(&format!("{embedding}.weight"), &shape)?;
+        let lm_head = if loader.config.tie_word_embeddings {
+            loader.tied_head(&stored)?
+        } else {
+            loader.head("lm_head", &shape)?
+        };
+        let layers = (0..config.num_hidden_layers)
+            .map(|index| DecoderLayer::load(loader, &format!("{root}.layers.{index}"), &config))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            embed_tokens: stored.to_device(loader.device)?,
+            layers,
+            norm: loader.tensor(&format!("{root}.norm.weight"), &[hidden])?,
+            lm_head,
+            rotation: Rotation::new(&config),
+            dtype: loader.dtype,
+            device: loader.device.clone(),
+            config,
+        })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let layers = self.layers.iter().map(DecoderLayer::bytes).sum::<usize>();
+        bytes(&self.embed_tokens) + layers + bytes(&self.norm) + self.lm_head.bytes()
+    }
+
+    /// An empty cache for one sequence.
+    pub(crate) fn new_cache(&self) -> Result<KvCache> {
+        KvCache::new(&self.config, self.dtype, &self.device)
+    }
+
+    /// Rows of the embedding, `[ids, hidden]`.
+    pub(crate) fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        let beyond = ids
+            .iter()
+            .find(|id| **id as usize >= self.config.vocab_size);
+        if let Some(id) = beyond {
+            let vocabulary = self.config.vocab_size;
+            return Err(Error::input(
+                "prompt",
+                format!("has the token {id}, beyond the vocabulary of {vocabulary}"),
+            ));
+        }
+        let ids = Tensor::from_slice(ids, ids.len(), &self.device)?;
+        Ok(self
+            .embed_tokens
+            .index_select(&ids, 0)?
+            .to_dtype(self.dtype)?)
+    }
+
+    /// States after the last layer, before the final norm, `[n, hidden]`.
+    ///
+    /// `embeds` (`[n, hidden]`) and `positions` hold the tokens of `spans` one after the other; each token sees its own
+    /// sequence only. Every weight is read once for all of them.
+    ///
+    /// # Errors
+    /// [`Error::Candle`]; the caches then hold what they held before.
+    pub(crate) fn forward(
+        &self,
+        embeds: Tensor,
+        positions: &[[u32; 3]],
+        spans: &mut [Span<'_>],
+        adapted: &Adapted<'_>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Tensor> {
+        for span in spans.iter_mut() {
+            span.cache.grow_for(span.tokens)?;
+        }
+        let angles = self.rotation.angles(positions, self.dtype, &self.device)?;
+        let eps = self.config.rms_norm_eps as f32;
+        let mut x = embeds;
+        for (index, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(&x, eps, &angles, index, spans, adapted)?;
+            watch(&format!("1_layer_{index}"), &x);
+        }
+        for span in spans.iter_mut() {
+            span.cache.advance(span.tokens);
+        }
+        Ok(x)
+    }
+
+    /// The final norm of `[n, hidden]`.
+    pub(crate) fn normed(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(rms_norm(
+            &x.contiguous()?,
+            &self.norm,
+            self.config.rms_norm_eps as f32,
+        )?)
+    }
+
+    /// Logits of normed states, `[n, hidden]` to float32 `[n, vocabulary]`.
+    pub(crate) fn logits(&self, normed: &Tensor, adapted: &Adapted<'_>) -> Result<Tensor> {
+        Ok(self
+            .lm_head
+            .forward(normed, adapted)?
+            .to_dtype(DType::F32)?)
+    }
+}
+
+impl DecoderLayer {
+    fn load(loader: &Loader<'_>, path: &str, config: &TextConfig) -> Result<Self> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let norm = |name: &str| loader.tensor(&format!("{path}.{name}.weight"), &[hidden]);
+        let kv = config.num_key_value_heads * config.head_dim();
+        let modules = [
+            (format!("{path}.self_attn.q_proj"), [hidden, hidden]),
+            (format!("{path}.self_attn.k_proj"), [kv, hidden]),
+            (format!("{path}.self_attn.v_proj"), [kv, hidden]),
+        ];
+        let modules = modules
+            .each_ref()
+            .map(|(path, shape)| (path.clone(), &shape[..]));
+        let dense = |name: &str, rows: usize, columns: usize| {
+            loader.linear(&format!("{path}.{name}"), &[rows, columns], false)
+        };
+        Ok(Self {
+            input_layernorm: norm("input_layernorm")?,
+            self_attn: Attention {
+                qkv: loader.side_by_side(&modules, true)?,
+                o_proj: dense("self_attn.o_proj", hidden, hidden)?,
+                heads: config.num_attention_heads,
+                kv_heads: config.num_key_value_heads,
+                head_dim: config.head_dim(),
+            },
+            post_self_attn_layernorm: norm("post_self_attn_layernorm")?,
+            post_attention_layernorm: norm("post_attention_layernorm")?,
+            mlp: Mlp {
+                gate_up_proj: dense("mlp.gate_up_proj", 2 * inner, hidden)?,
+                down_proj: dense("mlp.down_proj", hidden, inner)?,
+            },
+            post_mlp_layernorm: norm("post_mlp_layernorm")?,
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        let norms = [
+            &self.input_layernorm,
+            &self.post_self_attn_layernorm,
+            &self.post_attention_layernorm,
+            &self.post_mlp_layernorm,
+        ];
+        let linears = [
+            &self.self_attn.qkv,
+            &self.self_attn.o_proj,
+            &self.mlp.gate_up_proj,
+            &self.mlp.down_proj,
+        ];
+        norms.map(bytes).iter().sum::<usize>() + linears.map(Linear::bytes).iter().sum::<usize>()
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        eps: f32,
+        angles: &Angles,
+        index: usize,
+        spans: &mut [Span<'_>],
+        adapted: &Adapted<'_>,
+    ) -> Result<Tensor> {
+        let normed = rms_norm(x, &self.input_layernorm, eps)?;
+        let attended = self
+            .self_attn
+            .forward(&normed, angles, index, spans, adapted)?;
+        let x = (x + rms_norm(&attended, &self.post_self_attn_layernorm, eps)?)?;
+        let normed = rms_norm(&x, &self.post_attention_layernorm, eps)?;
+        let mixed = self.mlp.forward(&normed, adapted)?;
+        Ok((x + rms_norm(&mixed, &self.post_mlp_layernorm, eps)?)?)
+    }
+}
+
+impl Attention {
+    fn forward(
+        &self,
+        x: &Tensor,
+        angles: &Angles,
+        index: usize,
+        spans: &mut [Span<'_>],
+        adapted: &Adapted<'_>,
+    ) -> Result<Tensor> {
+        let n = x.dim(0)?;
+        let qkv = self.qkv.forward(x, adapted)?;
+        let qkv = qkv.reshape((n, self.heads + 2 * self.kv_heads, self.head_dim))?;
+        let heads = |first: usize, count: usize| {
+            qkv.narrow(1, first, count)?.transpose(0, 1)?.contiguous() // [count, n, head_dim]
+        };
+        // Query and key heads turn alike, in one kernel.
+        let turned = heads(0, self.heads + self.kv_heads)?.unsqueeze(0)?;
+        let turned = rope_i(&turned, &angles.cos, &angles.sin)?.squeeze(0)?;
+        let q = turned.narrow(0, 0, self.heads)?;
+        let k = turned.narrow(0, self.heads, self.kv_heads)?;
+        let v = heads(self.heads + self.kv_heads, self.kv_heads)?;
+        let mut outs = Vec::with_capacity(spans.len());
+        let mut start = 0;
+        for span in spans.iter() {
+            let here = |x: &Tensor| x.narrow(1, start, span.tokens);
+            let (k, v) = span.cache.append(index, &here(&k)?, &here(&v)?)?;
+            outs.push(attend(&here(&q)?, &k, &v, true)?);
+            start += span.tokens;
+        }
+        let attended = match outs.as_slice() {
+            [one] => one.clone(),
+            many => Tensor::cat(many, 0)?,
+        };
+        self.o_proj.forward(&attended, adapted)
+    }
+}
+
+impl Mlp {
+    fn forward(&self, x: &Tensor, adapted: &Adapted<'_>) -> Result<Tensor> {
+        let inner = swiglu(&self.gate_up_proj.forward(x, adapted)?)?;
+        self.down_proj.forward(&inner, adapted)
+    }
+}
+
+fn bytes(tensor: &Tensor) -> usize {
+    tensor.elem_count() * tensor.dtype().size_in_bytes()
+}
