@@ -36,6 +36,7 @@ export class SmartSummaryElement extends HTMLElement {
   #adapter: Adapter | undefined;
   #session: Session;
   #view: (View & { focusMain(): void }) | undefined;
+  #attached: Adapter | undefined;
   #rendering = false;
   #afterRender: (() => void)[] = [];
   readonly #live = h('p', { class: 'sr', role: 'status', 'aria-live': 'polite', part: 'live' });
@@ -73,7 +74,7 @@ export class SmartSummaryElement extends HTMLElement {
 
   set adapter(adapter: Adapter) {
     this.#adapter = adapter;
-    if (this.isConnected) this.#session.attach(adapter);
+    if (this.isConnected) this.#attach();
   }
 
   get theme(): string {
@@ -98,12 +99,25 @@ export class SmartSummaryElement extends HTMLElement {
     this.#build();
     document.addEventListener('keydown', this.#onKey);
     addEventListener('pagehide', this.#onLeave);
-    this.#session.attach(this.#adapter);
+    if (this.#attached === undefined || this.#attached !== this.#adapter) this.#attach();
   }
 
   disconnectedCallback(): void {
     document.removeEventListener('keydown', this.#onKey);
     removeEventListener('pagehide', this.#onLeave);
+    // A host that moves the panel takes it out and puts it in again in one turn: its work and its fields stay.
+    queueMicrotask(() => {
+      if (!this.isConnected) this.#detach();
+    });
+  }
+
+  #attach(): void {
+    this.#attached = this.#adapter;
+    this.#session.attach(this.#adapter);
+  }
+
+  #detach(): void {
+    this.#attached = undefined;
     this.#session.detach();
     for (const { url } of this.#urls.values()) URL.revokeObjectURL(url);
     this.#urls.clear();
