@@ -1,6 +1,7 @@
 //! GLM-4.1V and GLM-4.6V-Flash (`Glm4vForConditionalGeneration`) on candle.
 
 mod attention;
+mod cpu;
 mod error;
 mod gguf;
 mod json;
@@ -11,12 +12,14 @@ mod vision;
 
 pub mod batch;
 pub mod config;
+pub mod generation;
 pub mod lora;
 pub mod model;
 pub mod mrope;
 pub mod processor;
 pub mod prompt;
 pub mod quant;
+pub mod sample;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokenizer;

@@ -260,7 +260,7 @@ impl Processor {
         ) else {
             return refuse("image_mean", "and image_std must have three numbers each");
         };
-        if std.iter().any(|x| !(*x > 0.0)) {
+        if !std.iter().all(|x| *x > 0.0) {
             return refuse("image_std", "must be positive");
         }
         let factor = if config.do_rescale {

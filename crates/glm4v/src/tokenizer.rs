@@ -98,7 +98,9 @@ impl Tokenizer {
         let mut of_byte = vec![None; 256];
         for (id, kind) in (0..).zip(&kinds) {
             if let (Kind::Text, [byte]) = (kind, bytes.get(id)) {
-                of_byte[usize::from(*byte)] = Some(id);
+                if let Some(place) = of_byte.get_mut(usize::from(*byte)) {
+                    *place = Some(id);
+                }
             }
         }
         plain.with_added_vocabulary(AddedVocabulary::new());
@@ -170,7 +172,7 @@ impl Tokenizer {
             _ => self
                 .token_bytes(*id)
                 .iter()
-                .filter_map(|byte| self.of_byte[usize::from(*byte)])
+                .filter_map(|byte| self.of_byte.get(usize::from(*byte)).copied().flatten())
                 .collect(),
         };
         Ok(ids.iter().flat_map(spell).collect())

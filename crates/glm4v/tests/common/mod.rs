@@ -2,8 +2,12 @@
 //!
 //! See `tests/fixtures/README.md` for what is drawn again here and how close it comes.
 
-// Each test binary uses its own part of this module.
-#![allow(dead_code)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test support: each test binary uses its part, and a broken fixture may panic"
+)]
 
 use std::collections::HashMap;
 use std::fs;
@@ -86,9 +90,12 @@ fn draw(recipe: &Path) -> Vec<u8> {
             (name, (shape, bytes))
         })
         .collect();
-    let views = drawn
-        .iter()
-        .map(|(name, (shape, bytes))| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    let views = drawn.iter().map(|(name, (shape, bytes))| {
+        (
+            name,
+            TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap(),
+        )
+    });
     safetensors::serialize(views, None).unwrap()
 }
 
@@ -127,7 +134,9 @@ impl MersenneTwister {
         let mut state = [seed; 624];
         for i in 1..624 {
             let before = state[i - 1];
-            state[i] = (before ^ (before >> 30)).wrapping_mul(1_812_433_253).wrapping_add(i as u32);
+            state[i] = (before ^ (before >> 30))
+                .wrapping_mul(1_812_433_253)
+                .wrapping_add(i as u32);
         }
         Self { state, next: 624 }
     }
