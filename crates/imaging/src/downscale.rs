@@ -1,51 +1,85 @@
 //! Longest edge to a bound, with Lanczos3.
 //!
-//! The filter works on the stored sRGB values, as the reference of the picture comparison does; what is transparent
-//! weighs nothing.
+//! The filter works on the stored values, as the reference of the picture comparison does; what is transparent weighs
+//! nothing.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8x3, U8x4};
+#[cfg(feature = "decoders")]
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::pixels::U8x4;
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Error;
-use crate::decode::{Channels, Raw};
+use crate::pixels::{Channels, Pixels};
 
-/// Gives `raw` itself when it is small enough: nothing is ever made larger.
-pub(crate) fn to_longest_edge(raw: Raw, longest_edge: u32) -> Result<Raw, Error> {
-    let (width, height) = fit(raw.width, raw.height, longest_edge);
-    if (width, height) == (raw.width, raw.height) {
-        return Ok(raw);
+/// Gives pixels of the size `to`.
+///
+/// `full` is the size that the file declares, turned as `pixels` are. It tells which part of the last column and row of
+/// a picture decoded at n/8 is picture: a decoder rounds up.
+pub(crate) fn to_size(pixels: Pixels, full: (u32, u32), to: (u32, u32)) -> Result<Pixels, Error> {
+    let exact = extent((pixels.width, pixels.height), full);
+    if (pixels.width, pixels.height) == to {
+        return Ok(pixels);
     }
-    let pixels = match raw.channels {
-        Channels::Rgb => lanczos3::<U8x3>(&raw, width, height),
-        Channels::Rgba => lanczos3::<U8x4>(&raw, width, height),
+    let data = match pixels.channels {
+        #[cfg(feature = "decoders")]
+        Channels::Rgb => lanczos3::<U8x3>(&pixels, exact, to)?,
+        #[cfg(not(feature = "decoders"))]
+        Channels::Rgb => {
+            return Err(Error::broken(
+                "three bytes a pixel need the decoders, a bug",
+            ));
+        }
+        Channels::Rgba | Channels::Rgbx => lanczos3::<U8x4>(&pixels, exact, to)?,
     };
-    Ok(Raw {
-        pixels: pixels?,
+    let (width, height) = to;
+    Ok(Pixels {
+        data,
         width,
         height,
-        channels: raw.channels,
+        ..pixels
     })
 }
 
 // Typed, so that the filters of the twelve other kinds of pixel and their tables stay out of the browser's module.
-fn lanczos3<P: PixelTrait>(raw: &Raw, width: u32, height: u32) -> Result<Vec<u8>, Error> {
-    let from = TypedImageRef::<P>::from_buffer(raw.width, raw.height, &raw.pixels)
+fn lanczos3<P: PixelTrait>(
+    pixels: &Pixels,
+    exact: (f64, f64),
+    (width, height): (u32, u32),
+) -> Result<Vec<u8>, Error> {
+    let from = TypedImageRef::<P>::from_buffer(pixels.width, pixels.height, &pixels.data)
         .map_err(Error::from_decoder)?;
-    let mut pixels = vec![0; width as usize * height as usize * P::size()];
+    let mut data = vec![0; width as usize * height as usize * P::size()];
     let mut to =
-        TypedImage::<P>::from_buffer(width, height, &mut pixels).map_err(Error::from_decoder)?;
+        TypedImage::<P>::from_buffer(width, height, &mut data).map_err(Error::from_decoder)?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .use_alpha(raw.channels == Channels::Rgba);
+        .crop(0.0, 0.0, exact.0, exact.1)
+        .use_alpha(pixels.channels == Channels::Rgba);
     Resizer::new()
         .resize_typed(&from, &mut to, &options)
         .map_err(Error::from_decoder)?;
-    Ok(pixels)
+    Ok(data)
+}
+
+/// How much of a picture of the size `has` is picture, when it was decoded from `full` at n/8.
+fn extent(has: (u32, u32), full: (u32, u32)) -> (f64, f64) {
+    let whole = (f64::from(has.0), f64::from(has.1));
+    if has == full {
+        return whole;
+    }
+    for eighths in 1..8_u32 {
+        let rounded = |edge: u32| edge.saturating_mul(eighths).div_ceil(8);
+        if (rounded(full.0), rounded(full.1)) == has {
+            let part = f64::from(eighths) / 8.0;
+            return (f64::from(full.0) * part, f64::from(full.1) * part);
+        }
+    }
+    whole
 }
 
 /// The size with the same shape whose longest edge is at most `longest_edge`; each edge is at least 1.
-fn fit(width: u32, height: u32, longest_edge: u32) -> (u32, u32) {
+pub(crate) fn fit(width: u32, height: u32, longest_edge: u32) -> (u32, u32) {
     let longest = width.max(height);
     let longest_edge = longest_edge.max(1);
     if longest <= longest_edge {
@@ -79,6 +113,14 @@ mod tests {
     fn nothing_is_made_larger() {
         check((1024, 1024), (1024, 1024));
         check((1, 1), (1, 1));
+    }
+
+    #[test]
+    fn a_picture_decoded_at_a_part_of_its_size_may_end_within_a_pixel() {
+        assert_eq!(extent((2145, 1424), (4289, 2848)), (2144.5, 1424.0));
+        assert_eq!(extent((4289, 2848), (4289, 2848)), (4289.0, 2848.0));
+        // No eighth of it: taken as it is.
+        assert_eq!(extent((1000, 700), (4289, 2848)), (1000.0, 700.0));
     }
 
     #[test]

@@ -1,204 +1,199 @@
-//! Pixels to the smallest bytes that show them well.
+//! Pixels to the fewest bytes that show them well.
+//!
+//! A photograph becomes a JPEG with its colours sampled at a quarter. What a program drew becomes a PNG of at most 256
+//! colours, which for such a picture is smaller than a JPEG and leaves text its edges; if its colours are too many, a
+//! JPEG of higher quality with all colours. Nothing is ever larger than what came in, but where no encoding is.
 
-use std::collections::HashMap;
+mod jpeg;
+#[cfg(feature = "png")]
+mod palette;
+#[cfg(feature = "png")]
+mod png;
 
-use ::png::{BitDepth, ColorType, Compression, Filter};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
-use jpeg_encoder::SamplingFactor;
-
-use crate::decode::Channels;
-use crate::metadata::Found;
-use crate::sharpness::TOO_SOFT;
-use crate::{Decoded, Error, Format, Header, Options, Prepared, jpeg, png, webp};
-
-/// A palette PNG has at most as many colours.
-const PALETTE: usize = 256;
+use self::jpeg::Chroma;
+use crate::inspect::Inspected;
+use crate::judge::{Class, Looks};
+use crate::pixels::Pixels;
+use crate::profile::Profile;
+use crate::{Error, Format, Options};
 
 /// An original of at most so many bytes is never worth a second encoding.
 const SMALL_FILE: usize = 64 << 10;
 
+/// JPEG quality for what a program drew: with all colours from here on small print is readable (40 dB and more).
+const DRAWN_QUALITY: u8 = 90;
+
+/// Added to the asked quality for what a program drew.
+const DRAWN_MORE: u8 = 5;
+
+/// The mean squared error that a palette may cost: 41 dB.
+#[cfg(feature = "png")]
+const PALETTE_ERROR: f64 = 5.2;
+
+/// How the quality is lowered, step by step, until a result is no larger than the original.
+const STEPS_DOWN: [u8; 4] = [10, 25, 40, 55];
+
 /// Encoded pixels, or the original's image data without its metadata.
 pub(crate) struct Encoded {
-    bytes: Vec<u8>,
-    format: Format,
-    passed_through: bool,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) format: Format,
+    pub(crate) passed_through: bool,
 }
 
-/// Chooses between the original's own image data, a JPEG and a palette PNG.
+/// What became of the pixels on the way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Changed {
+    /// Whether they are still what the file means to anyone who decodes it, but for what a lossy encoding costs.
+    pub(crate) verbatim: bool,
+    /// Whether some let the ground shine through, and are to.
+    pub(crate) transparent: bool,
+}
+
+/// Whether the file's own image data mean the very picture that is sent.
+pub(crate) fn is_clean(inspected: &Inspected, longest_edge: u32) -> bool {
+    let (width, height) = inspected.upright_size();
+    width.max(height) <= longest_edge
+        && inspected.turn() == 1
+        && inspected.profile == Profile::Srgb
+        && !inspected.truncated
+        && !inspected.header.animated
+        && inspected.stored != crate::Stored::Cmyk
+        && inspected.bits <= 8
+}
+
+/// Chooses between the original's own image data, a JPEG and a PNG.
 pub(crate) fn smallest(
     original: &[u8],
-    header: &Header,
-    found: &Found,
-    decoded: &Decoded,
+    inspected: &Inspected,
+    pixels: &Pixels,
+    looks: &Looks,
+    changed: Changed,
     options: &Options,
 ) -> Result<Encoded, Error> {
-    let kept = keep(original, header, found, decoded);
-    // At four bits a pixel a picture is as small as a good JPEG; encoding it again would only lose quality.
-    let good_size = SMALL_FILE.max(decoded.width as usize * decoded.height as usize / 2);
-    match kept {
-        Some(kept) if kept.bytes.len() <= good_size => Ok(kept),
-        None => encode(decoded, options),
-        Some(kept) => {
-            let encoded = encode(decoded, options)?;
-            Ok(if encoded.bytes.len() < kept.bytes.len() {
-                encoded
-            } else {
-                kept
-            })
+    let kept = changed
+        .verbatim
+        .then(|| keep(original, inspected))
+        .flatten();
+    let fair = fair_size(pixels);
+    if let Some(kept) = kept {
+        // At four bits a pixel a picture is as small as a good JPEG; encoding it again would only lose quality.
+        if kept.bytes.len() <= fair {
+            return Ok(kept);
         }
+        let encoded = encode(original.len(), pixels, looks, changed, options)?;
+        return Ok(if encoded.bytes.len() < kept.bytes.len() {
+            encoded
+        } else {
+            kept
+        });
     }
+    encode(original.len(), pixels, looks, changed, options)
 }
 
-/// The original without metadata, if its image data already are what shall be sent.
-fn keep(original: &[u8], header: &Header, found: &Found, decoded: &Decoded) -> Option<Encoded> {
-    if !decoded.verbatim || found.truncated || header.animated {
-        return None;
-    }
-    let bytes = match header.format {
-        Format::Jpeg => jpeg::strip(original),
-        Format::Png => png::strip(original),
-        Format::WebP => webp::strip(original),
-        Format::Gif => return None,
-    };
+/// Four bits a pixel, or what is small for any picture.
+fn fair_size(pixels: &Pixels) -> usize {
+    SMALL_FILE.max(pixels.width as usize * pixels.height as usize / 2)
+}
+
+/// The original without metadata.
+fn keep(original: &[u8], inspected: &Inspected) -> Option<Encoded> {
     Some(Encoded {
-        bytes,
-        format: header.format,
+        bytes: crate::strip(original, inspected)?,
+        format: inspected.header.format,
         passed_through: true,
     })
 }
 
-fn encode(decoded: &Decoded, options: &Options) -> Result<Encoded, Error> {
-    if decoded.channels == Channels::Rgba {
-        return Ok(Encoded {
-            bytes: rgba_png(decoded)?,
-            format: Format::Png,
-            passed_through: false,
-        });
+fn encode(
+    original: usize,
+    pixels: &Pixels,
+    looks: &Looks,
+    changed: Changed,
+    options: &Options,
+) -> Result<Encoded, Error> {
+    if changed.transparent {
+        return exact(pixels);
     }
-    let jpeg = to_jpeg(decoded, options.quality)?;
-    if let Some(flat) = Flat::of(decoded) {
-        let bytes = flat.png(decoded)?;
-        if bytes.len() <= jpeg.len() {
-            return Ok(Encoded {
-                bytes,
-                format: Format::Png,
-                passed_through: false,
-            });
+    if looks.class != Class::Photo {
+        let budget = original.min(fair_size(pixels));
+        if let Some(drawn) = drawn(pixels, budget, options)? {
+            return Ok(drawn);
         }
     }
-    Ok(Encoded {
-        bytes: jpeg,
+    let mut smallest = jpeg::write(pixels, options.quality, Chroma::Quarter)?;
+    for step in STEPS_DOWN {
+        if smallest.len() <= original {
+            break;
+        }
+        let quality = options.quality.saturating_sub(step).max(20);
+        let smaller = jpeg::write(pixels, quality, Chroma::Quarter)?;
+        if smaller.len() < smallest.len() {
+            smallest = smaller;
+        }
+    }
+    let jpeg = of_jpeg(smallest);
+    // A tiny picture is mostly tables as a JPEG.
+    if jpeg.bytes.len() > original
+        && let Ok(exact) = exact(pixels)
+        && exact.bytes.len() < jpeg.bytes.len()
+    {
+        return Ok(exact);
+    }
+    Ok(jpeg)
+}
+
+/// What a program drew, within `budget` bytes; none if that cannot be.
+fn drawn(pixels: &Pixels, budget: usize, options: &Options) -> Result<Option<Encoded>, Error> {
+    if let Some(png) = indexed(pixels)
+        && png.bytes.len() <= budget
+    {
+        return Ok(Some(png));
+    }
+    let quality = options
+        .quality
+        .saturating_add(DRAWN_MORE)
+        .clamp(DRAWN_QUALITY, 100);
+    let jpeg = jpeg::write(pixels, quality, Chroma::Full)?;
+    Ok((jpeg.len() <= budget).then(|| of_jpeg(jpeg)))
+}
+
+fn of_jpeg(bytes: Vec<u8>) -> Encoded {
+    Encoded {
+        bytes,
         format: Format::Jpeg,
+        passed_through: false,
+    }
+}
+
+/// A PNG of at most 256 colours, if these are near enough.
+#[cfg(feature = "png")]
+fn indexed(pixels: &Pixels) -> Option<Encoded> {
+    let indexed = palette::reduce(pixels).filter(|indexed| indexed.error <= PALETTE_ERROR)?;
+    Some(Encoded {
+        bytes: png::write_indexed(&indexed, pixels.width),
+        format: Format::Png,
         passed_through: false,
     })
 }
 
-fn to_jpeg(decoded: &Decoded, quality: u8) -> Result<Vec<u8>, Error> {
-    let edge = |edge: u32| {
-        u16::try_from(edge)
-            .map_err(|_| Error::broken("a JPEG has at most 65535 pixels on an edge, ask for fewer"))
-    };
-    let (width, height) = (edge(decoded.width)?, edge(decoded.height)?);
-    let mut bytes = Vec::new();
-    let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, quality.clamp(1, 100));
-    encoder.set_sampling_factor(SamplingFactor::F_2_2);
-    encoder.set_optimized_huffman_tables(true);
-    encoder
-        .encode(&decoded.pixels, width, height, jpeg_encoder::ColorType::Rgb)
-        .map_err(Error::from_decoder)?;
-    Ok(bytes)
+#[cfg(not(feature = "png"))]
+fn indexed(_pixels: &Pixels) -> Option<Encoded> {
+    None
 }
 
-fn rgba_png(decoded: &Decoded) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-        .write_image(
-            &decoded.pixels,
-            decoded.width,
-            decoded.height,
-            ExtendedColorType::Rgba8,
-        )
-        .map_err(Error::from_decoder)?;
-    Ok(bytes)
+/// A PNG without loss.
+#[cfg(feature = "png")]
+fn exact(pixels: &Pixels) -> Result<Encoded, Error> {
+    Ok(Encoded {
+        bytes: png::write_exact(pixels),
+        format: Format::Png,
+        passed_through: false,
+    })
 }
 
-fn write_png(encoder: ::png::Encoder<'_, &mut Vec<u8>>, rows: &[u8]) -> Result<(), Error> {
-    let mut writer = encoder.write_header().map_err(Error::from_decoder)?;
-    writer.write_image_data(rows).map_err(Error::from_decoder)?;
-    writer.finish().map_err(Error::from_decoder)
-}
-
-/// A picture of few colours, as drawings and screenshots are.
-struct Flat {
-    palette: Vec<[u8; 3]>,
-    indices: Vec<u8>,
-}
-
-impl Flat {
-    /// None as soon as a colour too many is met; in a photograph that is within the first rows.
-    fn of(decoded: &Decoded) -> Option<Self> {
-        let pixels = decoded.pixels.as_chunks::<3>().0;
-        let mut known: HashMap<[u8; 3], u8> = HashMap::new();
-        let mut palette = Vec::new();
-        let mut indices = Vec::new();
-        let mut last = None;
-        for pixel in pixels {
-            let index = match last {
-                Some((color, index)) if color == *pixel => index,
-                _ => match known.get(pixel) {
-                    Some(index) => *index,
-                    None if palette.len() < PALETTE => {
-                        let index = u8::try_from(palette.len()).ok()?;
-                        palette.push(*pixel);
-                        known.insert(*pixel, index);
-                        index
-                    }
-                    None => return None,
-                },
-            };
-            last = Some((*pixel, index));
-            indices.push(index);
-        }
-        Some(Self { palette, indices })
-    }
-
-    // With `png` itself: `image` writes no palettes.
-    fn png(&self, decoded: &Decoded) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        let mut encoder = ::png::Encoder::new(&mut bytes, decoded.width, decoded.height);
-        encoder.set_color(ColorType::Indexed);
-        encoder.set_depth(BitDepth::Eight);
-        encoder.set_palette(self.palette.concat());
-        encoder.set_compression(Compression::Balanced);
-        // Neighbouring indices have nothing to do with each other.
-        encoder.set_filter(Filter::NoFilter);
-        write_png(encoder, &self.indices)?;
-        Ok(bytes)
-    }
-}
-
-impl Encoded {
-    pub(crate) fn into_prepared(
-        self,
-        original_bytes: usize,
-        original: Header,
-        found: Found,
-        decoded: Decoded,
-        sharpness: f32,
-    ) -> Prepared {
-        Prepared {
-            bytes: self.bytes,
-            format: self.format,
-            width: decoded.width,
-            height: decoded.height,
-            original,
-            original_bytes,
-            removed: found.list,
-            sharpness,
-            too_soft: sharpness < TOO_SOFT,
-            warnings: decoded.warnings,
-            passed_through: self.passed_through,
-        }
-    }
+#[cfg(not(feature = "png"))]
+fn exact(_pixels: &Pixels) -> Result<Encoded, Error> {
+    Err(Error::Unsupported {
+        found: "A transparent picture without the feature `png`",
+    })
 }

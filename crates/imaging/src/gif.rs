@@ -1,10 +1,5 @@
 //! GIF: blocks, header and the first frame. Source: GIF89a specification, sections 18 to 27.
 
-use std::io::Cursor;
-
-use image::codecs::gif::GifDecoder;
-
-use crate::decode::{Profiled, read_pixels};
 use crate::metadata::{Found, Metadata};
 use crate::{Error, Format, Header};
 
@@ -28,6 +23,7 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
 pub(crate) fn metadata(bytes: &[u8]) -> Found {
     let mut found = Found {
         truncated: true,
+        bits: 8,
         ..Found::default()
     };
     for block in Blocks::of(bytes) {
@@ -39,8 +35,13 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
                     found.note(Metadata::Trailer);
                 }
             }
-            // Graphic control; the loop count of an animation.
-            Block::Extension { label: 0xF9, .. } => {}
+            // Graphic control: length, flags, of which one is for transparency.
+            Block::Extension {
+                label: 0xF9, data, ..
+            } => {
+                found.alpha |= data.get(1).is_some_and(|flags| flags & 1 != 0);
+            }
+            // The loop count of an animation.
             Block::Extension {
                 data: [11, b'N', b'E', b'T', b'S', ..] | [11, b'A', b'N', b'I', b'M', ..],
                 ..
@@ -60,12 +61,6 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
         }
     }
     found
-}
-
-/// Decodes the first frame onto the transparent canvas.
-pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Profiled, Error> {
-    let decoder = GifDecoder::new(Cursor::new(bytes)).map_err(Error::from_decoder)?;
-    read_pixels(decoder, header)?.with_profile(None, true)
 }
 
 enum Block<'a> {

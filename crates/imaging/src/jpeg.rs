@@ -1,17 +1,12 @@
-//! JPEG: segments, header, decoding and taking metadata out. Source: ITU-T T.81 annex B.
+//! JPEG: segments, header and taking metadata out. Source: ITU-T T.81 annex B.
 
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
-
-use crate::decode::{Channels, Profiled, Raw};
-use crate::metadata::{Found, Metadata};
+use crate::inspect::Stored;
+use crate::metadata::{Found, MAX_PROFILE, Metadata};
 use crate::{Error, Format, Header};
 
 /// Scans of a progressive file. A real encoder writes about ten; each costs a pass over all coefficients, so a small
 /// file with very many of them would keep a core busy for minutes.
-const MAX_SCANS: usize = 100;
+pub(crate) const MAX_SCANS: usize = 100;
 
 const SOI: u8 = 0xD8;
 const EOI: u8 = 0xD9;
@@ -72,13 +67,17 @@ fn frame_size(payload: &[u8]) -> Result<(u32, u32), Error> {
 pub(crate) fn metadata(bytes: &[u8]) -> Result<Found, Error> {
     let mut found = Found {
         truncated: true,
+        bits: 8,
         ..Found::default()
     };
     let mut scans = 0;
+    let mut profile = Vec::new();
     for segment in Segments::of(bytes) {
         note(&segment, &mut found);
         match segment.marker {
             SOS => scans += 1,
+            0xC0..=0xC2 => found.stored = stored(segment.payload),
+            APP2 => profile.extend(profile_part(segment.payload)),
             EOI => {
                 found.truncated = false;
                 if !segment.rest.is_empty() {
@@ -94,7 +93,41 @@ pub(crate) fn metadata(bytes: &[u8]) -> Result<Found, Error> {
     if scans == 0 {
         return Err(Error::broken("it ends before its picture begins"));
     }
+    found.icc = joined(profile);
     Ok(found)
+}
+
+/// What the number of components in a frame header means.
+fn stored(frame: &[u8]) -> Stored {
+    match frame.get(5) {
+        Some(1) => Stored::Gray,
+        Some(4) => Stored::Cmyk,
+        _ => Stored::Rgb,
+    }
+}
+
+/// The number and the bytes of one part of an ICC profile. Source: ICC.1:2022, annex B.4.
+fn profile_part(payload: &[u8]) -> Option<(u8, &[u8])> {
+    match payload.strip_prefix(b"ICC_PROFILE\0")? {
+        [number, _count, part @ ..] => Some((*number, part)),
+        _ => None,
+    }
+}
+
+fn joined(mut parts: Vec<(u8, &[u8])>) -> Option<Vec<u8>> {
+    let length: usize = parts.iter().map(|(_, part)| part.len()).sum();
+    parts.sort_by_key(|(number, _)| *number);
+    (1..=MAX_PROFILE)
+        .contains(&length)
+        .then(|| parts.iter().flat_map(|(_, part)| *part).copied().collect())
+}
+
+/// Whether Adobe's marker says how the colours are stored.
+#[cfg(feature = "decoders")]
+pub(crate) fn is_adobe(bytes: &[u8]) -> bool {
+    Segments::of(bytes)
+        .take_while(|segment| segment.marker != SOS)
+        .any(|segment| segment.marker == APP14 && segment.payload.starts_with(b"Adobe"))
 }
 
 fn note(segment: &Segment<'_>, found: &mut Found) {
@@ -112,55 +145,6 @@ fn note(segment: &Segment<'_>, found: &mut Found) {
         APP0..=APP15 => found.note(Metadata::Other),
         _ => {}
     }
-}
-
-/// Decodes at full size, as stored, to RGB.
-pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Profiled, Error> {
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(header.width as usize)
-        .set_max_height(header.height as usize)
-        .jpeg_set_max_scans(MAX_SCANS)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(Error::from_decoder)?;
-    // The decoder takes CMYK as Adobe writes it, inverted. Without Adobe's marker the values are plain ink.
-    let plain_ink = decoder.input_colorspace() == Some(ColorSpace::CMYK) && !is_adobe(bytes);
-    if plain_ink {
-        decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::CMYK));
-    }
-    let cmyk = matches!(
-        decoder.input_colorspace(),
-        Some(ColorSpace::CMYK | ColorSpace::YCCK)
-    );
-    let mut pixels = decoder.decode().map_err(Error::from_decoder)?;
-    if plain_ink {
-        ink_to_rgb(&mut pixels);
-    }
-    let raw = Raw {
-        pixels,
-        width: header.width,
-        height: header.height,
-        channels: Channels::Rgb,
-    };
-    raw.with_profile(decoder.icc_profile(), !cmyk)
-}
-
-fn is_adobe(bytes: &[u8]) -> bool {
-    Segments::of(bytes)
-        .take_while(|segment| segment.marker != SOS)
-        .any(|segment| segment.marker == APP14 && segment.payload.starts_with(b"Adobe"))
-}
-
-/// Plain CMYK to RGB, in place: four bytes become three.
-fn ink_to_rgb(pixels: &mut Vec<u8>) {
-    let light = |ink: u8, black: u8| {
-        let product = u32::from(255 - ink) * u32::from(255 - black);
-        ((product + 127) / 255) as u8
-    };
-    crate::decode::shrink::<4, 3>(pixels, |[c, m, y, k]| {
-        [light(c, k), light(m, k), light(y, k)]
-    });
 }
 
 /// The same picture without metadata: image data are copied byte for byte.
@@ -215,10 +199,7 @@ impl<'a> Iterator for Segments<'a> {
 
     fn next(&mut self) -> Option<Segment<'a>> {
         // Bytes that are not a marker are skipped, as every decoder does; a marker may be filled up with FF.
-        let start = self
-            .rest
-            .windows(2)
-            .position(|pair| matches!(pair, [0xFF, 0x01..=0xFE]))?;
+        let start = marker(self.rest, |code| (0x01..=0xFE).contains(&code))?;
         let from = self.rest.get(start..)?;
         let marker = *from.get(1)?;
         let payload = match marker {
@@ -250,8 +231,28 @@ impl<'a> Iterator for Segments<'a> {
 
 /// Length of the entropy-coded data at the start of `bytes`: up to a marker other than a restart.
 fn entropy_coded(bytes: &[u8]) -> usize {
-    bytes
-        .windows(2)
-        .position(|pair| matches!(pair, [0xFF, 0x01..=0xCF | 0xD8..=0xFE]))
-        .unwrap_or(bytes.len())
+    marker(bytes, |code| matches!(code, 0x01..=0xCF | 0xD8..=0xFE)).unwrap_or(bytes.len())
+}
+
+/// Where the first FF lies that is followed by one of `codes`.
+fn marker(bytes: &[u8], codes: impl Fn(u8) -> bool) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let rest = bytes.get(from..)?;
+        let at = from + first_ff(rest)?;
+        if codes(*bytes.get(at + 1)?) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
+/// Where the first FF lies. Megabytes are searched for it, so blocks without one are passed by vector instructions.
+fn first_ff(bytes: &[u8]) -> Option<usize> {
+    let without = bytes
+        .chunks(64)
+        .take_while(|block| !block.iter().fold(false, |any, byte| any | (*byte == 0xFF)))
+        .count();
+    let from = without * 64;
+    Some(from + bytes.get(from..)?.iter().position(|byte| *byte == 0xFF)?)
 }

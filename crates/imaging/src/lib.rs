@@ -8,28 +8,37 @@
 //!
 //! The modules stand in the order in which the bytes meet them.
 
+#[cfg(feature = "decoders")]
 mod color;
+#[cfg(feature = "decoders")]
 mod decode;
 mod downscale;
 mod encode;
 mod error;
 mod gif;
+mod inspect;
 mod jpeg;
+mod judge;
 mod metadata;
 mod options;
 mod orient;
+mod pixels;
 mod png;
-mod sharpness;
+mod profile;
 mod sniff;
 mod webp;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use crate::decode::{Channels, Decoded};
+#[cfg(feature = "decoders")]
+pub use crate::decode::Decoded;
 pub use crate::error::{Error, Exceeded};
+pub use crate::inspect::{Inspected, Stored, admit, inspect};
+pub use crate::judge::{Class, Exposure, Looks, TOO_SOFT};
 pub use crate::metadata::Metadata;
 pub use crate::options::Options;
-pub use crate::sharpness::{TOO_SOFT, sharpness};
+pub use crate::pixels::{Channels, Pixels};
+pub use crate::profile::{Gray, Matrix, Profile};
 pub use crate::sniff::{Format, Header, sniff};
 
 /// A picture that is ready to be sent: small, upright, sRGB, without metadata.
@@ -50,9 +59,11 @@ pub struct Prepared {
     pub original_bytes: usize,
     /// The metadata that came in and is not in `bytes`.
     pub removed: Vec<Metadata>,
-    /// How sharp the picture is, as [`sharpness()`] measures it on the pixels that are sent.
+    /// What can be said about the pixels that are sent: sharpness, exposure, kind, text.
+    pub looks: Looks,
+    /// [`Looks::sharpness`].
     pub sharpness: f32,
-    /// Whether the picture is too blurred to be described well: `sharpness` is below [`TOO_SOFT`].
+    /// [`Looks::too_soft`].
     pub too_soft: bool,
     /// What a person may want to know about the way from the original to `bytes`.
     pub warnings: Vec<Warning>,
@@ -84,7 +95,7 @@ impl Warning {
     }
 }
 
-/// Makes a picture ready to be sent: sniffs, decodes within bounds, downscales, turns upright, encodes.
+/// Makes a picture ready to be sent: inspects, decodes within bounds, then [`finish`].
 ///
 /// A picture that is small enough already and needs no other change keeps its image data and only loses its metadata, so
 /// the result is never larger than such an original. A picture is never made larger.
@@ -102,15 +113,137 @@ impl Warning {
 /// # Ok(())
 /// # }
 /// ```
+#[cfg(feature = "decoders")]
 pub fn prepare(bytes: &[u8], options: &Options) -> Result<Prepared, Error> {
     unwind_safe(|| {
-        let header = sniff::admit(bytes, options)?;
-        let found = metadata::read(bytes, &header)?;
-        let decoded = decode::upright(bytes, &header, &found, options, options.longest_edge)?;
-        let sharpness = sharpness::sharpness(&decoded);
-        let encoded = encode::smallest(bytes, &header, &found, &decoded, options)?;
-        Ok(encoded.into_prepared(bytes.len(), header, found, decoded, sharpness))
+        let inspected = admit(bytes, options)?;
+        let pixels = decode::pixels(bytes, &inspected, options.longest_edge)?;
+        finished(pixels, &inspected, bytes, options)
     })
+}
+
+/// Makes decoded pixels ready to be sent: downscales, converts to sRGB, turns upright, judges, encodes.
+///
+/// For a caller that has a decoder of its own, as a browser has. `inspected` is what [`admit`] said about `original`;
+/// the pixels are of the whole picture, at its size or smaller but not below `options.longest_edge`, and say themselves
+/// what the decoder has done about orientation and profile.
+///
+/// # Errors
+/// [`Error::Broken`] when the pixels do not have the length that they say, [`Error::Unsupported`] for a transparent
+/// result without the feature `png`.
+pub fn finish(
+    pixels: Pixels,
+    inspected: &Inspected,
+    original: &[u8],
+    options: &Options,
+) -> Result<Prepared, Error> {
+    unwind_safe(|| finished(pixels, inspected, original, options))
+}
+
+/// Decodes at most once and encodes at most once, in this order.
+fn finished(
+    pixels: Pixels,
+    inspected: &Inspected,
+    original: &[u8],
+    options: &Options,
+) -> Result<Prepared, Error> {
+    let (pixels, changed, profile) = upright(pixels, inspected, options.longest_edge, options)?;
+    let looks = judge::looks(&pixels);
+    let encoded = encode::smallest(original, inspected, &pixels, &looks, changed, options)?;
+    Ok(Prepared {
+        bytes: encoded.bytes,
+        format: encoded.format,
+        width: pixels.width,
+        height: pixels.height,
+        original: inspected.header,
+        original_bytes: original.len(),
+        removed: inspected.metadata.clone(),
+        sharpness: looks.sharpness,
+        too_soft: looks.too_soft,
+        looks,
+        warnings: warnings(inspected, profile),
+        passed_through: encoded.passed_through,
+    })
+}
+
+/// Small, in sRGB and the right way up; on white, unless transparency is there and is kept.
+fn upright(
+    mut pixels: Pixels,
+    inspected: &Inspected,
+    longest_edge: u32,
+    options: &Options,
+) -> Result<(Pixels, encode::Changed, Applied), Error> {
+    pixels.check()?;
+    let stored = (pixels.width, pixels.height);
+    let transparent = pixels.is_transparent();
+    let keep_alpha = transparent && options.keep_alpha;
+    if !keep_alpha {
+        // Laying onto white commutes with the filter, so it is done before: a third less to filter, and no colour of an
+        // invisible pixel can bleed into a visible one.
+        pixels.onto_white();
+    }
+    let (width, height) = inspected.target_size(longest_edge);
+    let turned = inspected.turn() >= 5 && !pixels.upright;
+    let to = if turned {
+        (height, width)
+    } else {
+        (width, height)
+    };
+    let Header { width, height, .. } = inspected.header;
+    let full = if pixels.upright {
+        inspected.upright_size()
+    } else {
+        (width, height)
+    };
+    let small = downscale::to_size(pixels, full, to)?;
+    let (small, profile) = to_srgb(small, &inspected.profile);
+    let small = orient::upright(small, inspected.turn());
+    let changed = encode::Changed {
+        verbatim: encode::is_clean(inspected, longest_edge)
+            && stored == (width, height)
+            && (!transparent || keep_alpha),
+        transparent: keep_alpha,
+    };
+    Ok((small, changed, profile))
+}
+
+/// What became of a file's profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Applied {
+    Yes,
+    No,
+}
+
+fn to_srgb(mut pixels: Pixels, profile: &Profile) -> (Pixels, Applied) {
+    let applied = match profile {
+        _ if pixels.srgb => Applied::Yes,
+        Profile::Srgb => Applied::Yes,
+        Profile::Matrix(matrix) => {
+            matrix.apply(&mut pixels);
+            Applied::Yes
+        }
+        Profile::Gray(gray) => {
+            gray.apply(&mut pixels);
+            Applied::Yes
+        }
+        #[cfg(feature = "decoders")]
+        Profile::Table(icc) => {
+            color::apply(&mut pixels, icc).map_or(Applied::No, |()| Applied::Yes)
+        }
+        #[cfg(not(feature = "decoders"))]
+        Profile::Table(_) => Applied::No,
+        Profile::Ignored => Applied::No,
+    };
+    pixels.srgb = true;
+    (pixels, applied)
+}
+
+fn warnings(inspected: &Inspected, profile: Applied) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    warnings.extend(inspected.header.animated.then_some(Warning::FirstFrameOnly));
+    warnings.extend(inspected.truncated.then_some(Warning::Truncated));
+    warnings.extend((profile == Applied::No).then_some(Warning::ProfileIgnored));
+    warnings
 }
 
 /// Decodes a picture to upright sRGB pixels at its full size, onto white unless `options.keep_alpha`.
@@ -119,21 +252,47 @@ pub fn prepare(bytes: &[u8], options: &Options) -> Result<Prepared, Error> {
 ///
 /// # Errors
 /// As [`prepare`].
+#[cfg(feature = "decoders")]
 pub fn decode(bytes: &[u8], options: &Options) -> Result<Decoded, Error> {
     unwind_safe(|| {
-        let header = sniff::admit(bytes, options)?;
-        let found = metadata::read(bytes, &header)?;
-        decode::upright(bytes, &header, &found, options, u32::MAX)
+        let inspected = admit(bytes, options)?;
+        let pixels = decode::pixels(bytes, &inspected, u32::MAX)?;
+        let (mut pixels, _, profile) = upright(pixels, &inspected, u32::MAX, options)?;
+        pixels.drop_unused();
+        Ok(Decoded {
+            pixels: pixels.data,
+            width: pixels.width,
+            height: pixels.height,
+            channels: pixels.channels,
+            warnings: warnings(&inspected, profile),
+        })
     })
 }
 
-/// Lists the metadata that a picture carries, without decoding it.
+/// How sharp a picture is, as in [`Looks::sharpness`].
+#[cfg(feature = "decoders")]
+#[must_use]
+pub fn sharpness(picture: &Decoded) -> f32 {
+    judge::sharpness_of(&picture.pixels, picture.width, picture.channels)
+}
+
+/// The same picture without metadata: its image data are copied byte for byte. None for a GIF.
 ///
-/// # Errors
-/// As [`sniff`], and [`Error::Broken`] when the parts of the file cannot be walked.
-pub fn inspect(bytes: &[u8]) -> Result<Vec<Metadata>, Error> {
-    let header = sniff(bytes)?;
-    Ok(metadata::read(bytes, &header)?.list)
+/// The orientation and the profile go with the rest, so it is the same picture only if [`is_clean`] says so.
+#[must_use]
+pub fn strip(bytes: &[u8], inspected: &Inspected) -> Option<Vec<u8>> {
+    match inspected.header.format {
+        Format::Jpeg => Some(jpeg::strip(bytes)),
+        Format::Png => Some(png::strip(bytes)),
+        Format::WebP => Some(webp::strip(bytes)),
+        Format::Gif => None,
+    }
+}
+
+/// Whether the file's own image data mean the very picture that is sent: small, upright, sRGB, whole, not moving.
+#[must_use]
+pub fn is_clean(inspected: &Inspected, options: &Options) -> bool {
+    encode::is_clean(inspected, options.longest_edge)
 }
 
 /// Turns a panic of a decoder into an error. Decoders are known to panic on hostile files.

@@ -2,6 +2,8 @@
 
 mod exif;
 
+use crate::inspect::Stored;
+use crate::profile::Profile;
 use crate::sniff::contains;
 use crate::{Error, Format, Header, gif, jpeg, png, webp};
 
@@ -62,6 +64,9 @@ impl Metadata {
     }
 }
 
+/// The longest ICC profile that is read; those of printers have half a megabyte.
+pub(crate) const MAX_PROFILE: usize = 4 << 20;
+
 /// What a walk over the parts of a file finds.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
@@ -71,6 +76,15 @@ pub(crate) struct Found {
     pub(crate) orientation: Option<u8>,
     /// Whether the file ends before its picture does.
     pub(crate) truncated: bool,
+    /// Whether pixels may be transparent.
+    pub(crate) alpha: bool,
+    /// Bits of one channel.
+    pub(crate) bits: u8,
+    pub(crate) stored: Stored,
+    /// The ICC profile, put together and unpacked.
+    pub(crate) icc: Option<Vec<u8>>,
+    /// What the colours mean where no ICC profile says it.
+    pub(crate) declared: Option<Profile>,
 }
 
 impl Found {

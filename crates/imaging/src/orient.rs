@@ -1,21 +1,25 @@
 //! EXIF orientation 1 to 8 to upright. Source: CIPA DC-008 (Exif 2.32), tag 274.
 
-use crate::decode::{Channels, Raw};
+use crate::pixels::{Channels, Pixels};
 
 /// Turns and mirrors `raw` so that it is upright. An orientation out of range leaves it as it is.
-pub(crate) fn upright(raw: Raw, orientation: u8) -> Raw {
+pub(crate) fn upright(mut raw: Pixels, orientation: u8) -> Pixels {
+    if raw.upright {
+        return raw;
+    }
+    raw.upright = true;
     match raw.channels {
         Channels::Rgb => turn::<3>(raw, orientation),
-        Channels::Rgba => turn::<4>(raw, orientation),
+        Channels::Rgba | Channels::Rgbx => turn::<4>(raw, orientation),
     }
 }
 
-fn turn<const N: usize>(mut raw: Raw, orientation: u8) -> Raw {
+fn turn<const N: usize>(mut raw: Pixels, orientation: u8) -> Pixels {
     match orientation {
         2 => mirror_rows::<N>(&mut raw),
-        3 => raw.pixels.as_chunks_mut::<N>().0.reverse(),
+        3 => raw.data.as_chunks_mut::<N>().0.reverse(),
         4 => {
-            raw.pixels.as_chunks_mut::<N>().0.reverse();
+            raw.data.as_chunks_mut::<N>().0.reverse();
             mirror_rows::<N>(&mut raw);
         }
         // 5 to 8 are a transposition, then 1 to 4.
@@ -28,26 +32,26 @@ fn turn<const N: usize>(mut raw: Raw, orientation: u8) -> Raw {
     raw
 }
 
-fn mirror_rows<const N: usize>(raw: &mut Raw) {
+fn mirror_rows<const N: usize>(raw: &mut Pixels) {
     let width = (raw.width as usize).max(1);
-    for row in raw.pixels.as_chunks_mut::<N>().0.chunks_exact_mut(width) {
+    for row in raw.data.as_chunks_mut::<N>().0.chunks_exact_mut(width) {
         row.reverse();
     }
 }
 
 /// Swaps rows and columns.
-fn transpose<const N: usize>(raw: &Raw) -> Raw {
+fn transpose<const N: usize>(raw: &Pixels) -> Pixels {
     let width = (raw.width as usize).max(1);
-    let from = raw.pixels.as_chunks::<N>().0;
-    let mut pixels = Vec::with_capacity(raw.pixels.len());
+    let from = raw.data.as_chunks::<N>().0;
+    let mut data = Vec::with_capacity(raw.data.len());
     for column in 0..width {
-        pixels.extend(from.iter().skip(column).step_by(width).flatten());
+        data.extend(from.iter().skip(column).step_by(width).flatten());
     }
-    Raw {
-        pixels,
+    Pixels {
+        data,
         width: raw.height,
         height: raw.width,
-        channels: raw.channels,
+        ..*raw
     }
 }
 
@@ -59,18 +63,20 @@ mod tests {
     #[track_caller]
     fn check(orientation: u8, stored: &[&str], expected: &[&str]) {
         for (channels, count) in [(Channels::Rgb, 3), (Channels::Rgba, 4)] {
-            let pixels = stored
+            let data = stored
                 .concat()
                 .bytes()
                 .flat_map(|letter| vec![letter; count])
                 .collect();
             let (width, height) = (stored[0].len() as u32, stored.len() as u32);
             let raw = upright(
-                Raw {
-                    pixels,
+                Pixels {
+                    data,
                     width,
                     height,
                     channels,
+                    upright: false,
+                    srgb: true,
                 },
                 orientation,
             );
@@ -79,7 +85,7 @@ mod tests {
                 (expected[0].len(), expected.len())
             );
             let letters: Vec<u8> = raw
-                .pixels
+                .data
                 .chunks_exact(count)
                 .map(|pixel| pixel[0])
                 .collect();

@@ -1,11 +1,6 @@
-//! PNG: chunks, header, decoding and taking metadata out. Source: PNG (third edition), sections 5 and 11.
+//! PNG: chunks, header and taking metadata out. Source: PNG (third edition), sections 5 and 11.
 
-use std::io::Cursor;
-
-use image::ImageDecoder;
-use image::codecs::png::PngDecoder;
-
-use crate::decode::{Profiled, limits, read_pixels};
+use crate::inspect::Stored;
 use crate::metadata::{Found, Metadata};
 use crate::{Error, Format, Header};
 
@@ -54,12 +49,17 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
     };
     for chunk in Chunks::of(bytes) {
         match chunk.kind {
+            b"IHDR" => layout(chunk.payload, &mut found),
+            b"tRNS" => found.alpha = true,
             b"eXIf" => found.exif(chunk.payload),
             b"iTXt" if chunk.payload.starts_with(b"XML:com.adobe.xmp\0") => {
                 found.xmp(chunk.payload);
             }
             b"tEXt" | b"zTXt" | b"iTXt" => found.note(Metadata::Comment),
-            b"iCCP" => found.note(Metadata::ColorProfile),
+            b"iCCP" => {
+                found.note(Metadata::ColorProfile);
+                profile(chunk.payload, &mut found);
+            }
             b"tIME" => found.note(Metadata::Date),
             b"IEND" => {
                 found.truncated = false;
@@ -69,7 +69,7 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
             }
             // What every encoder writes about colour and density tells nothing about a person.
             b"gAMA" | b"cHRM" | b"sRGB" | b"cICP" | b"pHYs" | b"bKGD" | b"sBIT" | b"hIST"
-            | b"sPLT" | b"tRNS" | b"acTL" | b"fcTL" | b"fdAT" => {}
+            | b"sPLT" | b"acTL" | b"fcTL" | b"fdAT" => {}
             kind if is_ancillary(kind) => found.note(Metadata::Other),
             _ => {}
         }
@@ -77,17 +77,42 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
     found
 }
 
+/// Bit depth and colour type, section 11.2.1.
+fn layout(ihdr: &[u8], found: &mut Found) {
+    let [.., bits, color, _, _, _] = ihdr else {
+        return;
+    };
+    found.bits = *bits;
+    found.alpha |= matches!(color, 4 | 6);
+    if matches!(color, 0 | 4) {
+        found.stored = Stored::Gray;
+    }
+}
+
+/// A name, a method, and the profile in a zlib stream, section 11.3.2.3.
+#[cfg(feature = "png")]
+fn profile(payload: &[u8], found: &mut Found) {
+    let mut parts = payload.splitn(2, |byte| *byte == 0);
+    let Some([0, stream @ ..]) = parts.nth(1) else {
+        return;
+    };
+    // A broken one is an empty one: the person is told that the colours may be off.
+    let icc = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(
+        stream,
+        crate::metadata::MAX_PROFILE,
+    );
+    found.icc = Some(icc.unwrap_or_default());
+}
+
+/// It cannot be unpacked without the feature `png`, so nobody here knows what it says.
+#[cfg(not(feature = "png"))]
+fn profile(_payload: &[u8], found: &mut Found) {
+    found.declared = Some(crate::profile::Profile::Table(Vec::new()));
+}
+
 /// The case of the first letter says whether a reader may leave a chunk out.
 fn is_ancillary(kind: &[u8; 4]) -> bool {
     kind.first().is_some_and(u8::is_ascii_lowercase)
-}
-
-/// Decodes the default picture: palettes and bits expanded, `tRNS` applied.
-pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Profiled, Error> {
-    let mut decoder =
-        PngDecoder::with_limits(Cursor::new(bytes), limits(header)).map_err(Error::from_decoder)?;
-    let icc = decoder.icc_profile().map_err(Error::from_decoder)?;
-    read_pixels(decoder, header)?.with_profile(icc, true)
 }
 
 /// The same picture with the chunks that make pixels, and no other.

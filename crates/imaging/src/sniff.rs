@@ -2,7 +2,7 @@
 //!
 //! Names and declared media types are never looked at: they are wrong too often, and an attacker chooses them.
 
-use crate::{Error, Exceeded, Options, gif, jpeg, png, webp};
+use crate::{Error, gif, jpeg, png, webp};
 
 /// A format that is read and, but for GIF, written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,6 +84,8 @@ impl Header {
 pub fn sniff(bytes: &[u8]) -> Result<Header, Error> {
     let header = match bytes {
         [0xFF, 0xD8, 0xFF, ..] => jpeg::header(bytes)?,
+        // Not how a JPEG starts, but some readers find the picture in it all the same; so its size is bounded, too.
+        [0xFF, 0xD8, ..] => jpeg::header(bytes).map_err(|_| Error::NotAnImage)?,
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => png::header(bytes)?,
         [
             b'R',
@@ -109,29 +111,6 @@ pub fn sniff(bytes: &[u8]) -> Result<Header, Error> {
         }
         header => Ok(header),
     }
-}
-
-/// [`sniff`], then the bounds. All that follows may rely on them.
-pub(crate) fn admit(bytes: &[u8], options: &Options) -> Result<Header, Error> {
-    if bytes.len() > options.max_bytes {
-        let exceeded = Exceeded::Bytes {
-            bytes: bytes.len(),
-            max: options.max_bytes,
-        };
-        return Err(Error::TooLarge { exceeded });
-    }
-    let header = sniff(bytes)?;
-    if header.pixels() > options.max_pixels {
-        let Header { width, height, .. } = header;
-        return Err(Error::TooLarge {
-            exceeded: Exceeded::Pixels {
-                width,
-                height,
-                max: options.max_pixels,
-            },
-        });
-    }
-    Ok(header)
 }
 
 /// Names what is recognised, so that a person learns what to convert.

@@ -1,11 +1,6 @@
-//! WebP: chunks, header, decoding and taking metadata out. Source: RFC 9649.
+//! WebP: chunks, header and taking metadata out. Source: RFC 9649.
 
-use std::io::Cursor;
-
-use image::codecs::webp::WebPDecoder;
-
-use crate::decode::{Profiled, read_pixels};
-use crate::metadata::{Found, Metadata};
+use crate::metadata::{Found, MAX_PROFILE, Metadata};
 use crate::{Error, Format, Header};
 
 const RIFF_HEADER: usize = 12;
@@ -114,14 +109,32 @@ fn bitstream_size(chunk: &Chunk<'_>) -> Option<(u32, u32)> {
 }
 
 pub(crate) fn metadata(bytes: &[u8]) -> Found {
-    let mut found = Found::default();
+    let mut found = Found {
+        bits: 8,
+        ..Found::default()
+    };
     let mut chunks = Chunks::of(bytes);
     for chunk in chunks.by_ref() {
         match chunk.kind {
             b"EXIF" => found.exif(chunk.payload),
             b"XMP " => found.xmp(chunk.payload),
-            b"ICCP" => found.note(Metadata::ColorProfile),
-            b"VP8X" | b"VP8 " | b"VP8L" | b"ALPH" | b"ANIM" | b"ANMF" => {}
+            b"ICCP" => {
+                found.note(Metadata::ColorProfile);
+                found.icc = (chunk.payload.len() <= MAX_PROFILE).then(|| chunk.payload.to_vec());
+            }
+            b"VP8X" => {
+                let flags = chunk.payload.first().copied().unwrap_or_default();
+                found.alpha |= flags & ALPHA != 0;
+            }
+            // One bit after twice fourteen of size.
+            b"VP8L" => {
+                found.alpha |= chunk
+                    .payload
+                    .get(4)
+                    .is_some_and(|bits| bits & 0b0001_0000 != 0);
+            }
+            b"ALPH" => found.alpha = true,
+            b"VP8 " | b"ANIM" | b"ANMF" => {}
             _ => found.note(Metadata::Other),
         }
     }
@@ -130,16 +143,6 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
         found.note(Metadata::Trailer);
     }
     found
-}
-
-/// Decodes the picture, or the first frame of several.
-pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Profiled, Error> {
-    let decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(Error::from_decoder)?;
-    // Not through the decoder, which allocates the length that the chunk declares, however short the file is.
-    let icc = Chunks::of(bytes)
-        .find(|chunk| chunk.kind == b"ICCP")
-        .map(|chunk| chunk.payload.to_vec());
-    read_pixels(decoder, header)?.with_profile(icc, true)
 }
 
 /// The same still picture without metadata: bitstream and alpha are copied byte for byte.

@@ -1,0 +1,313 @@
+//! What can be said about a picture without understanding it: sharpness, exposure, kind, text.
+//!
+//! All of it is measured on the small upright pixels that are sent, in two passes over at most a million of them.
+
+#[cfg(feature = "decoders")]
+use crate::pixels::Channels;
+use crate::pixels::Pixels;
+
+/// Below this, [`Looks::sharpness`] means a picture that is visibly out of focus or shaken.
+///
+/// At 1024 pixels five photographs and screenshots have 0.7 to 2.9; blurred with a Gaussian of 3 pixels they have 0.016 to
+/// 0.050. The softest that a person would still call sharp has 0.2 (`examples/survey.rs`).
+pub const TOO_SOFT: f32 = 0.06;
+
+/// Edge of the square tiles whose sharpness is judged one by one, in pixels.
+const TILE: usize = 64;
+
+/// A tile with less variance of luma than this is flat: sky, paper, a plain background.
+const FLAT: f64 = 30.0;
+
+/// Edge of the square tiles that are text or not, in pixels: one or two lines of small print.
+const TEXT_TILE: usize = 16;
+
+/// A step of luma between neighbours that ink on paper makes and a photograph seldom.
+const INK: u8 = 40;
+
+/// A step of luma between neighbours that nobody sees; the noise of a good JPEG.
+const QUIET: u8 = 3;
+
+/// What can be said about a picture without understanding it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Looks {
+    /// How sharp the sharpest parts are: 0 for a blurred picture, above 1 for line art.
+    pub sharpness: f32,
+    /// Whether the picture is too blurred to be described well: `sharpness` is below [`TOO_SOFT`].
+    pub too_soft: bool,
+    /// Mean luma, 0 for black to 1 for white.
+    pub brightness: f32,
+    /// Whether too much of a photograph is black or white to be seen.
+    pub exposure: Exposure,
+    /// What kind of picture it is.
+    pub class: Class,
+    /// How much of the picture looks like lines of text, 0 to 1.
+    pub text: f32,
+    /// How many pixels have the very colour of their left neighbour, 0 to 1: above one half in what a program drew.
+    pub flatness: f32,
+}
+
+/// How a photograph is exposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Exposure {
+    /// As it should be, or not a photograph.
+    Good,
+    /// Too dark: most of it is nearly black.
+    Dark,
+    /// Too bright: much of it is burnt out.
+    Bright,
+}
+
+/// What kind of picture it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// Light through a lens, or as rich: a painting, a rendered scene.
+    Photo,
+    /// Drawn by a program: lines, shapes and few words.
+    Diagram,
+    /// The surface of a program or a page: mostly words and boxes, perhaps with photographs in it.
+    Screenshot,
+}
+
+impl Exposure {
+    /// A stable name in snake case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Dark => "dark",
+            Self::Bright => "bright",
+        }
+    }
+}
+
+impl Class {
+    /// A stable name in snake case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Photo => "photo",
+            Self::Diagram => "diagram",
+            Self::Screenshot => "screenshot",
+        }
+    }
+}
+
+/// Judges the picture as it is sent.
+pub(crate) fn looks(pixels: &Pixels) -> Looks {
+    let width = (pixels.width as usize).max(1);
+    let (luma, flatness) = luma(pixels.rgb());
+    let sharpness = sharpness(&luma, width);
+    let text = text(&luma, width);
+    let light = Light::of(&luma);
+    let class = class(flatness, text);
+    Looks {
+        sharpness,
+        too_soft: sharpness < TOO_SOFT,
+        brightness: light.mean,
+        exposure: light.exposure(class),
+        class,
+        text,
+        flatness,
+    }
+}
+
+/// [`Looks::sharpness`] alone.
+#[cfg(feature = "decoders")]
+pub(crate) fn sharpness_of(data: &[u8], width: u32, channels: Channels) -> f32 {
+    let (luma, _) = luma(crate::pixels::rgb(data, channels));
+    sharpness(&luma, (width as usize).max(1))
+}
+
+/// Rec. 601 luma, and how many pixels equal their left neighbour.
+fn luma(pixels: impl Iterator<Item = [u8; 3]>) -> (Vec<u8>, f32) {
+    let mut luma = Vec::with_capacity(pixels.size_hint().0);
+    let (mut last, mut equal) = ([0; 3], 0_u32);
+    for [r, g, b] in pixels {
+        equal += u32::from(last == [r, g, b]);
+        last = [r, g, b];
+        luma.push(((u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29) >> 8) as u8);
+    }
+    let flatness = equal as f32 / luma.len().max(1) as f32;
+    (luma, flatness)
+}
+
+/// How sharp the sharpest parts of a picture are.
+///
+/// In tiles of 64 pixels the variance of the Laplacian is divided by the variance of luma, so that contrast and exposure
+/// do not count; of all tiles that are not flat the ninth decile is taken, so that a sharp subject before a soft
+/// background is sharp. A picture without such a tile has nothing that could be soft and gets 1.
+fn sharpness(luma: &[u8], width: usize) -> f32 {
+    let rows: Vec<&[u8]> = luma.chunks_exact(width).collect();
+    let mut tiles: Vec<f32> = Vec::new();
+    for band in rows.chunks(TILE) {
+        let mut moments = vec![(Moments::default(), Moments::default()); width.div_ceil(TILE)];
+        for rows in band.windows(3) {
+            let [above, row, below] = rows else { continue };
+            for (index, (of_luma, of_laplacian)) in moments.iter_mut().enumerate() {
+                let from = index * TILE;
+                let to = (from + TILE).min(width);
+                let (Some(above), Some(row), Some(below)) =
+                    (above.get(from..to), row.get(from..to), below.get(from..to))
+                else {
+                    continue;
+                };
+                add_row(above, row, below, of_luma, of_laplacian);
+            }
+        }
+        tiles.extend(moments.iter().filter_map(|(luma, laplacian)| {
+            let variance = luma.variance()?;
+            (variance >= FLAT).then_some((laplacian.variance()? / variance) as f32)
+        }));
+    }
+    tiles.sort_by(f32::total_cmp);
+    tiles
+        .get(tiles.len().saturating_sub(1) * 9 / 10)
+        .copied()
+        .unwrap_or(1.0)
+}
+
+/// Adds luma and Laplacian of one row of a tile, without its first and last pixel.
+fn add_row(
+    above: &[u8],
+    row: &[u8],
+    below: &[u8],
+    of_luma: &mut Moments,
+    of_laplacian: &mut Moments,
+) {
+    let inner = row.len().saturating_sub(2);
+    let (mut luma_sum, mut luma_squares) = (0, 0);
+    let (mut laplacian_sum, mut laplacian_squares) = (0, 0);
+    let wests = row.iter().zip(row.iter().skip(1)).zip(row.iter().skip(2));
+    let columns = above.iter().zip(below).skip(1);
+    for (((west, here), east), (up, down)) in wests.zip(columns) {
+        let [west, here, east, up, down] = [west, here, east, up, down].map(|v| i32::from(*v));
+        let laplacian = west + east + up + down - 4 * here;
+        luma_sum += here;
+        luma_squares += here * here;
+        laplacian_sum += laplacian;
+        laplacian_squares += laplacian * laplacian;
+    }
+    of_luma.add(inner, luma_sum, luma_squares);
+    of_laplacian.add(inner, laplacian_sum, laplacian_squares);
+}
+
+#[derive(Debug, Default, Clone)]
+struct Moments {
+    count: usize,
+    sum: i64,
+    squares: i64,
+}
+
+impl Moments {
+    fn add(&mut self, count: usize, sum: i32, squares: i32) {
+        self.count += count;
+        self.sum += i64::from(sum);
+        self.squares += i64::from(squares);
+    }
+
+    fn variance(&self) -> Option<f64> {
+        if self.count < 2 {
+            return None;
+        }
+        let (count, sum) = (self.count as f64, self.sum as f64);
+        Some(self.squares as f64 / count - (sum / count).powi(2))
+    }
+}
+
+/// The share of tiles that look like text: on a quiet ground many short steps of ink, along the lines and across them.
+fn text(luma: &[u8], width: usize) -> f32 {
+    let rows: Vec<&[u8]> = luma.chunks_exact(width).collect();
+    let (mut tiles, mut of_text) = (0_u32, 0_u32);
+    for band in rows.chunks_exact(TEXT_TILE) {
+        let mut counts = vec![Steps::default(); width / TEXT_TILE];
+        for (row, next) in band.iter().zip(band.iter().skip(1)) {
+            let row_tiles = row
+                .chunks_exact(TEXT_TILE)
+                .zip(next.chunks_exact(TEXT_TILE));
+            for (count, (row, next)) in counts.iter_mut().zip(row_tiles) {
+                count.add(row, next);
+            }
+        }
+        tiles += counts.len() as u32;
+        of_text += counts
+            .iter()
+            .map(|count| u32::from(count.is_text()))
+            .sum::<u32>();
+    }
+    of_text as f32 / tiles.max(1) as f32
+}
+
+/// Steps between neighbours in one tile.
+#[derive(Debug, Default, Clone)]
+struct Steps {
+    quiet: u32,
+    ink_along: u32,
+    ink_across: u32,
+}
+
+impl Steps {
+    fn add(&mut self, row: &[u8], next: &[u8]) {
+        for ((here, east), south) in row.iter().zip(row.iter().skip(1)).zip(next) {
+            let (along, across) = (here.abs_diff(*east), here.abs_diff(*south));
+            self.quiet += u32::from(along <= QUIET && across <= QUIET);
+            self.ink_along += u32::from(along >= INK);
+            self.ink_across += u32::from(across >= INK);
+        }
+    }
+
+    fn is_text(&self) -> bool {
+        let all = (TEXT_TILE - 1) * (TEXT_TILE - 1);
+        let share = |count: u32| count as f32 / all as f32;
+        share(self.quiet) >= 0.25 && share(self.ink_along) >= 0.08 && share(self.ink_across) >= 0.05
+    }
+}
+
+/// What the flatness and the text of a picture say about its kind.
+fn class(flatness: f32, text: f32) -> Class {
+    if flatness < 0.4 {
+        Class::Photo
+    } else if text >= 0.06 {
+        Class::Screenshot
+    } else {
+        Class::Diagram
+    }
+}
+
+/// Brightness and its ends.
+struct Light {
+    mean: f32,
+    black: f32,
+    white: f32,
+}
+
+impl Light {
+    fn of(luma: &[u8]) -> Self {
+        let (mut sum, mut black, mut white) = (0_u64, 0_u32, 0_u32);
+        for row in luma.chunks(4096) {
+            sum += row.iter().map(|value| u64::from(*value)).sum::<u64>();
+            black += row.iter().map(|value| u32::from(*value < 16)).sum::<u32>();
+            white += row.iter().map(|value| u32::from(*value > 250)).sum::<u32>();
+        }
+        let count = luma.len().max(1) as f32;
+        Self {
+            mean: sum as f32 / count / 255.0,
+            black: black as f32 / count,
+            white: white as f32 / count,
+        }
+    }
+
+    fn exposure(&self, class: Class) -> Exposure {
+        if class != Class::Photo {
+            Exposure::Good
+        } else if self.black > 0.6 && self.mean < 0.12 {
+            Exposure::Dark
+        } else if self.white > 0.35 && self.mean > 0.8 {
+            Exposure::Bright
+        } else {
+            Exposure::Good
+        }
+    }
+}
