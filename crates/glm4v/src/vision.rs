@@ -260,7 +260,7 @@ impl VisionModel {
         }
         let shape = (cos.len() / (2 * quarter), 2 * quarter);
         let tensor = |values| -> Result<Tensor> {
-            Ok(Tensor::from_vec(values, shape, &self.device)?.to_dtype(self.dtype)?)
+            Ok(Tensor::from_vec(values, shape, &self.device)?)
         };
         Ok(Angles {
             cos: tensor(cos)?,
@@ -347,7 +347,9 @@ impl Block {
         let turn = |first: usize, count: usize| {
             qkv.narrow(1, first, count)?.transpose(0, 1)?.contiguous() // [count, n, head_dim]
         };
-        let qk = rope(&turn(0, 2 * heads)?.unsqueeze(0)?, &angles.cos, &angles.sin)?.squeeze(0)?;
+        // Turned in float32 whatever the model computes in, as the reference does.
+        let qk = turn(0, 2 * heads)?.to_dtype(DType::F32)?.unsqueeze(0)?;
+        let qk = rope(&qk, &angles.cos, &angles.sin)?.squeeze(0)?.to_dtype(x.dtype())?;
         let v = turn(2 * heads, heads)?;
         let mut outs = Vec::with_capacity(frames.len());
         let mut start = 0;

@@ -246,7 +246,7 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Greedy tokens; `see` is shown the logits of the steps after the prompt's.
+    /// Greedy tokens; `see` is shown the logits that each was chosen from.
     fn greedy(
         &self,
         input: &Input,
@@ -256,8 +256,9 @@ impl<'a> Bench<'a> {
         see: &mut dyn FnMut(&Tensor),
     ) -> Result<Vec<u32>> {
         let mut row = self.model.row(adapter.cloned())?;
-        let logits = self.model.prefill(&mut row, input, chunk)?;
-        let mut tokens = glm4v::batch::greedy(&logits.unsqueeze(0)?)?;
+        let logits = self.model.prefill(&mut row, input, chunk)?.unsqueeze(0)?;
+        see(&logits);
+        let mut tokens = glm4v::batch::greedy(&logits)?;
         while tokens.len() < count {
             let token = *tokens.last().context("no token")?;
             let logits = self.model.decode(&mut [&mut row], &[token])?;
