@@ -77,7 +77,13 @@ impl SmartSummaryError {
         self
     }
 
+    /// Something that cannot be, of a picture.
+    pub fn bug(what: &str) -> Self {
+        Self::early(Code::ImageBroken, format!("{what}, which is a bug"))
+    }
+
     /// What the page's own part handed over cannot be read.
+    #[cfg(any(feature = "net", feature = "draft"))]
     pub fn misread(cause: &serde_json::Error) -> Self {
         Self::early(
             Code::MalformedRequest,
@@ -99,7 +105,7 @@ impl From<Problem> for SmartSummaryError {
     }
 }
 
-#[cfg(feature = "core")]
+#[cfg(any(feature = "core", feature = "decoders"))]
 impl From<imaging::Error> for SmartSummaryError {
     fn from(error: imaging::Error) -> Self {
         use imaging::{Error, Exceeded};
@@ -116,11 +122,45 @@ impl From<imaging::Error> for SmartSummaryError {
     }
 }
 
+impl ErrorCode {
+    /// The name that a caller acts on.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server(code) => code.as_str(),
+            Self::Client(ClientCode::Aborted) => "aborted",
+            Self::Client(ClientCode::Offline) => "offline",
+            Self::Client(ClientCode::TokenFailed) => "token_failed",
+            Self::Client(ClientCode::Protocol) => "protocol",
+        }
+    }
+}
+
+// Field by field: the modules that a page loads first are too small for a JSON writer.
 impl From<SmartSummaryError> for wasm_bindgen::JsValue {
     fn from(error: SmartSummaryError) -> Self {
-        // The text is JSON by construction; should it not be, the text itself is thrown and still says what happened.
-        let json = serde_json::to_string(&error).unwrap_or(error.message);
-        js_sys::JSON::parse(&json).unwrap_or_else(|_| Self::from_str(&json))
+        let mut object = crate::plain::Plain::new();
+        object.text("code", error.code.as_str());
+        object.text("message", &error.message);
+        if let Some(status) = error.status {
+            object.number("status", f64::from(status));
+        }
+        #[cfg(feature = "net")]
+        if let Some(json) = error
+            .problem
+            .and_then(|problem| serde_json::to_string(&problem).ok())
+        {
+            object.value(
+                "problem",
+                &js_sys::JSON::parse(&json).unwrap_or(Self::UNDEFINED),
+            );
+        }
+        if let Some(ms) = error.retry_after_ms {
+            object.number("retry_after_ms", ms as f64);
+        }
+        if let Some(image) = error.image {
+            object.text("image", &image);
+        }
+        object.into()
     }
 }
 
@@ -150,7 +190,20 @@ mod tests {
         );
     }
 
-    #[cfg(feature = "core")]
+    #[test]
+    fn the_names_of_codes_are_those_of_the_json() {
+        for code in [
+            ClientCode::Aborted,
+            ClientCode::Offline,
+            ClientCode::TokenFailed,
+            ClientCode::Protocol,
+        ] {
+            let code = ErrorCode::Client(code);
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+    }
+
+    #[cfg(feature = "decoders")]
     #[test]
     fn a_refused_picture_has_the_code_that_the_server_would_give() {
         let refusal = imaging::prepare(b"hello", &imaging::Options::default()).unwrap_err();

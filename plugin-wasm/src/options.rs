@@ -3,29 +3,8 @@
 use crate::error::SmartSummaryError;
 use serde::Deserialize;
 
-#[cfg(feature = "core")]
-/// How a picture is prepared; what is absent is the contract's.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PictureOptions {
-    /// The longest edge of the result, in pixels.
-    pub longest_edge: u32,
-    /// JPEG quality, 1 to 100.
-    pub quality: u8,
-}
-
-#[cfg(feature = "core")]
-impl Default for PictureOptions {
-    fn default() -> Self {
-        Self {
-            longest_edge: api::limits::MAX_EDGE,
-            quality: api::limits::JPEG_QUALITY,
-        }
-    }
-}
-
-#[cfg(feature = "core")]
 /// Where a request goes, and how patiently.
+#[cfg(feature = "net")]
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UploadOptions {
@@ -39,7 +18,7 @@ pub struct UploadOptions {
     pub max_wait_ms: u64,
 }
 
-#[cfg(feature = "core")]
+#[cfg(feature = "net")]
 impl UploadOptions {
     /// The address of `POST /v1/summaries`.
     pub fn url(&self) -> String {
@@ -55,7 +34,7 @@ pub fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, SmartSummaryErro
     serde_json::from_str(json).map_err(|cause| SmartSummaryError::misread(&cause))
 }
 
-#[cfg(all(test, feature = "core"))]
+#[cfg(all(test, feature = "net"))]
 mod tests {
     use super::*;
 
@@ -84,16 +63,8 @@ mod tests {
     }
 
     #[test]
-    fn absent_picture_options_are_the_contract() {
-        assert_eq!(
-            read::<PictureOptions>("{}").unwrap(),
-            PictureOptions::default()
-        );
-    }
-
-    #[test]
     fn a_misspelt_option_is_named() {
-        let error = read::<PictureOptions>(r#"{"longestEdge":5}"#).unwrap_err();
-        assert!(error.message.contains("longestEdge"), "{}", error.message);
+        let error = read::<UploadOptions>(r#"{"endpiont":"x"}"#).unwrap_err();
+        assert!(error.message.contains("endpiont"), "{}", error.message);
     }
 }

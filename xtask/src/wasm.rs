@@ -1,6 +1,6 @@
 //! `cargo xtask wasm`: the npm package with its WASM modules, in `plugin-wasm/js/dist`.
 //!
-//! One crate gives two modules, so that a page loads the pictures' code first and the draft engine only when it is used.
+//! One crate gives four modules, so that a page loads first what most pictures need, and the rest when it is used.
 //! Each is built with `-p plugin-wasm` alone: a build of the workspace would unify features and grow both.
 
 use std::fs;
@@ -12,8 +12,61 @@ use anyhow::{Context, Result};
 use crate::{setup, sh};
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// Feature of `plugin-wasm`, which is the module's name too.
-const MODULES: [&str; 2] = ["core", "draft"];
+/// Feature of `plugin-wasm`, which is the module's name too, and how it is optimised: pixels for speed.
+const MODULES: [(&str, &str); 4] = [
+    ("core", "-O3"),
+    ("decoders", "-O3"),
+    ("net", "-Os"),
+    ("draft", "-Os"),
+];
+
+/// What a page may load, and the most bytes that this has when gzipped.
+const BUDGETS: [(&str, usize, &[&str]); 6] = [
+    (
+        "the first picture",
+        60_000,
+        &[
+            "downscale.js",
+            "error.js",
+            "generated/api.js",
+            "lane.js",
+            "modules.js",
+            "picture/browser.js",
+            "picture/prepare.js",
+            "pictures.js",
+            "serve.js",
+            "spawn.js",
+            "wasm/core.js",
+            "wasm/core_bg.wasm",
+            "worker.js",
+        ],
+    ),
+    (
+        "a picture without WebAssembly",
+        10_000,
+        &["picture/canvas.js", "picture/header.js"],
+    ),
+    (
+        "a picture that the browser does not decode",
+        330_000,
+        &["wasm/decoders.js", "wasm/decoders_bg.wasm"],
+    ),
+    (
+        "the first summary",
+        90_000,
+        &["wasm/net.js", "wasm/net_bg.wasm"],
+    ),
+    (
+        "the first draft",
+        900_000,
+        &["wasm/draft.js", "wasm/draft_bg.wasm"],
+    ),
+    (
+        "the first Chinese draft",
+        2_000_000,
+        &["wasm/dictionary.bin"],
+    ),
+];
 
 /// Builds the package and prints the size of each file that a page may load.
 pub(crate) fn run() -> Result<()> {
@@ -22,17 +75,18 @@ pub(crate) fn run() -> Result<()> {
     sh::part("npm package", || {
         sh::run(setup::PACKAGE, "npm", &["run", "--silent", "build"])
     })?;
-    for module in MODULES {
-        sh::part(&format!("wasm module {module}"), || build(module))?;
+    for (module, level) in MODULES {
+        sh::part(&format!("wasm module {module}"), || build(module, level))?;
     }
-    print_sizes(&dist())
+    print_sizes(&dist())?;
+    check_budgets(&dist())
 }
 
 fn dist() -> PathBuf {
     sh::root().join(setup::PACKAGE).join("dist")
 }
 
-fn build(module: &str) -> Result<()> {
+fn build(module: &str, level: &str) -> Result<()> {
     let target_dir = format!("target/wasm-{module}");
     let mut cargo = sh::command(
         ".",
@@ -82,7 +136,7 @@ fn build(module: &str) -> Result<()> {
         .typescript(true)
         .generate(&bound)
         .with_context(|| format!("wasm-bindgen could not read {}", built.display()))?;
-    optimise(&bound, module)?;
+    optimise(&bound, module, level)?;
     fs::create_dir_all(&out)?;
     for name in &names {
         fs::copy(bound.join(name), out.join(name))
@@ -99,10 +153,9 @@ fn fingerprint(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn optimise(bound: &Path, module: &str) -> Result<()> {
+fn optimise(bound: &Path, module: &str, level: &str) -> Result<()> {
     let file = bound.join(format!("{module}_bg.wasm"));
     let file = file.to_string_lossy();
-    let level = if module == "core" { "-O3" } else { "-Os" };
     let features = [
         "--enable-simd",
         "--enable-bulk-memory",
@@ -113,12 +166,40 @@ fn optimise(bound: &Path, module: &str) -> Result<()> {
         "--enable-mutable-globals",
         "--enable-reference-types",
         "--enable-multivalue",
+        "--converge",
+        "--strip-debug",
+        "--strip-producers",
     ];
     let mut args = vec!["--no-install", "wasm-opt", level];
     args.extend(features);
     args.extend(more);
     args.extend([&*file, "-o", &*file]);
     sh::run(setup::PACKAGE, "npx", &args)
+}
+
+/// Says what each step of a page loads, and fails when one has outgrown its budget.
+fn check_budgets(dist: &Path) -> Result<()> {
+    println!(
+        "{:<44} {:>9} {:>9} {:>9} {:>9}",
+        "loaded for", "raw", "gzip", "brotli", "budget"
+    );
+    let mut over = Vec::new();
+    for (what, budget, names) in BUDGETS {
+        let (mut raw, mut gzipped, mut brotlied) = (0, 0, 0);
+        for name in names {
+            let bytes =
+                fs::read(dist.join(name)).with_context(|| format!("{name} is not there"))?;
+            raw += bytes.len();
+            gzipped += gzip(&bytes)?;
+            brotlied += brotli(&bytes)?;
+        }
+        println!("{what:<44} {raw:>9} {gzipped:>9} {brotlied:>9} {budget:>9}");
+        if gzipped > budget {
+            over.push(format!("{what} loads {gzipped} bytes, {budget} at most"));
+        }
+    }
+    anyhow::ensure!(over.is_empty(), "{}", over.join("; "));
+    Ok(())
 }
 
 fn print_sizes(dist: &Path) -> Result<()> {

@@ -1,6 +1,7 @@
 import { aborted, SmartSummaryError } from './error.js';
 import { Lane, type WorkerLike } from './lane.js';
 import type { Told } from './messages.js';
+import { PICTURE, Pictures } from './pictures.js';
 import { requestOf } from './request.js';
 import { TokenHolder } from './token.js';
 import type {
@@ -27,22 +28,20 @@ const HOUR_MS = 3_600_000;
 export class Bridge implements SmartSummary {
   readonly #options: SmartSummaryOptions;
   readonly #token: TokenHolder;
-  /** Two, so that two pictures are in flight at most; each holds one. */
-  readonly #pictures: [Lane, Lane];
+  readonly #pictures: Pictures;
   readonly #upload: Lane;
   readonly #draft: Lane;
 
   constructor(options: SmartSummaryOptions, spawn: () => WorkerLike) {
     this.#options = options;
     this.#token = new TokenHolder(options.token);
-    this.#pictures = [new Lane(spawn, 1), new Lane(spawn, 1)];
+    this.#pictures = new Pictures(spawn);
     this.#upload = new Lane(spawn, Infinity);
     this.#draft = new Lane(spawn, 1);
   }
 
   async load(): Promise<void> {
-    const core = { kind: 'load', part: 'core' } as const;
-    await Promise.all([this.#pictures[0].run(core), this.#upload.run(core)]);
+    await Promise.all([this.#pictures.load(), this.#upload.run({ kind: 'load', part: 'net' })]);
   }
 
   async prepare(images: PostImage[], options: PrepareOptions = {}): Promise<PreparedPicture[]> {
@@ -90,7 +89,7 @@ export class Bridge implements SmartSummary {
   }
 
   dispose(): void {
-    for (const lane of [...this.#pictures, this.#upload, this.#draft]) lane.stop(aborted());
+    for (const part of [this.#pictures, this.#upload, this.#draft]) part.stop(aborted());
   }
 
   #requestOf(post: Post) {
@@ -118,16 +117,14 @@ export class Bridge implements SmartSummary {
         }
       }
     };
-    await Promise.all(this.#pictures.map(takeNext));
+    await Promise.all(Array.from({ length: this.#pictures.width }, takeNext));
     return { pictures: pictures.filter((picture) => picture !== undefined), refused };
   }
 
   async #prepareOne({ id, source }: PostImage, signal?: AbortSignal): Promise<PreparedPicture> {
     if (signal?.aborted) throw aborted();
     const blob = typeof source === 'function' ? await source() : source;
-    const [one, other] = this.#pictures;
-    const lane = other.load < one.load ? other : one;
-    return lane.run({ kind: 'prepare', id, blob, options: {} }, { signal });
+    return this.#pictures.prepare(id, blob, PICTURE, signal);
   }
 }
 

@@ -2,11 +2,11 @@
 
 import type { ErrorFacts } from './error.js';
 import type { Field, SummaryRequest } from './generated/api.js';
-import type { Draft, Evidence, PreparedPicture, Progress, TokenReason } from './types.js';
+import type { Draft, Evidence, PicturePath, PreparedPicture, Progress, TokenReason } from './types.js';
 
 /** A piece of work for a worker, and what comes back. */
 export interface Jobs {
-  load: { ask: { part: 'core' | 'draft' }; answer: null };
+  load: { ask: { part: 'core' | 'decoders' | 'net' | 'draft' }; answer: null };
   prepare: { ask: { id: string; blob: Blob; options: PictureOptions }; answer: PreparedPicture };
   summarize: { ask: { options: UploadOptions; request: SummaryRequest; pictures: Map<string, Blob> }; answer: string };
   draft: { ask: { request: SummaryRequest }; answer: Draft };
@@ -16,11 +16,18 @@ export interface Jobs {
 export type Job = { [Kind in keyof Jobs]: { kind: Kind } & Jobs[Kind]['ask'] }[keyof Jobs];
 export type Answer<Kind extends keyof Jobs> = Jobs[Kind]['answer'];
 
-/** `PictureOptions` of `options.rs`. */
+/** How a picture is prepared. */
 export interface PictureOptions {
-  longest_edge?: number;
-  quality?: number;
+  /** In pixels, at least 1. */
+  longest_edge: number;
+  /** JPEG quality, 1 to 100. */
+  quality: number;
+  /** The ways that may be taken; all when absent. */
+  paths?: PicturePath[];
 }
+
+/** What is told about a picture: all but what only the page and the worker know. `Facts` of `facts.rs`. */
+export type Facts = Omit<PreparedPicture, 'id' | 'blob' | 'path'> & { mime: string };
 
 /** `UploadOptions` of `options.rs`. */
 export interface UploadOptions {

@@ -69,9 +69,16 @@ export interface PostImage {
   role?: ImageRole;
 }
 
+/**
+ * Which way a picture went: the browser's decoder at a reduced size with our filter (`imagedecoder`), the browser's decoder
+ * at full size with our filter (`bitmap`), all ours (`wasm`), or all the browser's (`canvas`).
+ */
+export type PicturePath = 'imagedecoder' | 'bitmap' | 'wasm' | 'canvas';
+
 /** A picture as it leaves the page. */
 export interface PreparedPicture {
   id: string;
+  path: PicturePath;
   /** Exactly the bytes that are sent. */
   blob: Blob;
   width: number;
@@ -84,9 +91,10 @@ export interface PreparedPicture {
   original: { format: string; width: number; height: number };
   /** Kinds of metadata that were in the file and are not in `blob`, for instance `gps`. */
   removed: string[];
-  sharpness: number;
+  /** Absent where it was not measured: without WebAssembly. */
+  sharpness?: number;
   /** Too blurred to be described well. */
-  too_soft: boolean;
+  too_soft?: boolean;
   /** `first_frame_only`, `truncated`, `profile_ignored`. */
   warnings: string[];
 }
