@@ -1,8 +1,8 @@
 // Makes `build/` (scripts, worker, WASM) and the compiled translations.
 
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { build } from 'esbuild';
@@ -15,26 +15,17 @@ const out = join(root, 'build');
 const MOST_BYTES = 300_000;
 
 rmSync(out, { recursive: true, force: true });
-mkdirSync(join(out, 'web/wasm'), { recursive: true });
 
 const common = { absWorkingDir: root, bundle: true, target: 'es2022', legalComments: 'none', logLevel: 'warning' };
 // Names are kept: the scripts stay readable, and WordPress' tools find the translations in them.
 const scripts = ['editor', 'classic', 'settings', 'tools'].filter((name) => existsSync(join(root, `src/${name}.ts`)));
 await build({ ...common, entryPoints: scripts.map((name) => `src/${name}.ts`), outdir: out, format: 'iife' });
-await build({
-  ...common,
-  entryPoints: ['src/web.ts'],
-  outfile: join(out, 'web/index.js'),
-  format: 'esm',
-  minify: true,
-});
-// The worker finds its WASM beside itself.
-const worker = { entryPoints: [join(web, 'worker.js')], outfile: join(out, 'web/worker.js') };
-await build({ ...common, ...worker, format: 'esm', external: ['./wasm/*'] });
-for (const name of readdirSync(join(web, 'wasm'))) {
-  if (!name.endsWith('.d.ts')) cpSync(join(web, 'wasm', name), join(out, 'web/wasm', name));
-}
-for (const name of [...scripts.map((script) => `${script}.js`), 'web/index.js', 'web/worker.js']) {
+// The package as it is, for its workers; what the page itself loads is one file, so that the panel opens at once.
+const kept = (path) => !path.endsWith('.d.ts') && !path.startsWith(join(web, 'adapters'));
+cpSync(web, join(out, 'web'), { recursive: true, filter: kept });
+const panel = { entryPoints: ['src/web.ts'], outfile: join(out, 'web/panel.js') };
+await build({ ...common, ...panel, format: 'esm', minify: true, external: ['./wasm/*'] });
+for (const name of [...scripts.map((script) => `${script}.js`), 'web/panel.js', 'web/worker.js']) {
   const { size } = statSync(join(out, name));
   if (size > MOST_BYTES) throw new Error(`build/${name} has ${size} bytes; at most ${MOST_BYTES} are allowed`);
 }

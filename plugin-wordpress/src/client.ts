@@ -36,7 +36,7 @@ export interface Made {
 
 /** Loads the package from the plugin's folder: as a module, so that nothing of it is loaded with the editor itself. */
 export function loadPackage(): Promise<Package> {
-  return import(/* webpackIgnore: true */ `${facts.build}web/index.js?ver=${facts.version}`) as Promise<Package>;
+  return import(/* webpackIgnore: true */ `${facts.build}web/panel.js?ver=${facts.version}`) as Promise<Package>;
 }
 
 /** The backend for this post. */
@@ -46,7 +46,7 @@ export async function createClient(): Promise<WordPressClient> {
   const client = createSmartSummary({
     endpoint: facts.endpoint,
     token: (why) => tokens.get(why),
-    workerUrl: `${facts.build}web/worker.js?ver=${facts.version}`,
+    workerUrl: `${facts.build}web/worker.js`,
     defaults: { guidelines: facts.guidelines },
   });
   const made: Made = { engine: '', model: '', language: '', fields: {}, alts: {} };

@@ -10,7 +10,7 @@ import { call, editor } from './store.js';
 import { isDecorative, picturesOf, plain, text } from './pictures.js';
 
 const { __, _n, sprintf } = wp.i18n;
-const { createElement: el, useEffect, useRef, useState } = wp.element;
+const { createElement: el, useEffect, useState } = wp.element;
 const { Button, Notice } = wp.components as Record<string, unknown>;
 export const NAME = 'smart-summary';
 const PANEL = `${NAME}/${NAME}`;
@@ -46,31 +46,28 @@ function parking(): HTMLElement {
   return document.body.appendChild(made);
 }
 
+/** The place in the sidebar; React calls this with the node, and with null before it takes the node away. */
+let place: HTMLElement | null = null;
+function settle(node: HTMLElement | null): void {
+  // Before the place goes, not after: an element that leaves the page ends its work.
+  const element = place?.querySelector('smart-summary');
+  if (node === null && element) parking().append(element);
+  place = node;
+}
+
 function Place(): WpNode {
-  const place = useRef<HTMLElement | null>(null);
   const [failed, setFailed] = useState('');
   useEffect(() => {
-    let gone = false;
     backend().then(
-      ({ element }) => !gone && place.current?.append(element),
-      (cause: unknown) => !gone && setFailed(String(cause)),
+      ({ element }) => place?.append(element),
+      (cause: unknown) => setFailed(String(cause)),
     );
-    return () => {
-      gone = true;
-      void held?.then(({ element }) => place.current === null || parking().append(element));
-    };
   }, []);
-  // Before React takes the place away, not after: an element that leaves the page ends its work.
-  const leave = (node: HTMLElement | null) => {
-    const element = place.current?.querySelector('smart-summary');
-    if (node === null && element) parking().append(element);
-    place.current = node;
-  };
   if (failed !== '') {
     const words = __('The panel could not be loaded. Reload the page.', 'smart-summary');
     return el(Notice, { status: 'error', isDismissible: false }, words);
   }
-  return el('div', { ref: leave, className: 'smart-summary-place' });
+  return el('div', { ref: settle, className: 'smart-summary-place' });
 }
 
 function Panel(): WpNode {

@@ -27,7 +27,13 @@ pub(crate) fn run() -> Result<()> {
         )
     })?;
     sh::part("generated files", || types::run(&types::Args::checking()))?;
-    for dir in [setup::PACKAGE, setup::DEMO, setup::BROWSER_TESTS] {
+    for dir in [
+        setup::PACKAGE,
+        setup::DEMO,
+        setup::BROWSER_TESTS,
+        setup::WORDPRESS,
+        setup::WORDPRESS_TESTS,
+    ] {
         setup::npm(dir)?;
         sh::part(&format!("TypeScript of {dir}"), || {
             sh::run(dir, "npm", &["run", "--silent", "check"])

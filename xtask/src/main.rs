@@ -13,6 +13,7 @@ mod sh;
 mod test;
 mod types;
 mod wasm;
+mod wordpress;
 
 use clap::{Parser, Subcommand};
 
@@ -34,6 +35,8 @@ enum Verb {
     Check,
     /// Builds the browser package with its WASM modules and prints their sizes.
     Wasm,
+    /// Builds the WordPress plugin's zip and prints its files.
+    Wordpress,
     /// Writes the TypeScript types, the OpenAPI document and the generated docs.
     Types(types::Args),
     /// Measures; each bench prints the command's own table.
@@ -46,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Test(args) => test::run(&args),
         Verb::Check => check::run(),
         Verb::Wasm => wasm::run(),
+        Verb::Wordpress => wordpress::run(),
         Verb::Types(args) => types::run(&args),
         Verb::Bench(args) => bench::run(&args),
     }

@@ -8,6 +8,8 @@ use crate::sh;
 pub(crate) const PACKAGE: &str = "plugin-wasm/js";
 pub(crate) const DEMO: &str = "web-demo";
 pub(crate) const BROWSER_TESTS: &str = "tests/browser";
+pub(crate) const WORDPRESS: &str = "plugin-wordpress";
+pub(crate) const WORDPRESS_TESTS: &str = "tests/wordpress";
 
 /// Makes sure that the compiler can make WASM.
 pub(crate) fn wasm_target() -> Result<()> {
@@ -55,19 +57,50 @@ pub(crate) fn chromium() -> Result<()> {
     if !sh::has("apt-get") {
         bail!("the browser tests need `chromium` on the PATH and a font with Chinese characters");
     }
+    apt(&[
+        "chromium",
+        "fonts-noto-cjk",
+        "fonts-liberation",
+        "fontconfig",
+    ])
+}
+
+/// Installs PHP with what WordPress needs, and the plugin's own checks, unless they are there.
+pub(crate) fn php() -> Result<()> {
+    let extensions =
+        "exit(array_diff(['sqlite3', 'pdo_sqlite', 'dom', 'mbstring', 'curl', 'gd', 'zip', 'sodium'], \
+         array_map('strtolower', get_loaded_extensions())) ? 1 : 0);";
+    let there = || sh::output(".", "php", &["-r", extensions]).is_ok();
+    if sh::has("php") && there() && sh::has("phpunit") && sh::has("phpcs") {
+        return Ok(());
+    }
+    if !sh::has("apt-get") {
+        bail!("the WordPress tests need PHP with SQLite, DOM, mbstring, cURL, GD and zip, PHPUnit 9 and PHP_CodeSniffer");
+    }
+    apt(&[
+        "php-cli",
+        "php-sqlite3",
+        "php-xml",
+        "php-mbstring",
+        "php-curl",
+        "php-gd",
+        "php-zip",
+        "php-intl",
+        "phpunit",
+        "php-codesniffer",
+        "unzip",
+    ])
+}
+
+fn apt(packages: &[&str]) -> Result<()> {
     sh::run(".", "apt-get", &["update", "-qq"])?;
     let mut install = sh::command(
         ".",
         "apt-get",
         &["install", "-y", "-qq", "--no-install-recommends"],
     );
-    install.args([
-        "chromium",
-        "fonts-noto-cjk",
-        "fonts-liberation",
-        "fontconfig",
-    ]);
     install
+        .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive")
         .stdout(std::process::Stdio::null());
     sh::run_command(install)

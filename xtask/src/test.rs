@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{demo, setup, sh};
+use crate::{demo, setup, sh, wordpress};
 
 /// Which tests.
 #[derive(clap::Args)]
@@ -12,7 +12,7 @@ pub(crate) struct Args {
     no_browser: bool,
 }
 
-/// Runs the Rust tests, the package's own tests, and the tests of the page in a browser.
+/// Runs the Rust tests, the package's own tests, the tests of the page in a browser, and those of the WordPress plugin.
 pub(crate) fn run(args: &Args) -> Result<()> {
     setup::npm(setup::PACKAGE)?;
     sh::part("Rust build", || cargo("build", &["--bins"]))?;
@@ -26,7 +26,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     setup::npm(setup::BROWSER_TESTS)?;
     sh::part("browser tests", || {
         sh::run(setup::BROWSER_TESTS, "npm", &["test", "--silent"])
-    })
+    })?;
+    wordpress::test()
 }
 
 /// Both verbs see the whole workspace with the same features, so that no crate is compiled twice. The binaries are built

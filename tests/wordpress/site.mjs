@@ -1,0 +1,187 @@
+// A real WordPress, made and started without wordpress.org: the files come in one npm package, the database is SQLite.
+
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('../../', import.meta.url));
+const work = join(root, 'target/wordpress');
+const cache = join(work, 'cache');
+export const dir = join(work, 'site');
+export const wordpress = join(dir, 'site');
+
+/** WordPress 7.1.1, WP-CLI 2.12.0 and the SQLite integration 3.0.2, all in the files of this package. */
+const SOURCE = {
+  spec: 'wp-studio@1.22.0',
+  sha512: 'boMtahkhgWDKKyNTBA1uTK5ghnAmxXhDY6KeQCO9FmcI3/o+YOSq8JwYW5ZYnxHCxH14Jf/mD6CJTBvTWl2Ytw==',
+  files: 'package/dist/cli/wp-files',
+};
+export const USERS = ['editor', 'author', 'contributor', 'subscriber'];
+
+/** Runs WP-CLI and gives what it printed. */
+export function wp(...args) {
+  const php = ['-d', 'memory_limit=512M', '-d', 'error_reporting=8191', join(dir, 'wp-cli.phar')];
+  const env = { ...process.env, WP_CLI_DISABLE_AUTO_CHECK_UPDATE: '1' };
+  const options = { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 16e6 };
+  return execFileSync('php', [...php, '--allow-root', `--path=${wordpress}`, ...args], options).trim();
+}
+
+/** Runs PHP inside WordPress; what it prints is JSON. */
+export function php(code) {
+  return JSON.parse(wp('eval', `echo wp_json_encode( ( function () { ${code} } )() );`));
+}
+
+/** Makes the site anew; the download is kept. */
+export async function setup() {
+  mkdirSync(cache, { recursive: true });
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  const unpacked = join(dir, SOURCE.files);
+  execFileSync('tar', ['-xzf', tarball(), '-C', dir, ...['latest/wordpress', 'sqlite-database-integration', 'wp-cli'].map((name) => `${SOURCE.files}/${name}`)]);
+  renameSync(join(unpacked, 'latest/wordpress'), wordpress);
+  renameSync(join(unpacked, 'wp-cli/wp-cli.phar'), join(dir, 'wp-cli.phar'));
+  const content = join(wordpress, 'wp-content');
+  const sqlite = join(content, 'plugins/sqlite-database-integration');
+  rmSync(sqlite, { recursive: true, force: true });
+  mkdirSync(join(content, 'plugins'), { recursive: true });
+  renameSync(join(unpacked, 'sqlite-database-integration'), sqlite);
+  rmSync(join(dir, 'package'), { recursive: true });
+  const drop = readFileSync(join(sqlite, 'db.copy'), 'utf8')
+    .replaceAll('{SQLITE_IMPLEMENTATION_FOLDER_PATH}', sqlite)
+    .replaceAll('{SQLITE_PLUGIN}', 'sqlite-database-integration/load.php');
+  writeFileSync(join(content, 'db.php'), drop);
+
+  const url = `http://localhost:${await freePort()}`;
+  writeFileSync(join(dir, 'url'), url);
+  const constants = {
+    WP_HOME: `'${url}'`,
+    WP_SITEURL: `'${url}'`,
+    WP_ENVIRONMENT_TYPE: `'local'`,
+    WP_DEBUG: 'true',
+    WP_DEBUG_LOG: 'true',
+    WP_DEBUG_DISPLAY: 'false',
+    // wordpress.org cannot be reached: an answer at once instead of a wait.
+    WP_HTTP_BLOCK_EXTERNAL: 'true',
+    WP_ACCESSIBLE_HOSTS: `'127.0.0.1,localhost'`,
+    DISABLE_WP_CRON: 'true',
+    AUTOMATIC_UPDATER_DISABLED: 'true',
+    FS_METHOD: `'direct'`,
+  };
+  wp('config', 'create', '--dbname=wp', '--dbuser=wp', '--dbpass=wp', '--skip-check');
+  const config = join(wordpress, 'wp-config.php');
+  const defines = Object.entries(constants).map(([name, value]) => `if ( ! defined( '${name}' ) ) { define( '${name}', ${value} ); }`);
+  const text = readFileSync(config, 'utf8').replace(/define\(\s*'WP_DEBUG'.*\n/g, '');
+  writeFileSync(config, text.replace('<?php', `<?php\n${defines.join('\n')}`));
+  wp('core', 'install', `--url=${url}`, '--title=Test blog', '--admin_user=admin', '--admin_password=admin-pass', '--admin_email=admin@example.org', '--skip-email');
+  seed();
+  return url;
+}
+
+/** Users, addresses, and an editor that shows no welcome. One process instead of twenty. */
+function seed() {
+  const quiet = { welcomeGuide: false, fullscreenMode: false, enableChoosePatternModal: false };
+  const preferences = { 'core/edit-post': quiet, core: quiet, _modified: '2030-01-01T00:00:00.000Z' };
+  const code = `
+    foreach ( array( ${USERS.map((name) => `'${name}'`).join(', ')} ) as $name ) {
+      wp_insert_user( array( 'user_login' => $name, 'user_pass' => $name . '-pass', 'user_email' => $name . '@example.org', 'role' => $name ) );
+    }
+    $preferences = json_decode( '${JSON.stringify(preferences)}', true );
+    foreach ( get_users() as $user ) { update_user_meta( $user->ID, 'wp_persisted_preferences', $preferences ); }
+    update_option( 'permalink_structure', '/%postname%/' );
+    flush_rewrite_rules();
+    return true;`;
+  php(code);
+}
+
+function tarball() {
+  const file = join(cache, `${SOURCE.spec.replace('@', '-')}.tgz`);
+  if (!existsSync(file)) {
+    execFileSync('npm', ['pack', '--silent', '--pack-destination', cache, SOURCE.spec], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const packed = readdirSync(cache).find((name) => name.endsWith('.tgz'));
+    renameSync(join(cache, packed), file);
+  }
+  const sum = createHash('sha512').update(readFileSync(file)).digest('base64');
+  if (sum !== SOURCE.sha512) {
+    rmSync(file);
+    throw new Error(`${SOURCE.spec} is not the file that was expected: sha512 ${sum}`);
+  }
+  return file;
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+const ROUTER = `<?php
+// For PHP's own server: files as they are, everything else to WordPress.
+$root = $_SERVER['DOCUMENT_ROOT'];
+$path = rawurldecode( parse_url( $_SERVER['REQUEST_URI'], PHP_URL_PATH ) );
+if ( is_dir( $root . $path ) && is_file( rtrim( $root . $path, '/' ) . '/index.php' ) ) {
+	if ( '/' !== substr( $path, -1 ) ) { header( 'Location: ' . $path . '/', true, 301 ); return true; }
+	$path .= 'index.php';
+}
+if ( is_file( $root . $path ) ) {
+	if ( '.php' !== substr( $path, -4 ) ) { return false; }
+} else {
+	$path = '/index.php';
+}
+$_SERVER['SCRIPT_NAME'] = $_SERVER['PHP_SELF'] = $path;
+$_SERVER['SCRIPT_FILENAME'] = $root . $path;
+chdir( dirname( $root . $path ) );
+require $root . $path;
+`;
+
+/** Starts the site; \`stop\` ends its processes. */
+export async function start() {
+  const url = readFileSync(join(dir, 'url'), 'utf8');
+  const router = join(dir, 'router.php');
+  writeFileSync(router, ROUTER);
+  const settings = ['memory_limit=512M', 'upload_max_filesize=64M', 'post_max_size=80M', 'opcache.enable_cli=1', 'opcache.revalidate_freq=0'];
+  const options = settings.flatMap((setting) => ['-d', setting]);
+  // Bound by name: browsers try ::1 first.
+  const child = spawn('php', [...options, '-S', url.slice('http://'.length), '-t', wordpress, router], {
+    env: { ...process.env, PHP_CLI_SERVER_WORKERS: '4' },
+    stdio: 'ignore',
+    detached: true,
+  });
+  for (let tries = 0; ; tries++) {
+    const answer = await fetch(`${url}/wp-json/`).catch(() => undefined);
+    if (answer?.ok) break;
+    if (tries > 100) throw new Error('WordPress did not answer');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return {
+    url,
+    stop() {
+      // The server leads a process group: its workers end with it.
+      process.kill(-child.pid, 'SIGTERM');
+    },
+  };
+}
+
+/** Puts the plugin into the site as an upload of the zip would. */
+export function installPlugin(zip) {
+  wp('plugin', 'install', zip, '--force', '--activate');
+}
+
+/** Copies a stand-in for another plugin into the site. */
+export function addPlugin(name) {
+  cpSync(fileURLToPath(new URL(`plugins/${name}`, import.meta.url)), join(wordpress, 'wp-content/plugins', name), { recursive: true });
+}
+
+/** Lines of the debug log that speak of the plugin. */
+export function complaints() {
+  const log = join(wordpress, 'wp-content/debug.log');
+  if (!existsSync(log)) return [];
+  return readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => /smart-summary|Smart_Summary|PHP Fatal/.test(line));
+}
