@@ -103,6 +103,14 @@ pub enum Error {
     /// The chat template could not be parsed or rendered.
     #[error("chat template: {0}")]
     Template(String),
+    /// A model could not be fetched from a hub.
+    #[error("{repo}: {reason}")]
+    Hub {
+        /// The repository.
+        repo: String,
+        /// Why not, and what helps.
+        reason: String,
+    },
     /// A failure inside candle: a device, a kernel, memory.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

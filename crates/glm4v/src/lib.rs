@@ -12,6 +12,8 @@ mod vision;
 pub mod batch;
 pub mod config;
 pub mod generation;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod lora;
 pub mod model;
 pub mod mrope;
