@@ -6,7 +6,7 @@
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 #[cfg(feature = "decoders")]
 use fast_image_resize::pixels::U8x3;
-use fast_image_resize::pixels::U8x4;
+use fast_image_resize::pixels::{U8, U8x4};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Error;
@@ -21,16 +21,18 @@ pub(crate) fn to_size(pixels: Pixels, full: (u32, u32), to: (u32, u32)) -> Resul
     if (pixels.width, pixels.height) == to {
         return Ok(pixels);
     }
+    let from = (pixels.width, pixels.height);
     let data = match pixels.channels {
         #[cfg(feature = "decoders")]
-        Channels::Rgb => lanczos3::<U8x3>(&pixels, exact, to)?,
+        Channels::Rgb => lanczos3::<U8x3>(&pixels.data, from, exact, to, false)?,
         #[cfg(not(feature = "decoders"))]
         Channels::Rgb => {
             return Err(Error::broken(
                 "three bytes a pixel need the decoders, a bug",
             ));
         }
-        Channels::Rgba | Channels::Rgbx => lanczos3::<U8x4>(&pixels, exact, to)?,
+        Channels::Rgba => lanczos3::<U8x4>(&pixels.data, from, exact, to, true)?,
+        Channels::Rgbx => lanczos3::<U8x4>(&pixels.data, from, exact, to, false)?,
     };
     let (width, height) = to;
     Ok(Pixels {
@@ -41,21 +43,50 @@ pub(crate) fn to_size(pixels: Pixels, full: (u32, u32), to: (u32, u32)) -> Resul
     })
 }
 
+/// How many bytes stand side by side and are filtered each for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Samples {
+    /// A plane.
+    One,
+    /// A pixel of four bytes.
+    Four,
+}
+
+/// Filters rows of `samples` with Lanczos3: the part from the corner to `seen` of a picture of the size `from`, to the size
+/// `to`. For a caller whose pixels come in bands or planes; an edge that stays as it is is not filtered.
+///
+/// # Errors
+/// [`Error::Broken`] when the sizes do not fit the data, which is a bug.
+pub fn resample(
+    data: &[u8],
+    samples: Samples,
+    from: (u32, u32),
+    seen: (f64, f64),
+    to: (u32, u32),
+) -> Result<Vec<u8>, Error> {
+    match samples {
+        Samples::One => lanczos3::<U8>(data, from, seen, to, false),
+        Samples::Four => lanczos3::<U8x4>(data, from, seen, to, false),
+    }
+}
+
 // Typed, so that the filters of the twelve other kinds of pixel and their tables stay out of the browser's module.
 fn lanczos3<P: PixelTrait>(
-    pixels: &Pixels,
-    exact: (f64, f64),
+    data: &[u8],
+    from: (u32, u32),
+    seen: (f64, f64),
     (width, height): (u32, u32),
+    use_alpha: bool,
 ) -> Result<Vec<u8>, Error> {
-    let from = TypedImageRef::<P>::from_buffer(pixels.width, pixels.height, &pixels.data)
-        .map_err(Error::from_decoder)?;
+    let from =
+        TypedImageRef::<P>::from_buffer(from.0, from.1, data).map_err(Error::from_decoder)?;
     let mut data = vec![0; width as usize * height as usize * P::size()];
     let mut to =
         TypedImage::<P>::from_buffer(width, height, &mut data).map_err(Error::from_decoder)?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .crop(0.0, 0.0, exact.0, exact.1)
-        .use_alpha(pixels.channels == Channels::Rgba);
+        .crop(0.0, 0.0, seen.0, seen.1)
+        .use_alpha(use_alpha);
     Resizer::new()
         .resize_typed(&from, &mut to, &options)
         .map_err(Error::from_decoder)?;
@@ -63,7 +94,7 @@ fn lanczos3<P: PixelTrait>(
 }
 
 /// How much of a picture of the size `has` is picture, when it was decoded from `full` at n/8.
-fn extent(has: (u32, u32), full: (u32, u32)) -> (f64, f64) {
+pub fn extent(has: (u32, u32), full: (u32, u32)) -> (f64, f64) {
     let whole = (f64::from(has.0), f64::from(has.1));
     if has == full {
         return whole;

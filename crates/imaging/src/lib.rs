@@ -32,6 +32,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "decoders")]
 pub use crate::decode::Decoded;
+pub use crate::downscale::{Samples, extent, resample};
 pub use crate::error::{Error, Exceeded};
 pub use crate::inspect::{Inspected, Stored, admit, inspect};
 pub use crate::judge::{Class, Exposure, Looks, TOO_SOFT};
