@@ -231,3 +231,315 @@ impl Work<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ImageEmbeds;
+    use crate::testing::{tiny, tiny_pixels};
+
+    const IMAGE: u32 = 90;
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[track_caller]
+    fn assert_close(found: &Tensor, expected: &Tensor) {
+        let (found, expected) = (values(found), values(expected));
+        assert_eq!(found.len(), expected.len());
+        let off = found
+            .iter()
+            .zip(&expected)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        // Sums are made in another order, no more.
+        assert!(off < 2e-5, "{off}");
+    }
+
+    fn picture(model: &Model, seed: u64, rows: usize, columns: usize) -> Arc<ImageEmbeds> {
+        let pixels = tiny_pixels(seed, rows, columns).unwrap();
+        Arc::new(model.see(&[pixels], None).unwrap().remove(0))
+    }
+
+    /// Three prompts of unequal length: with a picture, with two, with none.
+    fn prompts(model: &Model) -> Vec<Input> {
+        let small = picture(model, 1, 2, 4);
+        let large = picture(model, 2, 6, 4);
+        let mut one = vec![5, 9, 92];
+        one.extend([IMAGE; 2]);
+        one.extend([93, 7, 11]);
+        let mut two = vec![3, 92];
+        two.extend([IMAGE; 6]);
+        two.extend([93, 92]);
+        two.extend([IMAGE; 2]);
+        two.extend([93, 8]);
+        vec![
+            model.input(one, vec![small.clone()]).unwrap(),
+            model.input(two, vec![large, small]).unwrap(),
+            model.input(vec![1, 2, 3, 4], vec![]).unwrap(),
+        ]
+    }
+
+    fn alone(model: &Model, input: &Input, tokens: &[u32]) -> Vec<Tensor> {
+        let mut row = model.row(None).unwrap();
+        let mut all = vec![model.prefill(&mut row, input, usize::MAX).unwrap()];
+        for token in tokens {
+            let logits = model.decode(&mut [&mut row], &[*token]).unwrap();
+            all.push(logits.squeeze(0).unwrap());
+        }
+        all
+    }
+
+    #[test]
+    fn decoding_token_by_token_equals_one_prefill() {
+        let model = tiny().unwrap();
+        let tokens = [5, 9, 2, 7, 60];
+        let input = model.input(tokens.to_vec(), vec![]).unwrap();
+        let whole = model.inspect(&input, None, &mut |_, _| {}).unwrap().logits;
+        let first = model.input(tokens[..1].to_vec(), vec![]).unwrap();
+        for (index, step) in alone(&model, &first, &tokens[1..]).iter().enumerate() {
+            assert_close(step, &whole.get(index).unwrap());
+        }
+    }
+
+    #[test]
+    fn tokens_after_a_picture_equal_one_prefill() {
+        let model = tiny().unwrap();
+        let image = picture(&model, 3, 6, 4);
+        let mut ids = vec![5, 92];
+        ids.extend([IMAGE; 6]);
+        ids.push(93);
+        let prompt = ids.len();
+        ids.extend([7, 60, 8]);
+        let whole = model.input(ids.clone(), vec![image.clone()]).unwrap();
+        let whole = model.inspect(&whole, None, &mut |_, _| {}).unwrap().logits;
+        let input = model.input(ids[..prompt].to_vec(), vec![image]).unwrap();
+        for (index, step) in alone(&model, &input, &ids[prompt..]).iter().enumerate() {
+            assert_close(step, &whole.get(prompt - 1 + index).unwrap());
+        }
+    }
+
+    #[test]
+    fn chunks_equal_one_prefill_also_when_they_cut_a_picture() {
+        let model = tiny().unwrap();
+        for input in prompts(&model) {
+            let whole = &alone(&model, &input, &[])[0];
+            for chunk in [0, 1, 3, 5] {
+                let mut row = model.row(None).unwrap();
+                let logits = model.prefill(&mut row, &input, chunk).unwrap();
+                assert_close(&logits, whole);
+                assert_eq!(row.len(), input.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_of_a_batch_equals_the_row_alone() {
+        let model = tiny().unwrap();
+        let inputs = prompts(&model);
+        let tokens = [[11, 12, 13], [21, 22, 23], [31, 32, 33]];
+        let mut rows: Vec<Row> = inputs.iter().map(|_| model.row(None).unwrap()).collect();
+        let pairs = rows.iter_mut().zip(&inputs);
+        let mut work: Vec<_> = pairs
+            .map(|(row, input)| Work::Prefill {
+                row,
+                input,
+                most: 100,
+            })
+            .collect();
+        let step = model.step(&mut work).unwrap();
+        assert_eq!(step.finished, [0, 1, 2]);
+        let mut found = vec![step.logits];
+        for index in 0..3 {
+            let next: Vec<u32> = tokens.iter().map(|of| of[index]).collect();
+            let mut rows: Vec<&mut Row> = rows.iter_mut().collect();
+            found.push(model.decode(&mut rows, &next).unwrap());
+        }
+        for (row, (input, tokens)) in inputs.iter().zip(&tokens).enumerate() {
+            for (batch, alone) in found.iter().zip(alone(&model, input, tokens)) {
+                assert_close(&batch.get(row).unwrap(), &alone);
+            }
+        }
+    }
+
+    #[test]
+    fn a_prompt_in_chunks_does_not_disturb_a_row_that_decodes_beside_it() {
+        let model = tiny().unwrap();
+        let inputs = prompts(&model);
+        let tokens = [40, 41, 42, 43];
+        let expected = alone(&model, &inputs[2], &tokens);
+        let mut decoding = model.row(None).unwrap();
+        model.prefill(&mut decoding, &inputs[2], 2).unwrap();
+        let mut prompt = model.row(None).unwrap();
+        for (index, token) in tokens.iter().enumerate() {
+            let mut work = [
+                Work::Prefill {
+                    row: &mut prompt,
+                    input: &inputs[1],
+                    most: 4,
+                },
+                Work::Decode {
+                    row: &mut decoding,
+                    token: *token,
+                },
+            ];
+            let step = model.step(&mut work).unwrap();
+            // 13 tokens in fours: the prompt's own logits come with the fourth step.
+            let finished: &[usize] = if index == 3 { &[0, 1] } else { &[1] };
+            assert_eq!(step.finished, finished);
+            assert_close(
+                &step.logits.get(finished.len() - 1).unwrap(),
+                &expected[index + 1],
+            );
+        }
+        assert_eq!(prompt.len(), inputs[1].len());
+    }
+
+    #[test]
+    fn a_row_that_is_dropped_changes_nothing_for_the_others() {
+        let model = tiny().unwrap();
+        let inputs = prompts(&model);
+        let expected = alone(&model, &inputs[1], &[50, 51]);
+        let mut rows: Vec<Row> = Vec::new();
+        for input in &inputs {
+            let mut row = model.row(None).unwrap();
+            model.prefill(&mut row, input, 100).unwrap();
+            rows.push(row);
+        }
+        let mut all: Vec<&mut Row> = rows.iter_mut().collect();
+        let logits = model.decode(&mut all, &[49, 50, 51]).unwrap();
+        assert_close(&logits.get(1).unwrap(), &expected[1]);
+        rows.remove(0);
+        rows.pop();
+        let logits = model.decode(&mut [&mut rows[0]], &[51]).unwrap();
+        assert_close(&logits.get(0).unwrap(), &expected[2]);
+    }
+
+    #[test]
+    fn a_fork_goes_its_own_way() {
+        let model = tiny().unwrap();
+        let input = &prompts(&model)[0];
+        let mut row = model.row(None).unwrap();
+        model.prefill(&mut row, input, 100).unwrap();
+        let mut fork = row.fork(row.len()).unwrap();
+        let other = model.decode(&mut [&mut fork], &[60]).unwrap();
+        let own = model.decode(&mut [&mut row], &[61]).unwrap();
+        assert_close(&own.get(0).unwrap(), &alone(&model, input, &[61])[1]);
+        assert_close(&other.get(0).unwrap(), &alone(&model, input, &[60])[1]);
+        // A prompt with the same beginning goes on after it.
+        let mut again = row.fork(4).unwrap();
+        let logits = model.prefill(&mut again, input, 100).unwrap();
+        assert_close(&logits, &alone(&model, input, &[])[0]);
+    }
+
+    #[test]
+    fn the_cache_grows_by_need_and_is_counted() {
+        let model = tiny().unwrap();
+        let input = &prompts(&model)[2];
+        let mut row = model.row(None).unwrap();
+        assert_eq!(row.bytes(), 0);
+        model.prefill(&mut row, input, 100).unwrap();
+        let token = model.config().text_config.kv_bytes_per_token(4);
+        assert_eq!(row.bytes(), 64 * token);
+        let expected = alone(&model, input, &[9; 70]);
+        for step in &expected[1..] {
+            let logits = model.decode(&mut [&mut row], &[9]).unwrap();
+            assert_close(&logits.get(0).unwrap(), step);
+        }
+        assert_eq!(row.bytes(), 128 * token);
+        let mut roomy = model.row(None).unwrap();
+        roomy.reserve(65).unwrap();
+        assert_eq!(roomy.bytes(), 128 * token);
+    }
+
+    #[test]
+    fn what_cannot_be_stepped_is_refused_and_takes_nothing() {
+        let model = tiny().unwrap();
+        let inputs = prompts(&model);
+        let mut row = model.row(None).unwrap();
+        model.prefill(&mut row, &inputs[2], 100).unwrap();
+        let again = model
+            .prefill(&mut row, &inputs[2], 100)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            again,
+            "prefill: the row has taken 4 tokens, and the prompt has 4"
+        );
+        let unknown = model
+            .decode(&mut [&mut row], &[96])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            unknown,
+            "prompt: has the token 96, beyond the vocabulary of 96"
+        );
+        let uneven = model.decode(&mut [&mut row], &[]).unwrap_err().to_string();
+        assert_eq!(uneven, "decode: has 0 tokens for 1 rows");
+        assert_eq!(row.len(), 4);
+        let long = model.input(vec![1; 513], vec![]).unwrap_err().to_string();
+        assert_eq!(
+            long,
+            "prompt: reaches 513 tokens, and the model was trained for 512"
+        );
+        let empty = model.input(vec![], vec![]).unwrap_err().to_string();
+        assert_eq!(empty, "prompt: is empty");
+        let nothing = model.step(&mut []).unwrap();
+        assert!(nothing.finished.is_empty() && nothing.greedy().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_step_that_ends_no_prompt_has_no_logits() {
+        let model = tiny().unwrap();
+        let input = &prompts(&model)[0];
+        let mut row = model.row(None).unwrap();
+        let work = Work::Prefill {
+            row: &mut row,
+            input,
+            most: 2,
+        };
+        let step = model.step(&mut [work]).unwrap();
+        assert_eq!(step.logits.dims(), [0, 96]);
+        assert!(step.greedy().unwrap().is_empty());
+    }
+
+    #[test]
+    fn greedy_takes_the_largest_of_each_row() {
+        let logits = Tensor::new(&[[0.0_f32, 3.0, -1.0], [2.0, 1.0, 0.0]], &Device::Cpu).unwrap();
+        assert_eq!(greedy(&logits).unwrap(), [1, 0]);
+    }
+
+    #[test]
+    fn a_model_serves_many_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Model>();
+        shared::<Row>();
+        shared::<ImageEmbeds>();
+    }
+
+    #[test]
+    fn a_picture_is_seen_alike_alone_and_among_others() {
+        let model = tiny().unwrap();
+        let pixels = [tiny_pixels(1, 2, 4).unwrap(), tiny_pixels(2, 6, 4).unwrap()];
+        let together = model.see(&pixels, None).unwrap();
+        for (pixels, seen) in pixels.iter().zip(&together) {
+            let alone = model
+                .see(std::slice::from_ref(pixels), None)
+                .unwrap()
+                .remove(0);
+            assert_close(seen.embeds(), alone.embeds());
+            assert_eq!(seen.grid_thw(), pixels.grid_thw);
+        }
+        let mut broken = pixels[0].clone();
+        broken.patches.pop();
+        let line = model.see(&[broken], None).unwrap_err().to_string();
+        assert!(
+            line.starts_with("pixels: have 767 values for a grid of 1 x 2 x 4"),
+            "{line}"
+        );
+        assert!(model.see(&[], None).unwrap().is_empty());
+    }
+}

@@ -317,7 +317,7 @@ impl Model {
                 let mut embeds = all.narrow(0, start, tokens)?;
                 if pictures.len() > 1 {
                     // A picture that is kept must not keep its neighbours.
-                    embeds = embeds.copy()?;
+                    embeds = embeds.force_contiguous()?;
                 }
                 start += tokens;
                 Ok(ImageEmbeds {

@@ -140,6 +140,11 @@ pub(crate) fn quantise(weight: &Tensor, format: GgmlDType, device: &Device) -> R
         .map(|part| {
             let start = part * step;
             let some = weight.narrow(0, start, step.min(rows - start))?;
+            // `QTensor::quantize` takes a tensor's storage from its beginning, whatever the view: it needs its own.
+            let some = match some.dtype() {
+                DType::F32 => some.force_contiguous()?,
+                _ => some.to_dtype(DType::F32)?,
+            };
             let some = QTensor::quantize(&some, format)?;
             Ok(some.data()?.into_owned())
         })

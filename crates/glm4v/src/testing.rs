@@ -69,6 +69,76 @@ pub fn tiny_config() -> serde_json::Value {
     })
 }
 
+/// As [`tiny_config`], with widths that blocks of 256 fit.
+pub fn wide_config() -> serde_json::Value {
+    let mut config = tiny_config();
+    for (part, key, value) in [
+        ("text_config", "hidden_size", 256),
+        ("text_config", "intermediate_size", 512),
+        ("vision_config", "out_hidden_size", 256),
+    ] {
+        if let Some(place) = config.get_mut(part).and_then(|part| part.get_mut(key)) {
+            *place = value.into();
+        }
+    }
+    let section = json!([4, 6, 6]);
+    if let Some(place) = config.pointer_mut("/text_config/rope_parameters/mrope_section") {
+        *place = section;
+    }
+    config
+}
+
+/// The configuration of GLM-4.6V-Flash.
+///
+/// # Errors
+/// None that a caller could cause.
+pub fn full_size() -> Result<Config> {
+    Config::from_json(
+        &json!({
+            "architectures": ["Glm4vForConditionalGeneration"],
+            "model_type": "glm4v",
+            "image_token_id": 151_363,
+            "video_token_id": 151_364,
+            "image_start_token_id": 151_339,
+            "image_end_token_id": 151_340,
+            "tie_word_embeddings": false,
+            "text_config": {
+                "hidden_size": 4096,
+                "intermediate_size": 13_696,
+                "num_hidden_layers": 40,
+                "num_attention_heads": 32,
+                "num_key_value_heads": 2,
+                "rms_norm_eps": 1e-5,
+                "vocab_size": 151_552,
+                "max_position_embeddings": 131_072,
+                "eos_token_id": [151_329, 151_336, 151_338],
+                "pad_token_id": 151_329,
+                "rope_parameters": {
+                    "rope_type": "default",
+                    "rope_theta": 500_000.0,
+                    "partial_rotary_factor": 0.5,
+                    "mrope_section": [8, 12, 12],
+                },
+            },
+            "vision_config": {
+                "depth": 24,
+                "hidden_size": 1536,
+                "num_heads": 12,
+                "intermediate_size": 13_696,
+                "out_hidden_size": 4096,
+                "in_channels": 3,
+                "image_size": 336,
+                "patch_size": 14,
+                "spatial_merge_size": 2,
+                "temporal_patch_size": 2,
+                "rms_norm_eps": 1e-5,
+                "attention_bias": false,
+            },
+        })
+        .to_string(),
+    )
+}
+
 /// Random weights of every shape that a configuration asks for.
 ///
 /// The spread of a matrix is `1 / sqrt(columns)`, so that a signal neither dies nor grows through the layers; norms are

@@ -492,3 +492,291 @@ impl Loader<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use safetensors::tensor::TensorView;
+
+    use super::*;
+    use crate::testing::{random_tensors, tiny_config, write_checkpoint};
+    use crate::{LoadOptions, Model};
+
+    /// A directory with a tiny checkpoint.
+    fn checkpoint(dtype: DType) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        write_checkpoint(dir.path(), &tiny_config(), dtype, 1).unwrap();
+        dir
+    }
+
+    fn logits(model: &Model) -> Vec<f32> {
+        let input = model.input(vec![1, 2, 3], vec![]).unwrap();
+        let mut row = model.row(None).unwrap();
+        model
+            .prefill(&mut row, &input, 8)
+            .unwrap()
+            .to_vec1()
+            .unwrap()
+    }
+
+    /// Splits the checkpoint into two shards with an index.
+    fn shard(dir: &Path) -> serde_json::Value {
+        let single = dir.join(SINGLE);
+        let tensors = candle_core::safetensors::load(&single, &Device::Cpu).unwrap();
+        let mut halves = [HashMap::new(), HashMap::new()];
+        let mut weight_map = serde_json::Map::new();
+        let mut names: Vec<_> = tensors.keys().cloned().collect();
+        names.sort();
+        for (index, name) in names.into_iter().enumerate() {
+            let file = format!("model-0000{}-of-00002.safetensors", index % 2 + 1);
+            weight_map.insert(name.clone(), file.into());
+            halves[index % 2].insert(name.clone(), tensors[&name].clone());
+        }
+        for (index, half) in halves.iter().enumerate() {
+            let file = dir.join(format!("model-0000{}-of-00002.safetensors", index + 1));
+            candle_core::safetensors::save(half, file).unwrap();
+        }
+        fs::remove_file(single).unwrap();
+        serde_json::json!({ "weight_map": weight_map })
+    }
+
+    #[track_caller]
+    fn refused(dir: &Path, expect: &str) {
+        let line = Model::load(dir, &LoadOptions::default())
+            .unwrap_err()
+            .to_string();
+        assert!(line.contains(expect), "{line}");
+        assert!(!line.contains('\n'), "{line}");
+    }
+
+    /// The checkpoint with one tensor changed or left out.
+    fn changed(name: &str, with: Option<Tensor>) -> tempfile::TempDir {
+        let dir = checkpoint(DType::F32);
+        let path = dir.path().join(SINGLE);
+        let mut tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+        assert!(tensors.remove(name).is_some(), "{name}");
+        if let Some(tensor) = with {
+            tensors.insert(name.to_owned(), tensor);
+        }
+        candle_core::safetensors::save(&tensors, path).unwrap();
+        dir
+    }
+
+    #[test]
+    fn the_full_model_has_the_tensors_of_the_published_list() {
+        let list =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/full-size-tensors.json");
+        let list: serde_json::Value = json::read(&list).unwrap();
+        let mut published: Vec<(String, Vec<usize>)> = list["tensor_list"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| {
+                let shape = row[2].as_array().unwrap().iter();
+                let shape = shape.map(|side| side.as_u64().unwrap() as usize);
+                (row[0].as_str().unwrap().to_owned(), shape.collect())
+            })
+            .collect();
+        let mut ours = expected_tensors(&crate::testing::full_size().unwrap());
+        published.sort();
+        ours.sort();
+        assert_eq!(ours.len(), 704);
+        assert_eq!(ours, published);
+    }
+
+    #[test]
+    fn every_float_type_is_read_into_every_other() {
+        for stored in [DType::F32, DType::F16, DType::BF16] {
+            let dir = checkpoint(stored);
+            let exact = logits(&Model::load(dir.path(), &LoadOptions::default()).unwrap());
+            for dtype in [DType::F32, DType::F16, DType::BF16] {
+                let options = LoadOptions {
+                    dtype: Some(dtype),
+                    ..LoadOptions::default()
+                };
+                let found = logits(&Model::load(dir.path(), &options).unwrap());
+                let off = found
+                    .iter()
+                    .zip(&exact)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f32::max);
+                // Logits of this model spread around 0.6.
+                let bound = match dtype {
+                    DType::F32 => 1e-6,
+                    DType::F16 => 0.02,
+                    _ => 0.1,
+                };
+                assert!(off <= bound, "{stored:?} as {dtype:?}: {off}");
+            }
+        }
+    }
+
+    #[test]
+    fn shards_are_what_one_file_is() {
+        let dir = checkpoint(DType::F32);
+        let one = logits(&Model::load(dir.path(), &LoadOptions::default()).unwrap());
+        let index = shard(dir.path());
+        fs::write(dir.path().join(INDEX), index.to_string()).unwrap();
+        let many = logits(&Model::load(dir.path(), &LoadOptions::default()).unwrap());
+        assert_eq!(one, many);
+    }
+
+    #[test]
+    fn an_index_that_lies_is_named() {
+        let dir = checkpoint(DType::F32);
+        let index = shard(dir.path());
+        let path = dir.path().join(INDEX);
+        let with = |change: &dyn Fn(&mut serde_json::Map<String, serde_json::Value>)| {
+            let mut index = index.clone();
+            change(index["weight_map"].as_object_mut().unwrap());
+            fs::write(&path, index.to_string()).unwrap();
+        };
+        with(&|map| {
+            drop(map.insert(
+                "lm_head.weight".into(),
+                "model-00001-of-00002.safetensors".into(),
+            ))
+        });
+        let found = Model::load(dir.path(), &LoadOptions::default()).map(drop);
+        with(&|map| {
+            drop(map.insert(
+                "lm_head.weight".into(),
+                "model-00002-of-00002.safetensors".into(),
+            ))
+        });
+        let other = Model::load(dir.path(), &LoadOptions::default()).map(drop);
+        let lie = [found, other]
+            .into_iter()
+            .find_map(Result::err)
+            .unwrap()
+            .to_string();
+        assert!(
+            lie.contains("says that `lm_head.weight` is in model-0000"),
+            "{lie}"
+        );
+        with(&|map| drop(map.insert("x".into(), "../secret.safetensors".into())));
+        refused(dir.path(), "`../secret.safetensors` is not a file's name");
+        with(&|map| drop(map.insert("x".into(), "gone.safetensors".into())));
+        refused(dir.path(), "gone.safetensors: No such file");
+        fs::write(&path, "{").unwrap();
+        refused(dir.path(), "model.safetensors.index.json: EOF");
+    }
+
+    #[test]
+    fn a_missing_tensor_is_named() {
+        let name = "model.language_model.layers.1.mlp.down_proj.weight";
+        let dir = changed(name, None);
+        refused(dir.path(), &format!("the tensor `{name}` is missing from"));
+    }
+
+    #[test]
+    fn a_wrong_shape_is_named() {
+        let name = "model.visual.blocks.0.attn.qkv.weight";
+        let tensor = Tensor::zeros((96, 31), DType::F32, &Device::Cpu).unwrap();
+        let dir = changed(name, Some(tensor));
+        refused(
+            dir.path(),
+            &format!(
+                "the tensor `{name}` has the shape [96, 31], and the configuration says [96, 32]"
+            ),
+        );
+    }
+
+    #[test]
+    fn a_type_that_cannot_be_read_is_named() {
+        let name = "model.language_model.norm.weight";
+        let tensor = Tensor::zeros(64, DType::I64, &Device::Cpu).unwrap();
+        let dir = changed(name, Some(tensor));
+        refused(dir.path(), &format!("the tensor `{name}` is stored as I64"));
+    }
+
+    #[test]
+    fn a_file_that_is_cut_short_is_named_wherever_it_is_cut() {
+        let dir = checkpoint(DType::F32);
+        let path = dir.path().join(SINGLE);
+        let whole = fs::read(&path).unwrap();
+        for keep in [0, 5, 100, whole.len() - 1] {
+            fs::write(&path, &whole[..keep]).unwrap();
+            refused(dir.path(), "model.safetensors: is cut short");
+        }
+        fs::write(&path, vec![b'x'; 4096]).unwrap();
+        refused(dir.path(), "model.safetensors: is no safetensors file");
+        fs::remove_file(&path).unwrap();
+        refused(
+            dir.path(),
+            "holds neither model.safetensors nor model.safetensors.index.json",
+        );
+    }
+
+    #[test]
+    fn a_directory_without_a_configuration_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        refused(dir.path(), "config.json: No such file");
+        fs::write(dir.path().join("config.json"), "not json").unwrap();
+        refused(dir.path(), "config.json: expected");
+    }
+
+    #[test]
+    fn quantised_weights_stay_near_and_the_tower_is_exact() {
+        let config = Config::from_json(&crate::testing::wide_config().to_string()).unwrap();
+        let tensors = random_tensors(&config, DType::F32, 1).unwrap();
+        let load = |quantise| {
+            let options = LoadOptions {
+                quantise,
+                ..LoadOptions::default()
+            };
+            Model::from_tensors(tensors.clone(), config.clone(), &options).unwrap()
+        };
+        let exact_model = load(None);
+        let exact = logits(&exact_model);
+        let pixels = crate::testing::tiny_pixels(1, 4, 4).unwrap();
+        let see = |model: &Model| {
+            let seen = model
+                .see(std::slice::from_ref(&pixels), None)
+                .unwrap()
+                .remove(0);
+            seen.embeds()
+                .flatten_all()
+                .unwrap()
+                .to_vec1::<f32>()
+                .unwrap()
+        };
+        let mut last = 0.0;
+        for scheme in Scheme::ALL {
+            let model = load(Some(scheme));
+            let off = logits(&model);
+            let off = off
+                .iter()
+                .zip(&exact)
+                .map(|(a, b)| (a - b) * (a - b))
+                .sum::<f32>();
+            let off = (off / exact.iter().map(|x| x * x).sum::<f32>()).sqrt();
+            assert!(
+                off > last / 2.0 && off < 0.3,
+                "{scheme}: {off} after {last}"
+            );
+            last = off;
+            assert_eq!(see(&model), see(&exact_model));
+            assert!(model.bytes() < exact_model.bytes());
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_tensor_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.safetensors");
+        let view = TensorView::new(Dtype::BOOL, vec![2], &[0, 1]).unwrap();
+        safetensors::serialize_to_file([("mask", view)], None, &path).unwrap();
+        let store = Store::file(&path).unwrap();
+        assert_eq!(store.shape("mask"), Some(&[2][..]));
+        assert!(store.get("mask").unwrap_err().to_string().contains("BOOL"));
+        assert!(
+            store
+                .get("other")
+                .unwrap_err()
+                .to_string()
+                .contains("`other` is missing")
+        );
+    }
+}
