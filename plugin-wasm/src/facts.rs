@@ -1,8 +1,18 @@
-//! What the page is told about a picture that is ready to be sent.
+//! What is wished of a picture, and what the page is told about one that is ready to be sent.
 
 use crate::plain::Plain;
 use imaging::{Format, Prepared};
 use wasm_bindgen::JsValue;
+
+/// The bounds of the contract, and the caller's wishes within reason.
+pub(crate) fn options(longest_edge: u32, quality: u8) -> imaging::Options {
+    imaging::Options {
+        longest_edge: longest_edge.max(1),
+        quality: quality.clamp(1, 100),
+        max_pixels: api::limits::MAX_PIXELS,
+        ..imaging::Options::default()
+    }
+}
 
 /// A picture that is ready to be sent, as an object; its fields are those of `Facts` in `messages.ts`.
 pub(crate) fn facts(prepared: &Prepared) -> JsValue {

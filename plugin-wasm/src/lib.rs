@@ -15,14 +15,14 @@ pub mod error;
 mod facts;
 #[cfg(any(feature = "net", feature = "draft"))]
 pub mod options;
-#[cfg(any(feature = "core", feature = "decoders"))]
+#[cfg(feature = "core")]
 pub mod picture;
 mod plain;
-#[cfg(any(feature = "core", feature = "decoders"))]
+#[cfg(feature = "core")]
 pub mod shrink;
 #[cfg(feature = "net")]
 pub mod stream;
-#[cfg(any(feature = "core", feature = "decoders"))]
+#[cfg(feature = "core")]
 pub mod turning;
 #[cfg(feature = "net")]
 pub mod upload;
@@ -63,7 +63,7 @@ impl Picture {
     /// The code that the server would give for this picture.
     #[wasm_bindgen(constructor)]
     pub fn new(file: Vec<u8>, longest_edge: u32, quality: u8) -> Result<Self, JsValue> {
-        let options = picture::options(longest_edge, quality);
+        let options = facts::options(longest_edge, quality);
         Ok(Self(picture::Picture::new(file, options)?))
     }
 
@@ -183,7 +183,7 @@ impl Picture {
 #[cfg(feature = "decoders")]
 #[wasm_bindgen]
 pub fn prepare(bytes: &[u8], longest_edge: u32, quality: u8) -> Result<PreparedPicture, JsValue> {
-    let options = picture::options(longest_edge, quality);
+    let options = facts::options(longest_edge, quality);
     let prepared = imaging::prepare(bytes, &options).map_err(error::SmartSummaryError::from)?;
     Ok(PreparedPicture(prepared))
 }

@@ -22,16 +22,6 @@ struct Coming {
     converted: bool,
 }
 
-/// The bounds of the contract, and the caller's wishes within reason.
-pub fn options(longest_edge: u32, quality: u8) -> imaging::Options {
-    imaging::Options {
-        longest_edge: longest_edge.max(1),
-        quality: quality.clamp(1, 100),
-        max_pixels: api::limits::MAX_PIXELS,
-        ..imaging::Options::default()
-    }
-}
-
 impl Picture {
     /// Reads the header within the bounds. No pixel is allocated.
     ///
@@ -108,7 +98,7 @@ impl Picture {
             (upright_width, upright_height)
         };
         self.coming = Some(Coming {
-            shrink: Shrink::new((width, height), to, layout, alpha),
+            shrink: Shrink::new((width, height), (header.width, header.height), to, layout, alpha),
             converted,
         });
     }
@@ -140,7 +130,7 @@ impl Picture {
             channels: if has_alpha {
                 Channels::Rgba
             } else {
-                Channels::Rgb
+                Channels::Rgbx
             },
             upright: false,
             srgb: converted,

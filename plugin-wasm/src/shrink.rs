@@ -8,9 +8,7 @@
 //! only the small picture is ever converted to RGB.
 
 use crate::error::SmartSummaryError;
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x4};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use imaging::{Samples, resample};
 
 /// A band's size in bytes. Each band costs the filter's weights anew, about a millisecond.
 const BAND: usize = 16 << 20;
@@ -87,13 +85,13 @@ pub enum Alpha {
 /// The small picture, in the orientation and the colours in which it was stored.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Small {
-    /// Rows from the top, without padding; red, green, blue, and alpha if [`Small::has_alpha`].
+    /// Rows from the top, without padding; red, green, blue, and a fourth byte.
     pub pixels: Vec<u8>,
     /// In pixels.
     pub width: u32,
     /// In pixels.
     pub height: u32,
-    /// Four bytes a pixel.
+    /// The fourth byte is straight alpha; else it means nothing.
     pub has_alpha: bool,
     /// Some pixel was not opaque.
     pub transparent: bool,
@@ -103,6 +101,8 @@ pub struct Small {
 #[derive(Debug)]
 pub struct Shrink {
     from: (u32, u32),
+    /// How much of that is picture: a decoder that halves rounds up.
+    seen: (f64, f64),
     to: (u32, u32),
     layout: Layout,
     alpha: Alpha,
@@ -115,10 +115,17 @@ pub struct Shrink {
 }
 
 impl Shrink {
-    /// For pixels of the size `from`, none of whose edges is 0, to the size `to`.
-    pub fn new(from: (u32, u32), to: (u32, u32), layout: Layout, alpha: Alpha) -> Self {
+    /// For pixels of the size `from`, none of whose edges is 0, of a picture of the size `full`, to the size `to`.
+    pub fn new(
+        from: (u32, u32),
+        full: (u32, u32),
+        to: (u32, u32),
+        layout: Layout,
+        alpha: Alpha,
+    ) -> Self {
         let mut shrink = Self {
             from,
+            seen: imaging::extent(from, full),
             to,
             layout,
             alpha,
@@ -167,8 +174,9 @@ impl Shrink {
             };
         }
         if let Layout::Packed { .. } = self.layout {
-            let (width, to) = (self.from.0, (self.to.0, rows));
-            let narrow = lanczos3::<U8x4>(&self.band, (width, rows), to)?;
+            let seen = (self.seen.0, f64::from(rows));
+            let (from, to) = ((self.from.0, rows), (self.to.0, rows));
+            let narrow = resample(&self.band, Samples::Four, from, seen, to)?;
             if self.narrow.is_empty() {
                 self.narrow = narrow;
             } else {
@@ -194,13 +202,15 @@ impl Shrink {
         let has_alpha = self.transparent && (same || self.alpha == Alpha::Kept);
         let pixels = match self.layout {
             Layout::Packed { blue_first, .. } => {
-                let mut pixels =
-                    lanczos3::<U8x4>(&self.narrow, (width, self.from.1), (width, height))?;
-                drop(self.narrow);
+                let (from, seen) = ((width, self.from.1), (f64::from(width), self.seen.1));
+                let mut pixels = resample(&self.narrow, Samples::Four, from, seen, self.to)?;
                 if has_alpha && !same {
                     straighten(&mut pixels);
                 }
-                in_order(pixels, blue_first, has_alpha)
+                if blue_first {
+                    swap(&mut pixels);
+                }
+                pixels
             }
             Layout::Planar {
                 across,
@@ -275,26 +285,10 @@ fn straighten(pixels: &mut [u8]) {
     }
 }
 
-/// Four bytes a pixel to red, green, blue and, if `has_alpha`, alpha.
-fn in_order(pixels: Vec<u8>, blue_first: bool, has_alpha: bool) -> Vec<u8> {
-    let pixels = pixels.as_chunks::<4>().0;
-    match (has_alpha, blue_first) {
-        (true, true) => pixels
-            .iter()
-            .flat_map(|[b, g, r, a]| [*r, *g, *b, *a])
-            .collect(),
-        (true, false) => pixels.as_flattened().to_vec(),
-        (false, _) => {
-            let mut out = vec![0; pixels.len() * 3];
-            for (to, [x, g, z, _]) in out.as_chunks_mut::<3>().0.iter_mut().zip(pixels) {
-                *to = if blue_first {
-                    [*z, *g, *x]
-                } else {
-                    [*x, *g, *z]
-                };
-            }
-            out
-        }
+/// Blue first to red first, and back.
+fn swap(pixels: &mut [u8]) {
+    for [first, _, third, _] in pixels.as_chunks_mut::<4>().0 {
+        std::mem::swap(first, third);
     }
 }
 
@@ -308,6 +302,7 @@ struct Planes {
 fn planes(
     stored: &[u8],
     from: (u32, u32),
+    seen: (f64, f64),
     to: (u32, u32),
     (across, down): (u32, u32),
 ) -> Result<Planes, SmartSummaryError> {
@@ -320,20 +315,17 @@ fn planes(
         .split_at_checked(chroma.0 as usize * chroma.1 as usize)
         .ok_or_else(missing)?;
     // The last chroma sample of an odd edge covers one luma sample only: what is beyond the edge is cut off.
-    let seen = (
-        f64::from(from.0) / f64::from(across),
-        f64::from(from.1) / f64::from(down),
-    );
+    let part = (seen.0 / f64::from(across), seen.1 / f64::from(down));
     Ok(Planes {
-        luma: lanczos3::<U8>(luma, from, to)?,
-        blue: filter::<U8>(blue, chroma, seen, to)?,
-        red: filter::<U8>(red, chroma, seen, to)?,
+        luma: resample(luma, Samples::One, from, seen, to)?,
+        blue: resample(blue, Samples::One, chroma, part, to)?,
+        red: resample(red, Samples::One, chroma, part, to)?,
     })
 }
 
 impl Planes {
     /// Source: ITU-T H.273 section 8.3, with 16 bits after the point.
-    fn to_rgb(&self, matrix: Matrix, full_range: bool) -> Vec<u8> {
+    fn to_rgbx(&self, matrix: Matrix, full_range: bool) -> Vec<u8> {
         let (kr, kb) = match matrix {
             Matrix::Bt601 => (0.299, 0.114),
             Matrix::Bt709 => (0.2126, 0.0722),
@@ -351,48 +343,20 @@ impl Planes {
         let green_of_blue = fixed(2.0 * (1.0 - kb) * kb / (1.0 - kr - kb) * chroma_scale);
         let byte = |value: i32| (value >> 16).clamp(0, 255) as u8;
 
-        let mut rgb = vec![0; self.luma.len() * 3];
+        let mut rgbx = vec![255; self.luma.len() * 4];
         let samples = self.luma.iter().zip(self.blue.iter().zip(&self.red));
-        for (to, (y, (cb, cr))) in rgb.as_chunks_mut::<3>().0.iter_mut().zip(samples) {
+        for (to, (y, (cb, cr))) in rgbx.as_chunks_mut::<4>().0.iter_mut().zip(samples) {
             let y = (i32::from(*y) - black) * luma_scale + (1 << 15);
             let (cb, cr) = (i32::from(*cb) - 128, i32::from(*cr) - 128);
             *to = [
                 byte(y + cr * red_of_red),
                 byte(y - cb * green_of_blue - cr * green_of_red),
                 byte(y + cb * blue_of_blue),
+                255,
             ];
         }
-        rgb
+        rgbx
     }
-}
-
-fn lanczos3<P: PixelTrait>(
-    pixels: &[u8],
-    from: (u32, u32),
-    to: (u32, u32),
-) -> Result<Vec<u8>, SmartSummaryError> {
-    filter::<P>(pixels, from, (f64::from(from.0), f64::from(from.1)), to)
-}
-
-/// The part of `pixels` from the corner to `seen`, filtered to the size `to`.
-fn filter<P: PixelTrait>(
-    pixels: &[u8],
-    from: (u32, u32),
-    seen: (f64, f64),
-    to: (u32, u32),
-) -> Result<Vec<u8>, SmartSummaryError> {
-    let refused = |_| SmartSummaryError::bug("the filter refused its pixels");
-    let from = TypedImageRef::<P>::from_buffer(from.0, from.1, pixels).map_err(refused)?;
-    let mut out = vec![0; to.0 as usize * to.1 as usize * P::size()];
-    let mut image = TypedImage::<P>::from_buffer(to.0, to.1, &mut out).map_err(refused)?;
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .crop(0.0, 0.0, seen.0, seen.1)
-        .use_alpha(false);
-    Resizer::new()
-        .resize_typed(&from, &mut image, &options)
-        .map_err(|_| SmartSummaryError::bug("the filter refused its sizes"))?;
-    Ok(out)
 }
 
 #[cfg(test)]
@@ -424,7 +388,8 @@ mod tests {
 
     fn worst(one: &[u8], other: &[u8]) -> u8 {
         assert_eq!(one.len(), other.len());
-        let differences = one.iter().zip(other).map(|(a, b)| a.abs_diff(*b));
+        let pairs = one.chunks(4).zip(other.chunks(4)).flat_map(|(a, b)| a[..3].iter().zip(b));
+        let differences = pairs.map(|(a, b)| a.abs_diff(*b));
         differences.max().unwrap_or(0)
     }
 
@@ -447,12 +412,12 @@ mod tests {
     fn bands_do_not_show() {
         let (width, height) = (3000, 1500);
         let pixels = waves(width, height);
-        let work = Shrink::new((width, height), (500, 250), RGBX, Alpha::OntoWhite);
+        let work = Shrink::new((width, height), (width, height), (500, 250), RGBX, Alpha::OntoWhite);
         assert!(work.band_rows() < height, "more bands than one");
         let small = shrink(work, &pixels);
-        let whole = lanczos3::<U8x4>(&pixels, (width, height), (500, 250)).unwrap();
+        let seen = (f64::from(width), f64::from(height));
+        let whole = resample(&pixels, Samples::Four, (width, height), seen, (500, 250)).unwrap();
         // Columns first or rows first round differently; a band that began a row too late would differ by more.
-        let whole = in_order(whole, false, false);
         let worst = worst(&small.pixels, &whole);
         assert!(worst <= 3, "{worst}");
         assert_eq!(
@@ -463,16 +428,16 @@ mod tests {
 
     #[test]
     fn a_small_picture_is_left_as_it_is() {
-        let work = Shrink::new((2, 1), (2, 1), BGRA, Alpha::Kept);
+        let work = Shrink::new((2, 1), (2, 1), (2, 1), BGRA, Alpha::Kept);
         let small = shrink(work, &[1, 2, 3, 255, 4, 5, 6, 255]);
-        assert_eq!(small.pixels, [3, 2, 1, 6, 5, 4]);
+        assert_eq!(small.pixels, [3, 2, 1, 255, 6, 5, 4, 255]);
         assert!(!small.transparent);
     }
 
     #[test]
     fn a_small_picture_keeps_its_transparency_until_it_is_decided_on() {
         let small = shrink(
-            Shrink::new((2, 1), (2, 1), BGRA, Alpha::OntoWhite),
+            Shrink::new((2, 1), (2, 1), (2, 1), BGRA, Alpha::OntoWhite),
             &[1, 2, 3, 0, 4, 5, 6, 255],
         );
         assert_eq!(small.pixels, [3, 2, 1, 0, 6, 5, 4, 255]);
@@ -484,17 +449,17 @@ mod tests {
         // Invisible red beside opaque blue.
         let pixels: Vec<u8> = [[0, 0, 255, 0], [255, 0, 0, 255]].as_flattened().repeat(8);
         let small = shrink(
-            Shrink::new((16, 1), (1, 1), BGRA, Alpha::OntoWhite),
+            Shrink::new((16, 1), (16, 1), (1, 1), BGRA, Alpha::OntoWhite),
             &pixels,
         );
-        let [r, g, b] = small.pixels[..] else {
+        let [r, g, b, _] = small.pixels[..] else {
             panic!("{small:?}")
         };
         assert!(
             small.transparent && r == g && r > 100 && b == 255,
             "{small:?}"
         );
-        let kept = shrink(Shrink::new((16, 1), (1, 1), BGRA, Alpha::Kept), &pixels);
+        let kept = shrink(Shrink::new((16, 1), (16, 1), (1, 1), BGRA, Alpha::Kept), &pixels);
         let [r, g, b, a] = kept.pixels[..] else {
             panic!("{kept:?}")
         };
@@ -565,11 +530,11 @@ mod tests {
         let layout = Layout::named(format, "smpte170m", full_range).unwrap();
         let stored = to_planes(&pixels, width, height, across, down, full_range);
         let small = shrink(
-            Shrink::new((301, 201), (100, 67), layout, Alpha::OntoWhite),
+            Shrink::new((301, 201), (301, 201), (100, 67), layout, Alpha::OntoWhite),
             &stored,
         );
         let expected = shrink(
-            Shrink::new((301, 201), (100, 67), RGBX, Alpha::OntoWhite),
+            Shrink::new((301, 201), (301, 201), (100, 67), RGBX, Alpha::OntoWhite),
             &pixels,
         );
         assert_eq!((small.width, small.height), (100, 67));
@@ -594,7 +559,7 @@ mod tests {
     #[test]
     fn missing_rows_are_told() {
         assert!(
-            Shrink::new((4, 4), (2, 2), RGBX, Alpha::Kept)
+            Shrink::new((4, 4), (4, 4), (2, 2), RGBX, Alpha::Kept)
                 .finish()
                 .is_err()
         );

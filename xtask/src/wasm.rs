@@ -1,6 +1,6 @@
 //! `cargo xtask wasm`: the npm package with its WASM modules, in `plugin-wasm/js/dist`.
 //!
-//! One crate gives four modules, so that a page loads first what most pictures need, and the rest when it is used.
+//! One crate gives five modules, so that a page loads first what most pictures need, and the rest when it is used.
 //! Each is built with `-p plugin-wasm` alone: a build of the workspace would unify features and grow both.
 
 use std::fs;
@@ -13,15 +13,16 @@ use crate::{setup, sh};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Feature of `plugin-wasm`, which is the module's name too, and how it is optimised: pixels for speed.
-const MODULES: [(&str, &str); 4] = [
+const MODULES: [(&str, &str); 5] = [
     ("core", "-O3"),
+    ("drawings", "-O3"),
     ("decoders", "-O3"),
     ("net", "-Os"),
     ("draft", "-Os"),
 ];
 
 /// What a page may load, and the most bytes that this has when gzipped.
-const BUDGETS: [(&str, usize, &[&str]); 6] = [
+const BUDGETS: [(&str, usize, &[&str]); 7] = [
     (
         "the first picture",
         60_000,
@@ -40,6 +41,11 @@ const BUDGETS: [(&str, usize, &[&str]); 6] = [
             "wasm/core_bg.wasm",
             "worker.js",
         ],
+    ),
+    (
+        "the first drawing",
+        80_000,
+        &["wasm/drawings.js", "wasm/drawings_bg.wasm"],
     ),
     (
         "a picture without WebAssembly",
@@ -174,6 +180,9 @@ fn optimise(bound: &Path, module: &str, level: &str) -> Result<()> {
     args.extend(features);
     args.extend(more);
     args.extend([&*file, "-o", &*file]);
+    if std::env::var_os("D1G").is_some() {
+        args.push("-g");
+    }
     sh::run(setup::PACKAGE, "npx", &args)
 }
 

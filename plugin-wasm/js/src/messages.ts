@@ -6,7 +6,7 @@ import type { Draft, Evidence, PicturePath, PreparedPicture, Progress, TokenReas
 
 /** A piece of work for a worker, and what comes back. */
 export interface Jobs {
-  load: { ask: { part: 'core' | 'decoders' | 'net' | 'draft' }; answer: null };
+  load: { ask: { part: 'core' | 'drawings' | 'decoders' | 'net' | 'draft' }; answer: null };
   prepare: { ask: { id: string; blob: Blob; options: PictureOptions }; answer: PreparedPicture };
   summarize: { ask: { options: UploadOptions; request: SummaryRequest; pictures: Map<string, Blob> }; answer: string };
   draft: { ask: { request: SummaryRequest }; answer: Draft };

@@ -4,10 +4,17 @@ import type { ErrorFacts } from './error.js';
 
 type Init<T> = (from: { module_or_path: BufferSource }) => Promise<T>;
 
-/** Pictures that the browser decodes. */
+/** Photographs that the browser decodes. */
 export const core = once(async () => {
   const glue = await import('./wasm/core.js');
   const { memory } = await load(new URL('./wasm/core_bg.wasm', import.meta.url), glue.default);
+  return { Picture: glue.Picture, memory };
+});
+
+/** The same for files that may be drawings. */
+export const drawings = once(async () => {
+  const glue = await import('./wasm/drawings.js');
+  const { memory } = await load(new URL('./wasm/drawings_bg.wasm', import.meta.url), glue.default);
   return { Picture: glue.Picture, memory };
 });
 

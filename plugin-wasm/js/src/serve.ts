@@ -2,7 +2,7 @@
 
 import type { ErrorFacts } from './error.js';
 import type { FromWorker, Job, Told, ToWorker } from './messages.js';
-import { core, decoders, dictionary, drafts, hasTrapped, net, plain, words } from './modules.js';
+import { core, decoders, dictionary, drafts, drawings, hasTrapped, net, plain, words } from './modules.js';
 import { preparePicture } from './picture/prepare.js';
 import type { Host } from './wasm/net.js';
 
@@ -126,7 +126,7 @@ export function serve(say: (message: FromWorker) => void): (message: ToWorker) =
 async function run(call: Call, job: Job): Promise<unknown> {
   switch (job.kind) {
     case 'load':
-      await loaded<unknown>(job.part, { core, decoders, net, draft: drafts }[job.part]);
+      await loaded<unknown>(job.part, { core, drawings, decoders, net, draft: drafts }[job.part]);
       return null;
     case 'prepare':
       return preparePicture(job.id, job.blob, job.options, call.signal);

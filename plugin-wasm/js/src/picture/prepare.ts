@@ -2,13 +2,16 @@
 
 import type { ErrorFacts } from '../error.js';
 import type { Facts, PictureOptions } from '../messages.js';
-import { core, decoders, hasTrapped, plain, words } from '../modules.js';
+import { core, decoders, drawings, hasTrapped, plain, words } from '../modules.js';
 import type { PicturePath, PreparedPicture } from '../types.js';
 import type { Picture, PreparedPicture as Encoded } from '../wasm/core.js';
 import { byBitmap, byImageDecoder, type Source } from './browser.js';
 
 /** More than any camera writes; a film is not read into memory. `imaging::Options::max_bytes`. */
 const MAX_BYTES = 64 << 20;
+
+/** The first byte of a JPEG, which is seldom a drawing; everything else may be one. */
+const JPEG = 0xff;
 
 /** Makes a picture small, upright and free of metadata. Rejects with the code that the server would give. */
 export async function preparePicture(
@@ -21,12 +24,13 @@ export async function preparePicture(
   const bytes = await bytesOf(blob);
   stopIf(signal);
   const allowed = (path: PicturePath) => paths === undefined || paths.includes(path);
-  const [loaded, refusal] = allowed('canvas') ? await settled(core()) : [await core(), undefined];
+  if (paths?.every((path) => path === 'canvas')) return drawn(id, bytes, longest_edge, quality, signal);
+  const load = bytes[0] === JPEG ? core : drawings;
+  const [loaded, refusal] = allowed('canvas') ? await settled(load()) : [await load(), undefined];
   if (loaded === undefined) {
     // No WebAssembly, none with SIMD, or a policy against it.
     if (refusal !== undefined && hasTrapped(refusal)) throw refusal;
-    const { byCanvas } = await import('./canvas.js');
-    return { id, path: 'canvas', ...(await byCanvas(bytes, longest_edge, quality, signal)) };
+    return drawn(id, bytes, longest_edge, quality, signal);
   }
 
   const picture = new loaded.Picture(bytes, longest_edge, quality);
@@ -44,6 +48,18 @@ export async function preparePicture(
   const pure = await decoders();
   stopIf(signal);
   return { id, path: 'wasm', ...packed(pure.prepare(bytes, longest_edge, quality)) };
+}
+
+/** Without WebAssembly. */
+async function drawn(
+  id: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  longestEdge: number,
+  quality: number,
+  signal: AbortSignal,
+): Promise<PreparedPicture> {
+  const { byCanvas } = await import('./canvas.js');
+  return { id, path: 'canvas', ...(await byCanvas(bytes, longestEdge, quality, signal)) };
 }
 
 /** The browser's own ways that are right for this picture, the fastest first. */

@@ -15,14 +15,19 @@ const PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Smoke<
 const PAGE_SCRIPT = `import * as smart from '/dist/index.js';
 import { downscale } from '/dist/downscale.js';
 Object.assign(window, { smart: { ...smart, downscale } });`;
-// The real module, but four bytes bring it down as a picture could that a decoder has no answer to.
-const TRAPPING = `export * from './core-real.js';
-export { default } from './core-real.js';
-import { prepare as real } from './core-real.js';
+// The real module, but a file that ends with four letters brings it down as a picture could.
+const TRAPPING = `export { default } from './core-real.js';
+import { Picture as Real } from './core-real.js';
 const UNREACHABLE = new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,116,0,0,10,5,1,3,0,0,11]);
-export function prepare(bytes, options) {
-  if (bytes.length === 4) new WebAssembly.Instance(new WebAssembly.Module(UNREACHABLE)).exports.t();
-  return real(bytes, options);
+export class Picture extends Real {
+  constructor(bytes, ...wishes) {
+    super(bytes, ...wishes);
+    this.isTrap = new TextDecoder().decode(bytes.subarray(-4)) === 'trap';
+  }
+  begin(...layout) {
+    if (this.isTrap) new WebAssembly.Instance(new WebAssembly.Module(UNREACHABLE)).exports.t();
+    return super.begin(...layout);
+  }
 }`;
 
 /** Starts it. `requests` lists every request to the backend with its headers, body and whether its client left early. */
