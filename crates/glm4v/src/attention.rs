@@ -3,6 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 
 use crate::Result;
+use crate::cpu;
+use crate::cpu::matrix::Precision;
 
 /// The scores that are held at a time. Queries are taken in blocks so that a picture's 4000 x 4000 scores of every head
 /// need megabytes and not a gigabyte; 4 Mi float32 stay in the cache of a server's processor.
@@ -12,8 +14,19 @@ const SCORES: usize = 4 << 20;
 ///
 /// Query head `h` reads key head `h / (heads / kv_heads)`. When `causal`, the queries are the last `n` of the keys'
 /// positions and see no later key.
-pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, causal: bool) -> Result<Tensor> {
+///
+/// `precision` is how a CPU that computes in float32 holds the factors of products.
+pub(crate) fn attend(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    causal: bool,
+    precision: Option<Precision>,
+) -> Result<Tensor> {
     let (heads, n, dim) = q.dims3()?;
+    if let Some(precision) = precision {
+        return on_a_cpu(q, k, v, causal, precision);
+    }
     let (kv_heads, keys, _) = k.dims3()?;
     let scale = 1.0 / (dim as f64).sqrt();
     #[cfg(feature = "flash-attn")]
@@ -49,6 +62,22 @@ pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, causal: bool) -> Result
         [one] => Ok(one.clone()),
         many => Ok(Tensor::cat(many, 0)?),
     }
+}
+
+fn on_a_cpu(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    causal: bool,
+    precision: Precision,
+) -> Result<Tensor> {
+    let (heads, n, dim) = q.dims3()?;
+    let out = cpu::with_heads(q, |q| {
+        cpu::with_heads(k, |k| {
+            cpu::with_heads(v, |v| cpu::attend::attend(q, k, v, causal, precision))
+        })
+    })???;
+    Ok(Tensor::from_vec(out, (n, heads * dim), q.device())?)
 }
 
 /// Over the last dimension, summed in float32 as the reference does.
@@ -130,10 +159,12 @@ mod tests {
         let q = random(1, (heads, n, 8), 2.0, DType::F32).unwrap();
         let k = random(2, (kv_heads, keys, 8), 2.0, DType::F32).unwrap();
         let v = random(3, (kv_heads, keys, 8), 2.0, DType::F32).unwrap();
-        let ours = attend(&q, &k, &v, causal).unwrap();
-        let off = (ours - plain(&q, &k, &v, causal)).unwrap().abs().unwrap();
-        let off = off.max_all().unwrap().to_scalar::<f32>().unwrap();
-        assert!(off < 1e-5, "{off}");
+        for precision in [None, Some(Precision::F32)] {
+            let ours = attend(&q, &k, &v, causal, precision).unwrap();
+            let off = (ours - plain(&q, &k, &v, causal)).unwrap().abs().unwrap();
+            let off = off.max_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(off < 1e-5, "{off} with {precision:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! GLM-4.1V and GLM-4.6V-Flash (`Glm4vForConditionalGeneration`) on candle.
 
 mod attention;
+mod cpu;
 mod error;
 mod gguf;
 mod json;

@@ -12,6 +12,8 @@ use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
+use crate::cpu;
+use crate::cpu::matrix::{Packed, Precision};
 use crate::lora::Adapted;
 use crate::{Error, Result};
 
@@ -90,6 +92,8 @@ impl FromStr for Scheme {
 pub(crate) enum Weight {
     /// In the type that the model computes in.
     Dense(Tensor),
+    /// In float32 or bfloat16, laid out for a CPU; multiplied with float32 activations.
+    Packed(Arc<Packed>),
     /// In blocks; multiplied with float32 activations.
     Quantised(Arc<QTensor>),
 }
@@ -99,6 +103,7 @@ impl Weight {
     fn rows(&self) -> usize {
         match self {
             Self::Dense(weight) => weight.dims().first().copied().unwrap_or(0),
+            Self::Packed(weight) => weight.outputs(),
             Self::Quantised(weight) => weight.shape().dims().first().copied().unwrap_or(0),
         }
     }
@@ -107,6 +112,7 @@ impl Weight {
     fn bytes(&self) -> usize {
         match self {
             Self::Dense(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
+            Self::Packed(weight) => weight.bytes(),
             Self::Quantised(weight) => weight.storage_size_in_bytes(),
         }
     }
@@ -115,6 +121,14 @@ impl Weight {
     fn matmul(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Dense(weight) => Ok(x.matmul(&weight.t()?)?),
+            Self::Packed(weight) => {
+                let y = cpu::with_values(x, |x| weight.multiply(x))?;
+                Ok(Tensor::from_vec(
+                    y,
+                    (x.dim(0)?, weight.outputs()),
+                    x.device(),
+                )?)
+            }
             Self::Quantised(weight) => {
                 let dtype = x.dtype();
                 let y = x
@@ -125,6 +139,16 @@ impl Weight {
             }
         }
     }
+}
+
+/// Lays out `weight` (`[rows, columns]`, any float type, on the CPU) in `precision`.
+///
+/// # Errors
+/// [`Error::Candle`] when it is no matrix.
+pub(crate) fn pack(weight: &Tensor, precision: Precision) -> Result<Packed> {
+    let (_, columns) = weight.dims2()?;
+    let wide = weight.to_dtype(DType::F32)?;
+    cpu::with_values(&wide, |values| Packed::f32(precision, values, columns))
 }
 
 /// Quantises `weight` (`[rows, columns]`, any float type, on the CPU) on to `device`, with all cores.

@@ -5,7 +5,10 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use crate::Result;
+use crate::{Result, cpu};
+
+/// Rows that a thread takes at a time.
+const ROWS: usize = 16;
 
 /// `[n, 2 * inner]`, gate first, to `[n, inner]`.
 pub(crate) fn swiglu(gate_up: &Tensor) -> Result<Tensor> {
@@ -36,9 +39,7 @@ impl CustomOp1 for Swiglu {
             candle_core::bail!("swiglu takes contiguous rows");
         };
         let out = match storage {
-            CpuStorage::F32(values) => {
-                CpuStorage::F32(rows(values.get(start..end), n, inner, |x| x, |x| x))
-            }
+            CpuStorage::F32(values) => CpuStorage::F32(wide(values.get(start..end), n, inner)),
             CpuStorage::BF16(values) => CpuStorage::BF16(rows(
                 values.get(start..end),
                 n,
@@ -57,6 +58,17 @@ impl CustomOp1 for Swiglu {
         };
         Ok((out, Shape::from((n, inner))))
     }
+}
+
+fn wide(values: Option<&[f32]>, n: usize, inner: usize) -> Vec<f32> {
+    let mut out = vec![0.0; n * inner];
+    if let Some(values) = values.filter(|_| inner > 0) {
+        let rows = out
+            .par_chunks_mut(ROWS * inner)
+            .zip(values.par_chunks(2 * ROWS * inner));
+        rows.for_each(|(out, rows)| cpu::softmax::swiglu(rows, inner, out));
+    }
+    out
 }
 
 fn rows<T: Copy + Default + Send + Sync>(

@@ -6,6 +6,7 @@ use candle_nn::rotary_emb::rope_i;
 
 use crate::attention::attend;
 use crate::config::TextConfig;
+use crate::cpu::matrix::Precision;
 use crate::kv_cache::KvCache;
 use crate::lora::Adapted;
 use crate::mrope::{Angles, Rotation};
@@ -46,6 +47,7 @@ struct Attention {
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
+    precision: Option<Precision>,
 }
 
 #[derive(Debug)]
@@ -192,6 +194,7 @@ impl DecoderLayer {
                 heads: config.num_attention_heads,
                 kv_heads: config.num_key_value_heads,
                 head_dim: config.head_dim(),
+                precision: loader.precision,
             },
             post_self_attn_layernorm: norm("post_self_attn_layernorm")?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
@@ -265,7 +268,7 @@ impl Attention {
         for span in spans.iter() {
             let here = |x: &Tensor| x.narrow(1, start, span.tokens);
             let (k, v) = span.cache.append(index, &here(&k)?, &here(&v)?)?;
-            outs.push(attend(&here(&q)?, &k, &v, true)?);
+            outs.push(attend(&here(&q)?, &k, &v, true, self.precision)?);
             start += span.tokens;
         }
         let attended = match outs.as_slice() {

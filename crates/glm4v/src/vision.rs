@@ -7,6 +7,7 @@ use candle_nn::rotary_emb::rope;
 
 use crate::attention::attend;
 use crate::config::VisionConfig;
+use crate::cpu::matrix::Precision;
 use crate::lora::Adapted;
 use crate::mrope::Angles;
 use crate::processor::Pixels;
@@ -47,6 +48,7 @@ struct Block {
     /// `gate_proj` and `up_proj` side by side.
     gate_up: Linear,
     down_proj: Linear,
+    precision: Option<Precision>,
 }
 
 #[derive(Debug)]
@@ -259,9 +261,8 @@ impl VisionModel {
             }
         }
         let shape = (cos.len() / (2 * quarter), 2 * quarter);
-        let tensor = |values| -> Result<Tensor> {
-            Ok(Tensor::from_vec(values, shape, &self.device)?)
-        };
+        let tensor =
+            |values| -> Result<Tensor> { Ok(Tensor::from_vec(values, shape, &self.device)?) };
         Ok(Angles {
             cos: tensor(cos)?,
             sin: tensor(sin)?,
@@ -324,6 +325,7 @@ impl Block {
                 false,
             )?,
             down_proj: loader.linear(&format!("{path}.mlp.down_proj"), &[hidden, inner], false)?,
+            precision: loader.precision,
         })
     }
 
@@ -349,7 +351,9 @@ impl Block {
         };
         // Turned in float32 whatever the model computes in, as the reference does.
         let qk = turn(0, 2 * heads)?.to_dtype(DType::F32)?.unsqueeze(0)?;
-        let qk = rope(&qk, &angles.cos, &angles.sin)?.squeeze(0)?.to_dtype(x.dtype())?;
+        let qk = rope(&qk, &angles.cos, &angles.sin)?
+            .squeeze(0)?
+            .to_dtype(x.dtype())?;
         let v = turn(2 * heads, heads)?;
         let mut outs = Vec::with_capacity(frames.len());
         let mut start = 0;
@@ -360,6 +364,7 @@ impl Block {
                 &here(&qk, heads)?,
                 &here(&v, 0)?,
                 false,
+                self.precision,
             )?);
             start += len;
         }

@@ -9,9 +9,10 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
+use crate::cpu::matrix::Precision;
 use crate::gguf::Gguf;
 use crate::lora::Adapter;
-use crate::quant::{Linear, Part, Scheme, Weight, quantise};
+use crate::quant::{Linear, Part, Scheme, Weight, pack, quantise};
 use crate::{Config, Error, Result, json};
 
 const SINGLE: &str = "model.safetensors";
@@ -326,7 +327,10 @@ pub(crate) struct Loader<'a> {
     pub(crate) source: &'a Source,
     pub(crate) config: &'a Config,
     pub(crate) device: &'a Device,
+    /// Of activations, norms and biases.
     pub(crate) dtype: DType,
+    /// On a CPU that computes in float32: how it holds the factors of products.
+    pub(crate) precision: Option<Precision>,
     pub(crate) scheme: Option<Scheme>,
     /// Adapters that become part of the weights.
     pub(crate) merged: &'a [Adapter],
@@ -453,7 +457,7 @@ impl Loader<'_> {
             .iter()
             .map(|weight| match weight {
                 Weight::Dense(tensor) => Some(tensor),
-                Weight::Quantised(_) => None,
+                Weight::Packed(_) | Weight::Quantised(_) => None,
             })
             .collect();
         let Some(dense) = dense else {
@@ -461,7 +465,7 @@ impl Loader<'_> {
                 .into_iter()
                 .map(|weight| match weight {
                     Weight::Dense(tensor) => self.place(&tensor),
-                    quantised @ Weight::Quantised(_) => Ok(quantised),
+                    ready @ (Weight::Packed(_) | Weight::Quantised(_)) => Ok(ready),
                 })
                 .collect();
         };
@@ -488,7 +492,10 @@ impl Loader<'_> {
             .and_then(|scheme| scheme.block_format(weight.dim(1).unwrap_or(0)));
         Ok(match format {
             Some(format) => Weight::Quantised(quantise(weight, format, self.device)?.into()),
-            None => Weight::Dense(weight.to_dtype(self.dtype)?.to_device(self.device)?),
+            None => match self.precision {
+                Some(precision) => Weight::Packed(pack(weight, precision)?.into()),
+                None => Weight::Dense(weight.to_dtype(self.dtype)?.to_device(self.device)?),
+            },
         })
     }
 }

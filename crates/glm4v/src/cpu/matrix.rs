@@ -1,0 +1,382 @@
+//! A weight, laid out once in the order in which the processor's widest multiply-add reads it.
+
+use rayon::prelude::*;
+
+use super::kernel;
+
+/// Outputs that stand side by side in a [`Line`].
+pub(super) const PANEL: usize = 32;
+/// Rows of activations whose sums one tile keeps in registers.
+pub(super) const TILE: usize = 12;
+/// From this many rows on, threads share the rows; below, the outputs.
+const MANY: usize = 48;
+/// Rows of a thread's share: few enough that threads end together, enough that a panel is read from the first caches.
+const SHARE: usize = 8 * TILE;
+
+/// How a word of a [`Line`] is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// Two neighbouring inputs in bfloat16, the even one in the lower half; sums in float32.
+    Bf16,
+    /// One input in float32.
+    F32,
+}
+
+impl Precision {
+    /// Inputs in a word.
+    pub(super) fn depth(self) -> usize {
+        match self {
+            Self::Bf16 => 2,
+            Self::F32 => 1,
+        }
+    }
+}
+
+/// One word of each of [`PANEL`] outputs.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Line(pub(super) [u32; PANEL]);
+
+/// A matrix `[outputs, inputs]` that rows of float32 are multiplied with.
+///
+/// A row's result does not depend on the rows beside it, to the last bit: every tile adds up in the same order.
+#[derive(Debug, Clone)]
+pub(crate) struct Packed {
+    precision: Precision,
+    outputs: usize,
+    inputs: usize,
+    /// `[panels, words]`.
+    lines: Vec<Line>,
+}
+
+impl Packed {
+    /// Lays out `weight`, which holds `inputs` values for each output, in `precision`.
+    pub(crate) fn f32(precision: Precision, weight: &[f32], inputs: usize) -> Self {
+        match precision {
+            Precision::F32 => Self::new(precision, weight, inputs, |one| match one {
+                [value] => value.to_bits(),
+                _ => 0,
+            }),
+            Precision::Bf16 => Self::new(precision, weight, inputs, |pair| match pair {
+                [even, odd] => rounded(*even) | rounded(*odd) << 16,
+                [even] => rounded(*even),
+                _ => 0,
+            }),
+        }
+    }
+
+    /// Lays out the transpose of `values`, whose rows have `columns` values: a weight of `columns` outputs.
+    pub(super) fn transposed(precision: Precision, values: &[f32], columns: usize) -> Self {
+        let inputs = values.len() / columns.max(1);
+        let depth = precision.depth();
+        let words = inputs.div_ceil(depth);
+        let mut lines = vec![Line([0; PANEL]); columns.div_ceil(PANEL) * words];
+        for (at, rows) in values.chunks((depth * columns).max(1)).enumerate() {
+            let (first, second) = rows.split_at(columns.min(rows.len()));
+            for (column, value) in first.iter().enumerate() {
+                let word = match (precision, second.get(column)) {
+                    (Precision::F32, _) => value.to_bits(),
+                    (Precision::Bf16, Some(odd)) => rounded(*value) | rounded(*odd) << 16,
+                    (Precision::Bf16, None) => rounded(*value),
+                };
+                let line = lines.get_mut(column / PANEL * words + at);
+                if let Some(place) = line.and_then(|line| line.0.get_mut(column % PANEL)) {
+                    *place = word;
+                }
+            }
+        }
+        Self {
+            precision,
+            outputs: columns,
+            inputs,
+            lines,
+        }
+    }
+
+    fn new<T: Sync>(
+        precision: Precision,
+        weight: &[T],
+        inputs: usize,
+        word: impl Fn(&[T]) -> u32 + Sync,
+    ) -> Self {
+        let outputs = weight.len() / inputs.max(1);
+        let words = inputs.div_ceil(precision.depth());
+        let mut lines = vec![Line([0; PANEL]); outputs.div_ceil(PANEL) * words];
+        lines
+            .par_chunks_mut(words.max(1))
+            .zip(weight.par_chunks((PANEL * inputs).max(1)))
+            .for_each(|(panel, rows)| {
+                for (column, row) in rows.chunks_exact(inputs).enumerate() {
+                    for (line, some) in panel.iter_mut().zip(row.chunks(precision.depth())) {
+                        if let Some(place) = line.0.get_mut(column) {
+                            *place = word(some);
+                        }
+                    }
+                }
+            });
+        Self {
+            precision,
+            outputs,
+            inputs,
+            lines,
+        }
+    }
+
+    /// Rows of the weight.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Bytes that the weight occupies.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.len() * size_of::<Line>()
+    }
+
+    /// `[rows, inputs]` to `[rows, outputs]`, both row after row, with all cores.
+    pub(crate) fn multiply(&self, x: &[f32]) -> Vec<f32> {
+        let rows = x.len() / self.inputs.max(1);
+        let mut y = vec![0.0; rows * self.outputs];
+        if y.is_empty() {
+            return y;
+        }
+        if rows < MANY {
+            self.multiply_few(x, rows, &mut y);
+        } else {
+            y.par_chunks_mut(SHARE * self.outputs)
+                .zip(x.par_chunks(SHARE * self.inputs))
+                .for_each(|(y, x)| {
+                    self.add_product(&Rows::pack(self.precision, x, self.inputs), y)
+                });
+        }
+        y
+    }
+
+    /// Threads share the panels; their sums stand apart until one thread puts the columns in their places.
+    fn multiply_few(&self, x: &[f32], rows: usize, y: &mut [f32]) {
+        let x = Rows::pack(self.precision, x, self.inputs);
+        let words = self.words();
+        // Four panels at a time: a single row then has eight sums under way, which hides the multiply-add's latency.
+        let share = 4 * PANEL;
+        let mut sums = vec![0.0; self.outputs.div_ceil(share) * rows * share];
+        sums.par_chunks_mut(rows * share)
+            .zip(self.lines.par_chunks(4 * words))
+            .for_each(|(sums, lines)| kernel::product(&x, lines, words, sums, share));
+        for (part, sums) in sums.chunks(rows * share).enumerate() {
+            for (y, sums) in y.chunks_mut(self.outputs).zip(sums.chunks(share)) {
+                for (y, sum) in y.iter_mut().skip(part * share).zip(sums) {
+                    *y = *sum;
+                }
+            }
+        }
+    }
+
+    /// Adds `x` times this to `y` (`[rows, outputs]`), on this thread.
+    pub(super) fn add_product(&self, x: &Rows, y: &mut [f32]) {
+        kernel::product(x, &self.lines, self.words(), y, self.outputs);
+    }
+
+    #[cfg(test)]
+    pub(super) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    fn words(&self) -> usize {
+        self.inputs.div_ceil(self.precision.depth())
+    }
+}
+
+/// Activations in the kernel's order: `[tiles, words, rows of the tile]`; only the last tile may be less than [`TILE`].
+pub(super) struct Rows {
+    pub(super) precision: Precision,
+    pub(super) rows: usize,
+    pub(super) words: Vec<u32>,
+}
+
+impl Rows {
+    /// Packs `x`, row after row of `inputs` values.
+    pub(super) fn pack(precision: Precision, x: &[f32], inputs: usize) -> Self {
+        let rows = x.len() / inputs.max(1);
+        let width = inputs.div_ceil(precision.depth());
+        let mut words = vec![0; rows * width];
+        let mut flat = vec![0; TILE.min(rows) * width];
+        for (tile, x) in words
+            .chunks_mut((TILE * width).max(1))
+            .zip(x.chunks((TILE * inputs).max(1)))
+        {
+            for (words, x) in flat.chunks_mut(width).zip(x.chunks_exact(inputs)) {
+                match precision {
+                    Precision::F32 => bits(x, words),
+                    Precision::Bf16 => pairs(x, words),
+                }
+            }
+            match x.len() / inputs {
+                TILE => interleave::<TILE>(&flat, width, tile),
+                height => {
+                    for (row, words) in flat.chunks(width).take(height).enumerate() {
+                        let places = tile.iter_mut().skip(row).step_by(height);
+                        for (place, word) in places.zip(words) {
+                            *place = *word;
+                        }
+                    }
+                }
+            }
+        }
+        Self {
+            precision,
+            rows,
+            words,
+        }
+    }
+}
+
+/// `[HEIGHT, width]` to `[width, HEIGHT]`.
+fn interleave<const HEIGHT: usize>(flat: &[u32], width: usize, tile: &mut [u32]) {
+    let mut rows: [&[u32]; HEIGHT] = [&[]; HEIGHT];
+    for (row, words) in rows.iter_mut().zip(flat.chunks_exact(width)) {
+        *row = words;
+    }
+    let (tile, _) = tile.as_chunks_mut::<HEIGHT>();
+    for (at, places) in tile.iter_mut().enumerate() {
+        for (place, row) in places.iter_mut().zip(rows) {
+            *place = row.get(at).copied().unwrap_or_default();
+        }
+    }
+}
+
+widest! {
+fn bits(x: &[f32], words: &mut [u32]) {
+    for (word, value) in words.iter_mut().zip(x) {
+        *word = value.to_bits();
+    }
+}
+}
+
+widest! {
+/// Neighbours in bfloat16, the even one in the lower half.
+fn pairs(x: &[f32], words: &mut [u32]) {
+    let (pairs, last) = x.as_chunks::<2>();
+    for (word, [even, odd]) in words.iter_mut().zip(pairs) {
+        *word = rounded(*even) | rounded(*odd) << 16;
+    }
+    if let ([even], Some(word)) = (last, words.last_mut()) {
+        *word = rounded(*even);
+    }
+}
+}
+
+/// The bits of the nearest bfloat16, ties to even; a NaN stays one.
+#[inline(always)]
+fn rounded(value: f32) -> u32 {
+    let bits = value.to_bits();
+    let near = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    if value.is_nan() {
+        bits >> 16 | 0x40
+    } else {
+        near
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::random;
+    use candle_core::DType;
+    use half::bf16;
+
+    fn values(seed: u64, rows: usize, columns: usize) -> Vec<f32> {
+        let tensor = random(seed, (rows, columns), 1.0, DType::F32).unwrap();
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    /// Rows, outputs and inputs that are no multiple of anything, on either side of every threshold.
+    const SHAPES: [(usize, usize, usize); 9] = [
+        (1, 1, 1),
+        (1, 33, 7),
+        (2, 31, 64),
+        (3, 200, 1030),
+        (5, 129, 65),
+        (12, 32, 2),
+        (13, 96, 1500),
+        (47, 40, 33),
+        (200, 70, 37),
+    ];
+
+    #[track_caller]
+    fn check(precision: Precision, round: impl Fn(f32) -> f64) {
+        for (rows, outputs, inputs) in SHAPES {
+            let x = values(1, rows, inputs);
+            let weight = values(2, outputs, inputs);
+            let y = Packed::f32(precision, &weight, inputs).multiply(&x);
+            assert_eq!(y.len(), rows * outputs);
+            for (at, y) in y.iter().enumerate() {
+                let x = &x[at / outputs * inputs..][..inputs];
+                let weight = &weight[at % outputs * inputs..][..inputs];
+                let exact: f64 = x
+                    .iter()
+                    .zip(weight)
+                    .map(|(x, w)| round(*x) * round(*w))
+                    .sum();
+                let off = (f64::from(*y) - exact).abs();
+                assert!(
+                    off < 1e-5 * (inputs as f64).sqrt().max(4.0),
+                    "{rows} x {outputs} x {inputs}: {off}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn products_in_float32_are_exact_to_rounding() {
+        check(Precision::F32, f64::from);
+    }
+
+    #[test]
+    fn products_in_bfloat16_round_their_factors_and_not_their_sums() {
+        check(Precision::Bf16, |value| f64::from(bf16::from_f32(value)));
+    }
+
+    #[test]
+    fn a_row_among_others_is_the_row_alone_to_the_last_bit() {
+        let (outputs, inputs) = (100, 1100);
+        for precision in [Precision::Bf16, Precision::F32] {
+            let weight = Packed::f32(precision, &values(3, outputs, inputs), inputs);
+            for rows in [2, 3, 5, 12, 13, 47, 48, 131] {
+                let x = values(4, rows, inputs);
+                let all = weight.multiply(&x);
+                for (x, row) in x.chunks(inputs).zip(all.chunks(outputs)) {
+                    assert_eq!(weight.multiply(x), row, "{rows} rows in {precision:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_is_that_of_the_type() {
+        let odd = [
+            0.0,
+            -0.0,
+            1.0,
+            1.003_906_2,
+            1.011_718_8,
+            f32::MAX,
+            f32::INFINITY,
+            1e-40,
+            f32::MIN_POSITIVE,
+        ];
+        for value in odd.into_iter().chain(values(5, 1, 999)) {
+            assert_eq!(
+                rounded(value),
+                u32::from(bf16::from_f32(value).to_bits()),
+                "{value}"
+            );
+        }
+        assert!(bf16::from_bits(rounded(f32::NAN) as u16).is_nan());
+    }
+
+    #[test]
+    fn a_weight_takes_the_bytes_of_its_type_and_of_whole_panels() {
+        let packed = Packed::f32(Precision::Bf16, &values(6, 40, 15), 15);
+        assert_eq!(packed.outputs(), 40);
+        assert_eq!(packed.bytes(), 2 * PANEL * 16 * size_of::<bf16>());
+    }
+}
