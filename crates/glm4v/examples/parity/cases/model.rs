@@ -128,7 +128,10 @@ impl<'a> Bench<'a> {
     }
 
     fn named(&self, name: &str) -> Result<&Value> {
-        let found = self.cases.iter().find(|case| string(case, "id").ok() == Some(name));
+        let found = self
+            .cases
+            .iter()
+            .find(|case| string(case, "id").ok() == Some(name));
         found.with_context(|| format!("there is no case `{name}`"))
     }
 
@@ -169,7 +172,9 @@ impl<'a> Bench<'a> {
         // By the ordinary way: chunks into a cache, then steps.
         let wanted = expected_tokens(case)?;
         let mut steps = Vec::new();
-        let found = self.greedy(&input, None, wanted.len(), 13, &mut |logits| steps.push(values_of(logits)))?;
+        let found = self.greedy(&input, None, wanted.len(), 13, &mut |logits| {
+            steps.push(values_of(logits))
+        })?;
         at.same("greedy tokens", &found, &wanted);
         let expected = tensors.f32("greedy_step_logits_first4")?;
         let count = expected.shape.first().copied().unwrap_or(0);
@@ -182,15 +187,33 @@ impl<'a> Bench<'a> {
     }
 
     fn vision(&self, case: &Value, tensors: &Tensors, at: &mut At<'_, '_>) -> Result<()> {
-        let pixels: Vec<Pixels> = images(case).filter_map(|name| self.grids.get(name).cloned()).collect();
+        let pixels: Vec<Pixels> = images(case)
+            .filter_map(|name| self.grids.get(name).cloned())
+            .collect();
         if pixels.is_empty() {
             return Ok(());
         }
-        let grids: Vec<i64> = pixels.iter().flat_map(|p| p.grid_thw).map(|side| side as i64).collect();
-        at.same("image_grid_thw", &grids, &tensors.i64("image_grid_thw")?.values);
+        let grids: Vec<i64> = pixels
+            .iter()
+            .flat_map(|p| p.grid_thw)
+            .map(|side| side as i64)
+            .collect();
+        at.same(
+            "image_grid_thw",
+            &grids,
+            &tensors.i64("image_grid_thw")?.values,
+        );
         if tensors.has("pixel_values") {
-            let found: Vec<f32> = pixels.iter().flat_map(|p| p.patches.iter().copied()).collect();
-            at.close("pixel_values", &found, &tensors.f32("pixel_values")?.values, 1e-5);
+            let found: Vec<f32> = pixels
+                .iter()
+                .flat_map(|p| p.patches.iter().copied())
+                .collect();
+            at.close(
+                "pixel_values",
+                &found,
+                &tensors.f32("pixel_values")?.values,
+                1e-5,
+            );
         }
         let mut steps = Vec::new();
         let seen = self.model.see_watched(&pixels, None, &mut |step, x| {
@@ -231,18 +254,32 @@ impl<'a> Bench<'a> {
                 rgb(&tensors, "decoded_rgb")?
             } else {
                 let file = image::open(self.checkpoint.images.join(name))?.into_rgb8();
-                Rgb::new(file.width() as usize, file.height() as usize, file.into_raw())?
+                Rgb::new(
+                    file.width() as usize,
+                    file.height() as usize,
+                    file.into_raw(),
+                )?
             };
             pixels.push(self.processor.process(&source)?);
         }
         let tensors = self.checkpoint.tensors(name)?;
         let input_ids = tensors.i64("input_ids")?.values;
         let input_ids = input_ids.iter().map(|id| Ok(u32::try_from(*id)?));
-        let seen = self.model.see(&pixels, None)?.into_iter().map(Arc::new).collect();
+        let seen = self
+            .model
+            .see(&pixels, None)?
+            .into_iter()
+            .map(Arc::new)
+            .collect();
         let input = self.model.input(input_ids.collect::<Result<_>>()?, seen)?;
         let logits = values_of(&self.model.inspect(&input, None, &mut |_, _| {})?.logits)?;
         let expected = tensors.f32("logits_last8")?.values;
-        at.close("logits, own resize", last(&logits, expected.len()), &expected, LOGITS_OWN_RESIZE);
+        at.close(
+            "logits, own resize",
+            last(&logits, expected.len()),
+            &expected,
+            LOGITS_OWN_RESIZE,
+        );
         Ok(())
     }
 
@@ -285,11 +322,17 @@ impl<'a> Bench<'a> {
         loop {
             let mut who = Vec::new();
             let mut work = Vec::new();
-            for (index, ((row, input), tokens)) in rows.iter_mut().zip(inputs).zip(&tokens).enumerate() {
+            for (index, ((row, input), tokens)) in
+                rows.iter_mut().zip(inputs).zip(&tokens).enumerate()
+            {
                 let tokens: &Vec<u32> = tokens;
                 match tokens.last() {
                     _ if tokens.len() == count => continue,
-                    None => work.push(Work::Prefill { row, input, most: chunk }),
+                    None => work.push(Work::Prefill {
+                        row,
+                        input,
+                        most: chunk,
+                    }),
                     Some(token) => work.push(Work::Decode { row, token: *token }),
                 }
                 who.push(index);
@@ -299,8 +342,11 @@ impl<'a> Bench<'a> {
             }
             let step = self.model.step(&mut work)?;
             for ((place, token), of) in step.greedy()?.into_iter().enumerate().zip(&step.finished) {
-                let index = *who.get(*of).context("a step finished what it was not given")?;
-                let (Some(tokens), Some(first)) = (tokens.get_mut(index), first.get_mut(index)) else {
+                let index = *who
+                    .get(*of)
+                    .context("a step finished what it was not given")?;
+                let (Some(tokens), Some(first)) = (tokens.get_mut(index), first.get_mut(index))
+                else {
                     continue;
                 };
                 if tokens.is_empty() {
@@ -323,17 +369,25 @@ impl<'a> Bench<'a> {
         let (found, _) = self.together(&inputs, &none, count, 16)?;
         for (wanted, (found, case)) in wanted.iter().zip(found.iter().zip(&self.cases)) {
             let name = string(case, "id")?;
-            at.same(&format!("{name}, greedy tokens"), &found[..], wanted.get(..count).unwrap_or(wanted));
+            at.same(
+                &format!("{name}, greedy tokens"),
+                &found[..],
+                wanted.get(..count).unwrap_or(wanted),
+            );
         }
         Ok(())
     }
 
     /// `batch.json`: the reference padded these rows on the left; here they are ragged.
     fn batch(&self, at: &mut At<'_, '_>) -> Result<()> {
-        let Some(batch) = json_if_there::<Value>(&self.checkpoint.expected.join("batch.json"))? else {
+        let Some(batch) = json_if_there::<Value>(&self.checkpoint.expected.join("batch.json"))?
+        else {
             return Ok(());
         };
-        let names = batch.get("rows").and_then(Value::as_array).context("no rows")?;
+        let names = batch
+            .get("rows")
+            .and_then(Value::as_array)
+            .context("no rows")?;
         let tensors = self.checkpoint.tensors("batch_left_padded")?;
         let mask = tensors.i64("attention_mask")?;
         let positions = tensors.i64("position_ids")?.values;
@@ -347,13 +401,20 @@ impl<'a> Bench<'a> {
                 let start = (axis * names.len() + index) * width;
                 let row = positions.get(start..start + width).unwrap_or_default();
                 let real = mask.values.get(index * width..).unwrap_or_default();
-                row.iter().zip(real).filter(|(_, real)| **real == 1).map(|(p, _)| *p)
+                row.iter()
+                    .zip(real)
+                    .filter(|(_, real)| **real == 1)
+                    .map(|(p, _)| *p)
             };
             let expected: Vec<i64> = (0..3).flat_map(of).collect();
             let found = input.positions().axes.iter().flatten();
             let found: Vec<i64> = found.map(|position| i64::from(*position)).collect();
             at.same(&format!("{name}, position_ids"), &found, &expected);
-            at.same(&format!("{name}, rope_deltas"), &Some(&input.positions().delta), &deltas.get(index));
+            at.same(
+                &format!("{name}, rope_deltas"),
+                &Some(&input.positions().delta),
+                &deltas.get(index),
+            );
             inputs.push(input);
         }
         let expected = tensors.i64("greedy_tokens")?;
@@ -361,22 +422,35 @@ impl<'a> Bench<'a> {
         let none = vec![None; inputs.len()];
         let (tokens, logits) = self.together(&inputs, &none, count, usize::MAX)?;
         let logits: Vec<f32> = logits.into_iter().flatten().collect();
-        at.close("logits of the batch", &logits, &tensors.f32("logits_last")?.values, LOGITS);
-        let tokens: Vec<i64> = tokens.iter().flatten().map(|token| i64::from(*token)).collect();
+        at.close(
+            "logits of the batch",
+            &logits,
+            &tensors.f32("logits_last")?.values,
+            LOGITS,
+        );
+        let tokens: Vec<i64> = tokens
+            .iter()
+            .flatten()
+            .map(|token| i64::from(*token))
+            .collect();
         at.same("greedy tokens of the batch", &tokens, &expected.values);
         Ok(())
     }
 
     /// `stop.json`: the end token is the last one returned.
     fn stop(&self, at: &mut At<'_, '_>) -> Result<()> {
-        let Some(stop) = json_if_there::<Value>(&self.checkpoint.expected.join("stop.json"))? else {
+        let Some(stop) = json_if_there::<Value>(&self.checkpoint.expected.join("stop.json"))?
+        else {
             return Ok(());
         };
         let name = string(&stop, "case")?;
         let input = self.input(self.named(name)?, name, None)?;
         let ends = ids(&stop, "eos_token_id")?;
         let mut row = self.model.row(None)?;
-        let mut logits = self.model.prefill(&mut row, &input, usize::MAX)?.unsqueeze(0)?;
+        let mut logits = self
+            .model
+            .prefill(&mut row, &input, usize::MAX)?
+            .unsqueeze(0)?;
         let mut tokens = Vec::new();
         let wanted = ids(&stop, "tokens")?;
         loop {
@@ -397,7 +471,11 @@ impl<'a> Bench<'a> {
         let rows = json_if_there::<Rows>(&self.checkpoint.expected.join("lora.json"));
         let rows = match rows {
             Ok(rows) => rows.unwrap_or_default(),
-            Err(error) => return report.at(&self.checkpoint.name, "lora").failed("lora.json", &error),
+            Err(error) => {
+                return report
+                    .at(&self.checkpoint.name, "lora")
+                    .failed("lora.json", &error);
+            }
         };
         for row in &rows {
             let adapter = string(row, "adapter").unwrap_or("?");
@@ -420,9 +498,17 @@ impl<'a> Bench<'a> {
 
         let lora = self.model.adapter(&dir)?;
         let input = self.input(case, name, Some(&lora))?;
-        let logits = self.model.inspect(&input, Some(&lora), &mut |_, _| {})?.logits;
+        let logits = self
+            .model
+            .inspect(&input, Some(&lora), &mut |_, _| {})?
+            .logits;
         let logits = values_of(&logits)?;
-        at.close("logits, by row", last(&logits, expected.len()), &expected, LOGITS);
+        at.close(
+            "logits, by row",
+            last(&logits, expected.len()),
+            &expected,
+            LOGITS,
+        );
         let found = self.greedy(&input, Some(&lora), wanted.len(), 13, &mut |_| {})?;
         at.same("greedy tokens, by row", &found, &wanted);
 
@@ -436,7 +522,12 @@ impl<'a> Bench<'a> {
         let input = merged.input(case, name, None)?;
         let logits = merged.model.inspect(&input, None, &mut |_, _| {})?.logits;
         let logits = values_of(&logits)?;
-        at.close("logits, merged", last(&logits, expected.len()), &expected, LOGITS);
+        at.close(
+            "logits, merged",
+            last(&logits, expected.len()),
+            &expected,
+            LOGITS,
+        );
         let found = merged.greedy(&input, None, wanted.len(), 13, &mut |_| {})?;
         at.same("greedy tokens, merged", &found, &wanted);
         Ok(())
@@ -450,7 +541,9 @@ impl<'a> Bench<'a> {
         for row in rows {
             let name = string(row, "case")?;
             let case = self.named(name)?;
-            let lora = self.model.adapter(&self.checkpoint.root.join(string(row, "adapter")?))?;
+            let lora = self
+                .model
+                .adapter(&self.checkpoint.root.join(string(row, "adapter")?))?;
             inputs.push(self.input(case, name, Some(&lora))?);
             adapters.push(Some(lora));
             wanted.push(ids(row, "greedy_tokens")?);
@@ -461,7 +554,10 @@ impl<'a> Bench<'a> {
         let count = wanted.iter().map(Vec::len).min().unwrap_or(0);
         ensure!(count > 0, "no tokens are expected");
         let (found, _) = self.together(&inputs, &adapters, count, 16)?;
-        let wanted: Vec<_> = wanted.iter().map(|all| all.get(..count).unwrap_or(all).to_vec()).collect();
+        let wanted: Vec<_> = wanted
+            .iter()
+            .map(|all| all.get(..count).unwrap_or(all).to_vec())
+            .collect();
         at.same("greedy tokens", &found, &wanted);
         Ok(())
     }
@@ -488,7 +584,9 @@ fn values_of(tensor: &Tensor) -> Result<Vec<f32>> {
 }
 
 fn last(values: &[f32], count: usize) -> &[f32] {
-    values.get(values.len().saturating_sub(count)..).unwrap_or(values)
+    values
+        .get(values.len().saturating_sub(count)..)
+        .unwrap_or(values)
 }
 
 fn worst(a: &[f32], b: &[f32]) -> f64 {
