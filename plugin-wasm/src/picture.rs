@@ -98,7 +98,13 @@ impl Picture {
             (upright_width, upright_height)
         };
         self.coming = Some(Coming {
-            shrink: Shrink::new((width, height), (header.width, header.height), to, layout, alpha),
+            shrink: Shrink::new(
+                (width, height),
+                (header.width, header.height),
+                to,
+                layout,
+                alpha,
+            ),
             converted,
         });
     }

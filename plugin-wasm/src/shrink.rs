@@ -217,7 +217,8 @@ impl Shrink {
                 down,
                 matrix,
                 full_range,
-            } => planes(&self.band, self.from, self.to, (across, down))?.to_rgb(matrix, full_range),
+            } => planes(&self.band, self.from, self.seen, self.to, (across, down))?
+                .to_rgbx(matrix, full_range),
         };
         Ok(Small {
             pixels,
@@ -388,7 +389,10 @@ mod tests {
 
     fn worst(one: &[u8], other: &[u8]) -> u8 {
         assert_eq!(one.len(), other.len());
-        let pairs = one.chunks(4).zip(other.chunks(4)).flat_map(|(a, b)| a[..3].iter().zip(b));
+        let pairs = one
+            .chunks(4)
+            .zip(other.chunks(4))
+            .flat_map(|(a, b)| a[..3].iter().zip(b));
         let differences = pairs.map(|(a, b)| a.abs_diff(*b));
         differences.max().unwrap_or(0)
     }
@@ -412,7 +416,13 @@ mod tests {
     fn bands_do_not_show() {
         let (width, height) = (3000, 1500);
         let pixels = waves(width, height);
-        let work = Shrink::new((width, height), (width, height), (500, 250), RGBX, Alpha::OntoWhite);
+        let work = Shrink::new(
+            (width, height),
+            (width, height),
+            (500, 250),
+            RGBX,
+            Alpha::OntoWhite,
+        );
         assert!(work.band_rows() < height, "more bands than one");
         let small = shrink(work, &pixels);
         let seen = (f64::from(width), f64::from(height));
@@ -459,7 +469,10 @@ mod tests {
             small.transparent && r == g && r > 100 && b == 255,
             "{small:?}"
         );
-        let kept = shrink(Shrink::new((16, 1), (16, 1), (1, 1), BGRA, Alpha::Kept), &pixels);
+        let kept = shrink(
+            Shrink::new((16, 1), (16, 1), (1, 1), BGRA, Alpha::Kept),
+            &pixels,
+        );
         let [r, g, b, a] = kept.pixels[..] else {
             panic!("{kept:?}")
         };
