@@ -29,6 +29,7 @@ final class Plugin {
 		add_action( 'rest_api_init', array( Rest\Token_Controller::class, 'register' ) );
 		add_action( 'rest_api_init', array( Rest\Seo_Controller::class, 'register' ) );
 		add_action( 'rest_api_init', array( Rest\Connection_Controller::class, 'register' ) );
+		add_action( 'rest_api_init', array( Rest\Runs_Controller::class, 'register' ) );
 
 		add_action( 'enqueue_block_editor_assets', array( Editor::class, 'enqueue_block_editor' ) );
 		add_action( 'add_meta_boxes', array( Editor::class, 'add_meta_box' ), 10, 2 );
@@ -39,6 +40,21 @@ final class Plugin {
 		add_action( 'admin_menu', array( Settings_Page::class, 'menu' ) );
 		add_action( 'admin_enqueue_scripts', array( Settings_Page::class, 'enqueue' ) );
 		add_filter( 'plugin_action_links_' . plugin_basename( PLUGIN_FILE ), array( self::class, 'action_links' ) );
+
+		add_action( 'admin_menu', array( Tools_Page::class, 'menu' ) );
+		add_action( 'admin_enqueue_scripts', array( Tools_Page::class, 'enqueue' ) );
+		add_action( Backfill::HOOK, array( Backfill::class, 'scheduled' ) );
+		if ( defined( 'WP_CLI' ) && WP_CLI ) {
+			\WP_CLI::add_command( 'smart-summary', CLI::class );
+		}
+
+		add_action( 'admin_init', array( Privacy::class, 'suggest' ) );
+		add_filter( 'wp_privacy_personal_data_exporters', array( Privacy::class, 'exporters' ) );
+		add_filter( 'wp_privacy_personal_data_erasers', array( Privacy::class, 'erasers' ) );
+
+		// These hooks come only from versions of WordPress that have the Abilities API.
+		add_action( 'wp_abilities_api_categories_init', array( Abilities::class, 'register_category' ) );
+		add_action( 'wp_abilities_api_init', array( Abilities::class, 'register' ) );
 
 		add_filter( 'document_title_parts', array( Head::class, 'title' ), 20 );
 		add_action( 'wp_head', array( Head::class, 'render' ), 5 );
@@ -73,5 +89,6 @@ final class Plugin {
 	 * Nothing is left running.
 	 */
 	public static function deactivate(): void {
+		Backfill::unschedule();
 	}
 }

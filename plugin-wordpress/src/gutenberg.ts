@@ -5,8 +5,8 @@ import type { Adapter, HostValues, UndoHandle } from '@smart-summary/web/element
 
 import type { Made } from './client.js';
 import { facts, type SeoValues } from './facts.js';
-import { flat, isDecorative, picturesOf, plain, postImage, text, type Picture } from './pictures.js';
-import { contentHash, hash, recordOf, type PostRecord } from './record.js';
+import { flat, isDecorative, marksDecorative, picturesOf, plain, postImage, text, type Picture } from './pictures.js';
+import { recordOf, recordWith, type PostRecord } from './record.js';
 import { SeoFields, confirmSaved } from './seo.js';
 import { blockEditor, call, coreActions, editor } from './store.js';
 import { TagNames } from './tags.js';
@@ -35,7 +35,10 @@ export function pictures(library: Map<number, { src: string; alt: string }>): Pi
   const featured = Number(editor().getEditedPostAttribute('featured_media')) || 0;
   const known = library.get(featured);
   if (known === undefined || found.some(({ attachment }) => attachment === featured)) return found;
-  return [{ key: String(featured), attachment: featured, ...known, caption: '', blocks: [] }, ...found];
+  return [
+    { key: String(featured), attachment: featured, ...known, caption: '', decorative: false, blocks: [] },
+    ...found,
+  ];
 }
 
 /** The article as it is sent: the words, captions and links, without the editor's own comments. */
@@ -112,8 +115,9 @@ export class Gutenberg implements Adapter {
     if (values.slug !== undefined) edits['slug'] = values.slug;
     if (values.summary !== undefined) edits['excerpt'] = values.summary;
     if (values.keywords !== undefined && this.#tags.supported) edits['tags'] = await this.#tags.idsOf(values.keywords);
-    if (values.alt_texts !== undefined) Object.assign(edits, blocksWith(values.alt_texts, this.pictures()));
-    metaEdits[RECORD] = this.#recordWith(values);
+    if (values.alt_texts !== undefined)
+      Object.assign(edits, blocksWith(values.alt_texts, this.pictures(), 'empty is decorative'));
+    metaEdits[RECORD] = recordWith(record(), values, this.#made(), editor().getEditedPostContent());
 
     for (const field of ['title', 'description'] as const) {
       if (this.#accepted[field] === undefined) this.#before[field] = this.seo.get(field);
@@ -158,43 +162,18 @@ export class Gutenberg implements Adapter {
     return true;
   }
 
-  /** The record with these fields as they are accepted now. */
-  #recordWith(values: HostValues): PostRecord {
-    const made = this.#made();
-    const before = record();
-    const next: PostRecord = {
-      ...before,
-      content: contentHash(editor().getEditedPostContent()),
-      engine: made?.engine ?? before.engine,
-      model: made?.model ?? before.model,
-      language: made?.language ?? before.language,
-    };
-    for (const field of ['title', 'meta_description', 'keywords', 'slug', 'summary'] as const) {
-      const value = values[field];
-      if (value === undefined) continue;
-      const same = JSON.stringify(value) === JSON.stringify(made?.fields[field]);
-      next.fields[field] = {
-        by: same ? 'ai' : 'ai_edited',
-        hash: hash(Array.isArray(value) ? value.join(',') : value),
-      };
-    }
-    for (const [key, alt] of Object.entries(values.alt_texts ?? {})) {
-      const same = made?.alts[key]?.text === alt;
-      next.alts[key] = { by: same ? 'ai' : 'ai_edited', hash: hash(alt), text: alt, decorative: alt === '' };
-    }
-    return next;
-  }
-
   /** The editor's undo changes our meta; the SEO plugin's fields on this page have to follow. */
   #followUndo(): void {
     let seen = { title: ours('title'), description: ours('description') };
     wp.data.subscribe(() => {
       const now = { title: ours('title'), description: ours('description') };
+      const before = seen;
+      // First of all: what follows changes other stores, which call back here.
+      seen = now;
       for (const field of ['title', 'description'] as const) {
-        if (now[field] === seen[field]) continue;
+        if (now[field] === before[field]) continue;
         if (now[field] !== this.#accepted[field]) this.seo.restore(field, now[field]);
       }
-      seen = now;
     });
   }
 
@@ -245,12 +224,19 @@ export function edit(edits: Record<string, unknown>): Promise<void> {
 }
 
 /** The post's blocks and content with these alt texts, for one edit of the post. */
-export function blocksWith(alts: Record<string, string>, among: Picture[]): Record<string, unknown> {
+export function blocksWith(
+  alts: Record<string, string>,
+  among: Picture[],
+  empty: 'empty is missing' | 'empty is decorative' = 'empty is missing',
+): Record<string, unknown> {
   const changes = new Map<string, Attributes>();
   for (const { key, blocks } of among) {
     const alt = alts[key];
     if (alt === undefined) continue;
-    for (const { clientId, attribute: name } of blocks) changes.set(clientId, { [name]: alt });
+    const isDecorative = empty === 'empty is decorative' && alt === '' ? true : undefined;
+    for (const { clientId, name, attribute: kept } of blocks) {
+      changes.set(clientId, { [kept]: alt, ...(marksDecorative(name) && { isDecorative }) });
+    }
   }
   if (changes.size === 0) return {};
   const changed = (blocks: Block[]): Block[] =>

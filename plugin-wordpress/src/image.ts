@@ -3,11 +3,11 @@
 import { authorWords, backend } from './panel.js';
 import { facts } from './facts.js';
 import { articleHtml, blocksWith, edit, meta, postBlocks, record, RECORD } from './gutenberg.js';
-import { altAttribute, picturesOf, postImage, text, type Picture } from './pictures.js';
+import { altAttribute, marksDecorative, picturesOf, postImage, text, type Picture } from './pictures.js';
 import { authorOf, hash } from './record.js';
 import { editor } from './store.js';
+import { __, sprintf } from './i18n.js';
 
-const { __, sprintf } = wp.i18n;
 const { createElement: el, useEffect, useState } = wp.element;
 const { Button, Modal, Notice, PanelBody, TextareaControl, ToggleControl, ToolbarButton, Spinner } = wp.components;
 const { BlockControls, InspectorControls } = wp.blockEditor;
@@ -57,7 +57,10 @@ export async function accept(
 ): Promise<void> {
   const kept = record();
   kept.alts[picture.key] = { by, hash: hash(alt), text: alt, decorative };
-  await edit({ ...blocksWith({ [picture.key]: alt }, [picture]), meta: { ...meta(), [RECORD]: kept } });
+  await edit({
+    ...blocksWith({ [picture.key]: alt }, [picture], decorative ? 'empty is decorative' : 'empty is missing'),
+    meta: { ...meta(), [RECORD]: kept },
+  });
 }
 
 function AltDialog({ picture, onClose }: { picture: Picture; onClose: () => void }): WpNode {
@@ -152,16 +155,20 @@ function LibraryAlt({ picture }: { picture: Picture }): WpNode {
       .then(({ alt_text: alt }) => setLibrary(alt));
   const use = () => accept(picture, library ?? '', 'human', false);
   const decorative = picture.alt === '' && (kept?.decorative ?? false);
+  const marks = picture.blocks.some(({ name }) => marksDecorative(name));
+  if (who === '' && marks && !differs) return null;
   return el(
     PanelBody,
     { title: __('Smart Summary', 'smart-summary'), initialOpen: true, className: 'smart-summary-image' },
     who !== '' && el('p', null, sprintf(/* translators: %s: who wrote it */ __('Alt text: %s', 'smart-summary'), who)),
-    el(ToggleControl, {
-      label: __('Decorative: says nothing, stays empty', 'smart-summary'),
-      checked: decorative,
-      onChange: (on: boolean) => void accept(picture, '', 'human', on),
-      __nextHasNoMarginBottom: true,
-    }),
+    // Newer versions of WordPress have a switch of their own.
+    !marks &&
+      el(ToggleControl, {
+        label: __('Decorative: says nothing, stays empty', 'smart-summary'),
+        checked: decorative,
+        onChange: (on: boolean) => void accept(picture, '', 'human', on),
+        __nextHasNoMarginBottom: true,
+      }),
     differs &&
       el(
         'div',
@@ -190,6 +197,8 @@ function Tools({ clientId }: { clientId: string }): WpNode {
   const [open, setOpen] = useState(false);
   const picture = pictureOf(clientId);
   if (picture === undefined) return null;
+  // Where the block's own field for the alt text is: the tab "Content" came with the switch for decorative pictures.
+  const group = picture.blocks.some(({ name }) => marksDecorative(name)) ? { group: 'content' } : null;
   return el(
     wp.element.Fragment,
     null,
@@ -207,7 +216,7 @@ function Tools({ clientId }: { clientId: string }): WpNode {
         __('Alt text', 'smart-summary'),
       ),
     ),
-    el(InspectorControls, null, el(LibraryAlt, { picture })),
+    el(InspectorControls, group, el(LibraryAlt, { picture })),
     open && el(AltDialog, { picture, onClose: () => setOpen(false) }),
   );
 }

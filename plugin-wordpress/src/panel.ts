@@ -3,13 +3,14 @@
 import type { SmartSummaryElement } from '@smart-summary/web/element';
 
 import { createClient, type WordPressClient } from './client.js';
+import { panelElement } from './element.js';
 import { facts } from './facts.js';
 import { Gutenberg, articleHtml, meta, pictures, postBlocks, record, RECORD } from './gutenberg.js';
 import { authorOf, contentHash, recordOf, type Author } from './record.js';
 import { call, editor } from './store.js';
 import { isDecorative, picturesOf, plain, text } from './pictures.js';
+import { __, _n, sprintf } from './i18n.js';
 
-const { __, _n, sprintf } = wp.i18n;
 const { createElement: el, useEffect, useState } = wp.element;
 const { Button, Notice } = wp.components as Record<string, unknown>;
 export const NAME = 'smart-summary';
@@ -23,14 +24,7 @@ let adapter: Gutenberg | undefined;
 export function backend(): Promise<{ element: SmartSummaryElement; client: WordPressClient }> {
   held ??= createClient().then((client) => {
     adapter = new Gutenberg(() => client.made);
-    const element = document.createElement('smart-summary');
-    element.lang = facts.userLocale;
-    element.site = { ...facts.site, favicon: facts.site.favicon || undefined } as typeof element.site;
-    element.setAttribute('theme', 'light');
-    element.style.setProperty('--ss-accent', 'var(--wp-admin-theme-color, #3858e9)');
-    element.client = client;
-    element.adapter = adapter;
-    return { element, client };
+    return { element: panelElement(client, adapter), client };
   });
   return held;
 }

@@ -12,8 +12,16 @@ export interface Picture {
   src: string;
   alt: string;
   caption: string;
+  /** Marked in the block itself, as newer versions of WordPress can. */
+  decorative: boolean;
   /** The blocks that show it; none for the featured image. */
-  blocks: { clientId: string; attribute: string }[];
+  blocks: { clientId: string; name: string; attribute: string }[];
+}
+
+/** Whether this WordPress lets a block of this kind be marked as decorative. */
+export function marksDecorative(name: string): boolean {
+  const attributes = wp.blocks.getBlockType(name)?.attributes;
+  return attributes !== undefined && 'isDecorative' in attributes;
 }
 
 /** Where the kinds of block keep a picture. */
@@ -46,10 +54,11 @@ export function picturesOf(blocks: Block[]): Picture[] {
     const attachment = Number(attributes[kept.id]) || 0;
     const key = keyOf(attachment, src);
     const alt = text(attributes[kept.alt]);
-    const picture = found.get(key) ?? { key, attachment, src, alt, caption: '', blocks: [] };
+    const picture = found.get(key) ?? { key, attachment, src, alt, caption: '', decorative: false, blocks: [] };
     picture.alt ||= alt;
     picture.caption ||= kept.caption === undefined ? '' : plain(attributes[kept.caption]);
-    picture.blocks.push({ clientId: block.clientId, attribute: kept.alt });
+    picture.decorative ||= attributes['isDecorative'] === true;
+    picture.blocks.push({ clientId: block.clientId, name: block.name, attribute: kept.alt });
     found.set(key, picture);
   }
   return [...found.values()];
@@ -60,8 +69,8 @@ export function flat(blocks: Block[]): Block[] {
 }
 
 /** Whether the author said that the picture says nothing. Such a picture is not sent. */
-export function isDecorative(picture: { key: string; alt: string }, record: PostRecord): boolean {
-  return picture.alt === '' && (record.alts[picture.key]?.decorative ?? false);
+export function isDecorative(picture: Picture, record: PostRecord): boolean {
+  return picture.alt === '' && (picture.decorative || (record.alts[picture.key]?.decorative ?? false));
 }
 
 /** The picture as the package takes it. Its bytes come in the smallest size that is large enough. */

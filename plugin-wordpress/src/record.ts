@@ -1,5 +1,9 @@
 // Who wrote what, as `class-meta.php` keeps it.
 
+import type { HostValues } from '@smart-summary/web/element';
+
+import type { Made } from './client.js';
+
 export type Author = 'none' | 'human' | 'ai' | 'ai_edited';
 
 export interface Entry {
@@ -54,4 +58,32 @@ export function authorOf(entry: Entry | undefined, text: string): Author {
   if (text.trim() === '') return 'none';
   if (entry === undefined || entry.by === 'human') return 'human';
   return hash(text) === entry.hash ? entry.by : 'ai_edited';
+}
+
+/** The record with these fields as they are accepted now. */
+export function recordWith(
+  before: PostRecord,
+  values: HostValues,
+  made: Made | undefined,
+  content: string,
+): PostRecord {
+  const next: PostRecord = {
+    content: contentHash(content),
+    engine: made?.engine || before.engine,
+    model: made?.model || before.model,
+    language: made?.language || before.language,
+    fields: { ...before.fields },
+    alts: { ...before.alts },
+  };
+  for (const field of ['title', 'meta_description', 'keywords', 'slug', 'summary'] as const) {
+    const value = values[field];
+    if (value === undefined) continue;
+    const same = JSON.stringify(value) === JSON.stringify(made?.fields[field]);
+    next.fields[field] = { by: same ? 'ai' : 'ai_edited', hash: hash(Array.isArray(value) ? value.join(',') : value) };
+  }
+  for (const [key, alt] of Object.entries(values.alt_texts ?? {})) {
+    const same = made?.alts[key]?.text === alt;
+    next.alts[key] = { by: same ? 'ai' : 'ai_edited', hash: hash(alt), text: alt, decorative: alt === '' };
+  }
+  return next;
 }

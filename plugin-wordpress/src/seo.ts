@@ -61,6 +61,8 @@ const aioseo: Shown = {
 };
 
 const SHOWN: Record<string, Shown> = {
+  // The Classic Editor's meta box; the block editor keeps these as the post's meta.
+  '': inputs({ title: 'smart_summary[title]', description: 'smart_summary[description]' }),
   yoast,
   'rank-math': rankMath,
   aioseo,

@@ -1,6 +1,6 @@
 // The settings page: the browser's half of the connection test.
 
-const { __, sprintf } = wp.i18n;
+import { __, sprintf } from './i18n.js';
 
 interface Result {
   ok: boolean;

@@ -45,6 +45,7 @@ interface Wp {
   editPost?: Record<string, unknown>;
   blockEditor: Record<string, unknown>;
   blocks: {
+    getBlockType(name: string): { attributes: Record<string, unknown> } | undefined;
     serialize(blocks: Block[]): string;
     __unstableSerializeAndClean?(blocks: Block[]): string;
   };
@@ -69,7 +70,6 @@ interface TinyMceEditor {
   on(events: string, callback: () => void): void;
   off(events: string, callback: () => void): void;
   undoManager: { transact(work: () => void): unknown; undo(): unknown };
-  dom: { setAttrib(element: Element, name: string, value: string): void };
   selection: { select(node: Node): void; scrollIntoView(node: Node): void };
 }
 

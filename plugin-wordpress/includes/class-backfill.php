@@ -1,0 +1,375 @@
+<?php
+/**
+ * Runs over old posts.
+ *
+ * @package Smart_Summary
+ */
+
+declare( strict_types=1 );
+
+namespace Smart_Summary;
+
+use WP_Error;
+use WP_Post;
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Works a run off in slices: by Action Scheduler where a site has it, else by WP-Cron, by the open Tools page, or by WP-CLI
+ * in one go. One slice works at a time. Killed anywhere, a run goes on where it was.
+ *
+ * @since 0.1.0
+ */
+final class Backfill {
+
+	public const HOOK        = 'smart_summary_slice';
+	public const LOCK_OPTION = 'smart_summary_lock';
+
+	/** Tries of one post before it is given up. */
+	private const ATTEMPTS = 8;
+
+	/** What passes by waiting. */
+	private const PASSING = array( 'rate_limited', 'budget_used_up', 'too_many_failures', 'overloaded', 'draining', 'engine_unavailable', 'store_unavailable', 'deadline_exceeded', 'idempotency_in_progress', 'smart_summary_timeout', 'smart_summary_unreachable' );
+
+	/**
+	 * The posts that a run would work on: those with something missing.
+	 *
+	 * @param array<string, mixed> $options `ids`, `post_types`, `limit`, and those of `Generator::missing`.
+	 * @return array<int, string[]> Post => what is missing.
+	 */
+	public static function plan( array $options ): array {
+		$ids   = array_map( 'intval', (array) ( $options['ids'] ?? array() ) );
+		$types = array_intersect( (array) ( $options['post_types'] ?? Settings::get( 'post_types' ) ), (array) Settings::get( 'post_types' ) );
+		$limit = (int) ( $options['limit'] ?? 0 );
+		$plan  = array();
+		$page  = 1;
+		do {
+			$query = array(
+				'post_type'        => $types,
+				'post_status'      => $ids ? array( 'publish', 'future', 'draft', 'pending', 'private' ) : 'publish',
+				'posts_per_page'   => 100,
+				'paged'            => $page++,
+				'orderby'          => 'ID',
+				'order'            => 'DESC',
+				'suppress_filters' => false,
+			);
+			if ( $ids ) {
+				$query['post__in'] = $ids;
+			}
+			$posts = $types ? get_posts( $query ) : array();
+			foreach ( $posts as $post ) {
+				$missing = Generator::missing( $post, $options );
+				if ( $missing ) {
+					$plan[ $post->ID ] = $missing;
+				}
+				if ( $limit > 0 && count( $plan ) >= $limit ) {
+					return $plan;
+				}
+			}
+		} while ( count( $posts ) === 100 );
+		return $plan;
+	}
+
+	/**
+	 * Begins a run.
+	 *
+	 * @param array<string, mixed> $options Options.
+	 * @return int Its number.
+	 */
+	public static function begin( array $options ): int {
+		return Journal::begin( array_keys( self::plan( $options ) ), $options );
+	}
+
+	/**
+	 * Has the run worked off behind the scenes.
+	 *
+	 * @param int $run_id Run.
+	 * @param int $when   Unix time.
+	 */
+	public static function schedule( int $run_id, int $when = 0 ): void {
+		$when = max( time() + 5, $when );
+		if ( function_exists( 'as_schedule_single_action' ) ) {
+			as_schedule_single_action( $when, self::HOOK, array( $run_id ), 'smart-summary' );
+		} elseif ( ! wp_next_scheduled( self::HOOK, array( $run_id ) ) ) {
+			wp_schedule_single_event( $when, self::HOOK, array( $run_id ) );
+		}
+	}
+
+	/**
+	 * Takes away what is scheduled.
+	 */
+	public static function unschedule(): void {
+		if ( function_exists( 'as_unschedule_all_actions' ) ) {
+			as_unschedule_all_actions( self::HOOK );
+		}
+		wp_unschedule_hook( self::HOOK );
+	}
+
+	/**
+	 * A slice in the background, and the next.
+	 *
+	 * @param int $run_id Run.
+	 */
+	public static function scheduled( $run_id ): void {
+		$run = self::slice( (int) $run_id, 20 );
+		if ( is_array( $run ) && 'running' === $run['state'] ) {
+			self::schedule( (int) $run_id, $run['not_before'] );
+		} elseif ( is_wp_error( $run ) && 'smart_summary_busy' === $run->get_error_code() ) {
+			self::schedule( (int) $run_id, time() + 60 );
+		}
+	}
+
+	/**
+	 * Works on a run for some seconds.
+	 *
+	 * @param int           $run_id  Run.
+	 * @param int           $seconds How long; a post that was begun is finished.
+	 * @param callable|null $tell    Called with each finished item.
+	 * @return array<string, mixed>|WP_Error The run as it is then.
+	 */
+	public static function slice( int $run_id, int $seconds, ?callable $tell = null ) {
+		$run = Journal::run( $run_id );
+		if ( ! $run ) {
+			return new WP_Error( 'smart_summary_no_run', __( 'There is no such run.', 'smart-summary' ), array( 'status' => 404 ) );
+		}
+		if ( 'running' !== $run['state'] || $run['not_before'] > time() ) {
+			return $run;
+		}
+		if ( ! self::lock() ) {
+			return new WP_Error( 'smart_summary_busy', __( 'Another run is being worked on.', 'smart-summary' ), array( 'status' => 409 ) );
+		}
+		$until = time() + $seconds;
+		do {
+			$items = Journal::items( $run_id, array( 'waiting', 'writing' ), 1 );
+			if ( ! $items ) {
+				Journal::set_run( $run_id, array( 'state' => 'done' ) );
+				break;
+			}
+			self::lock( 'renew' );
+			$wait = self::work( $run_id, $items[0], (array) $run['options'], $tell );
+			if ( $wait > 0 ) {
+				Journal::set_run( $run_id, array( 'not_before' => time() + $wait ) );
+				break;
+			}
+		} while ( time() < $until && 'running' === ( Journal::run( $run_id )['state'] ?? '' ) );
+		self::unlock();
+		return Journal::run( $run_id ) ?? $run;
+	}
+
+	/**
+	 * Works on one post.
+	 *
+	 * @param int                  $run_id  Run.
+	 * @param array<string, mixed> $item    Item.
+	 * @param array<string, mixed> $options The run's options.
+	 * @param callable|null        $tell    Called with the finished item.
+	 * @return int Seconds to wait before going on; 0 to go on at once.
+	 */
+	private static function work( int $run_id, array $item, array $options, ?callable $tell ): int {
+		$post = get_post( $item['post_id'] );
+		if ( ! $post instanceof WP_Post ) {
+			return self::finish( $item, 'skipped', 'post_gone', $tell );
+		}
+		$facts = array();
+		if ( 'waiting' === $item['state'] ) {
+			$missing = Generator::missing( $post, $options );
+			if ( ! $missing ) {
+				return self::finish( $item, 'skipped', 'nothing_missing', $tell );
+			}
+			$answer = Generator::ask( $post, $missing, (string) $run_id );
+			if ( is_wp_error( $answer ) ) {
+				return self::failed( $item, $answer, $tell );
+			}
+			$facts           = $answer['facts'];
+			$item['changes'] = $answer['changes'];
+			$item['code']    = implode( ' ', array_slice( $answer['notes'], 0, 2 ) );
+			// Stored before anything is written: whoever comes after a kill knows what to finish, and what to undo.
+			Journal::set_item(
+				$item['id'],
+				array(
+					'state'   => 'writing',
+					'changes' => $item['changes'],
+				)
+			);
+		}
+		$kept = Generator::write( $post->ID, $item['changes'], 'forward', $facts );
+		return self::finish( $item, $item['changes'] ? 'done' : 'skipped', $kept > 0 ? 'changed_by_a_person' : ( $item['changes'] ? $item['code'] : 'nothing_made' ), $tell );
+	}
+
+	/**
+	 * Ends an item.
+	 *
+	 * @param array<string, mixed> $item  Item.
+	 * @param string               $state State.
+	 * @param string               $code  Why.
+	 * @param callable|null        $tell  Called with the item.
+	 * @return int 0.
+	 */
+	private static function finish( array $item, string $state, string $code, ?callable $tell ): int {
+		Journal::set_item(
+			$item['id'],
+			array(
+				'state' => $state,
+				'code'  => substr( $code, 0, 60 ),
+			)
+		);
+		if ( $tell ) {
+			$tell( array_merge( $item, compact( 'state', 'code' ) ) );
+		}
+		return 0;
+	}
+
+	/**
+	 * A post whose request failed: later, when that may help.
+	 *
+	 * @param array<string, mixed> $item  Item.
+	 * @param WP_Error             $error Error.
+	 * @param callable|null        $tell  Called with an item that is given up.
+	 * @return int Seconds to wait.
+	 */
+	private static function failed( array $item, WP_Error $error, ?callable $tell ): int {
+		$code = (string) $error->get_error_code();
+		if ( ! in_array( $code, self::PASSING, true ) || $item['attempts'] + 1 >= self::ATTEMPTS ) {
+			return self::finish( $item, 'failed', $code, $tell );
+		}
+		Journal::set_item(
+			$item['id'],
+			array(
+				'attempts' => $item['attempts'] + 1,
+				'code'     => $code,
+			)
+		);
+		$data = (array) $error->get_error_data();
+		return max( 1, (int) ( $data['retry_after'] ?? min( 300, 2 ** ( $item['attempts'] + 1 ) ) ) );
+	}
+
+	/**
+	 * Stops a run; what is done stays.
+	 *
+	 * @param int $run_id Run.
+	 */
+	public static function stop( int $run_id ): void {
+		Journal::set_run( $run_id, array( 'state' => 'stopped' ) );
+	}
+
+	/**
+	 * Lets a stopped run go on.
+	 *
+	 * @param int $run_id Run.
+	 */
+	public static function resume( int $run_id ): void {
+		$run = Journal::run( $run_id );
+		if ( $run && 'stopped' === $run['state'] ) {
+			Journal::set_run(
+				$run_id,
+				array(
+					'state'      => 'running',
+					'not_before' => 0,
+				)
+			);
+		}
+	}
+
+	/**
+	 * Takes a whole run back. What a person has changed since stays.
+	 *
+	 * @param int           $run_id Run.
+	 * @param callable|null $tell   Called with each item and the number of fields that stay.
+	 * @return int|WP_Error Posts taken back.
+	 */
+	public static function undo( int $run_id, ?callable $tell = null ) {
+		$run = Journal::run( $run_id );
+		if ( ! $run ) {
+			return new WP_Error( 'smart_summary_no_run', __( 'There is no such run.', 'smart-summary' ), array( 'status' => 404 ) );
+		}
+		if ( ! self::lock() ) {
+			return new WP_Error( 'smart_summary_busy', __( 'Another run is being worked on.', 'smart-summary' ), array( 'status' => 409 ) );
+		}
+		Journal::set_run( $run_id, array( 'state' => 'stopped' ) );
+		$count = 0;
+		do {
+			$items = Journal::items( $run_id, array( 'done', 'writing' ), 50 );
+			foreach ( $items as $item ) {
+				$kept = Generator::write( $item['post_id'], array_reverse( $item['changes'] ), 'back' );
+				Journal::set_item(
+					$item['id'],
+					array(
+						'state' => 'undone',
+						'code'  => $kept > 0 ? 'changed_by_a_person' : '',
+					)
+				);
+				++$count;
+				if ( $tell ) {
+					$tell( $item, $kept );
+				}
+			}
+			self::lock( 'renew' );
+		} while ( $items );
+		Journal::set_run( $run_id, array( 'state' => 'undone' ) );
+		self::unlock();
+		return $count;
+	}
+
+	/**
+	 * Takes the lock, or renews it. The lock of a process that has ended, or that says nothing for two minutes, is free.
+	 *
+	 * @param string $how `take` or `renew`.
+	 * @return bool Whether this process has it.
+	 */
+	private static function lock( string $how = 'take' ): bool {
+		global $wpdb;
+		$mine = wp_json_encode(
+			array(
+				'host'  => gethostname(),
+				'pid'   => getmypid(),
+				'until' => time() + 120,
+			)
+		);
+		if ( 'renew' === $how ) {
+			// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- A lock is not cached.
+			$wpdb->update( $wpdb->options, array( 'option_value' => $mine ), array( 'option_name' => self::LOCK_OPTION ) );
+			return true;
+		}
+		// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- Only the database can say who was first.
+		$taken = $wpdb->query( $wpdb->prepare( "INSERT IGNORE INTO %i ( option_name, option_value, autoload ) VALUES ( %s, %s, 'off' )", $wpdb->options, self::LOCK_OPTION, $mine ) );
+		if ( $taken ) {
+			return true;
+		}
+		// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- A lock is not cached.
+		$theirs = (string) $wpdb->get_var( $wpdb->prepare( 'SELECT option_value FROM %i WHERE option_name = %s', $wpdb->options, self::LOCK_OPTION ) );
+		if ( ! self::is_stale( (array) json_decode( $theirs, true ) ) ) {
+			return false;
+		}
+		// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- Of two that find it stale, one takes it.
+		return 1 === (int) $wpdb->update(
+			$wpdb->options,
+			array( 'option_value' => $mine ),
+			array(
+				'option_name'  => self::LOCK_OPTION,
+				'option_value' => $theirs,
+			)
+		);
+	}
+
+	/**
+	 * Whether nobody holds a lock any more.
+	 *
+	 * @param array<string, mixed> $lock Lock.
+	 * @return bool True when it is free.
+	 */
+	private static function is_stale( array $lock ): bool {
+		if ( (int) ( $lock['until'] ?? 0 ) < time() ) {
+			return true;
+		}
+		return is_dir( '/proc/self' ) && gethostname() === ( $lock['host'] ?? '' ) && ! is_dir( '/proc/' . (int) ( $lock['pid'] ?? 0 ) );
+	}
+
+	/**
+	 * Gives the lock back.
+	 */
+	private static function unlock(): void {
+		global $wpdb;
+		// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- A lock is not cached.
+		$wpdb->delete( $wpdb->options, array( 'option_name' => self::LOCK_OPTION ) );
+	}
+}

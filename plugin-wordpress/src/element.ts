@@ -1,0 +1,18 @@
+import type { Adapter, SmartSummaryElement } from '@smart-summary/web/element';
+
+import type { WordPressClient } from './client.js';
+import { facts } from './facts.js';
+
+/** The package's element in WordPress' colours and the user's language. */
+export function panelElement(client: WordPressClient, adapter: Adapter): SmartSummaryElement {
+  const { favicon, ...site } = facts.site;
+  const element = document.createElement('smart-summary');
+  element.lang = facts.userLocale;
+  element.site = favicon === '' ? site : { ...site, favicon };
+  // WordPress' own screens are light whatever the system's theme is.
+  element.theme = 'light';
+  element.style.setProperty('--ss-accent', 'var(--wp-admin-theme-color, #3858e9)');
+  element.client = client;
+  element.adapter = adapter;
+  return element;
+}

@@ -1,0 +1,137 @@
+// Old posts: WP-CLI and the Tools page fill what is missing, go on after a kill, and take a whole run back.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { Person, launch, sample } from './pages.mjs';
+import { complaints, dir, php, wordpress, wp } from './site.mjs';
+import { makePost, url, world } from './world.mjs';
+
+let place;
+before(async () => {
+  place = await world({ settings: ['[tiers.default]', 'requests_per_minute = 100000', 'request_burst = 10000', 'images_per_minute = 100000'] });
+});
+after(async () => {
+  await place?.backend.stop();
+  assert.deepEqual(complaints(), []);
+});
+
+const PICTURE = sample('monastery-square.jpg');
+const state = (id) =>
+  php(`$post = get_post( ${id} ); return array( 'excerpt' => $post->post_excerpt, 'content' => $post->post_content,
+    'description' => get_post_meta( ${id}, '_smart_summary_description', true ) );`);
+const runOf = (output) => Number(/run (\d+)/.exec(output)[1]);
+
+test('a dry run says what is missing and changes nothing', () => {
+  const { id, attachments } = makePost({ title: 'Dry', status: 'publish', pictures: [PICTURE] });
+  const before = state(id);
+  const output = wp('smart-summary', 'generate', '--dry-run', `--ids=${id}`);
+  assert.match(output, new RegExp(`${id}: description, excerpt, alt:${attachments[0]}`));
+  assert.deepEqual(state(id), before);
+});
+
+test('a run fills what is missing, keeps a person’s words, and is taken back as a whole', () => {
+  const embed = '<!-- wp:html --><iframe src="https://video.example/1"></iframe><!-- /wp:html -->';
+  const { id, attachments } = makePost({ title: 'Filled', status: 'publish', pictures: [PICTURE] });
+  php(`global $wpdb; $wpdb->update( $wpdb->posts, array( 'post_content' => get_post( ${id} )->post_content . '${embed}' ), array( 'ID' => ${id} ) ); clean_post_cache( ${id} ); return 1;`);
+  const written = makePost({ title: 'Written', status: 'publish', pictures: [PICTURE], alts: ['By hand'] });
+  php(`wp_update_post( array( 'ID' => ${written.id}, 'post_excerpt' => 'By hand' ) ); return 1;`);
+  const before = [state(id), state(written.id)];
+
+  const run = runOf(wp('smart-summary', 'generate', `--ids=${id},${written.id}`));
+  const after = state(id);
+  assert.notEqual(after.description, '');
+  assert.notEqual(after.excerpt, '');
+  assert.match(after.content, /alt="[^"]+"/);
+  assert.ok(after.content.includes(embed), 'an embed survives the job, which has no user');
+  assert.notEqual(php(`return get_post_meta( ${attachments[0]}, '_wp_attachment_image_alt', true );`), '');
+  assert.equal(state(written.id).excerpt, 'By hand');
+  assert.ok(state(written.id).content.includes('alt="By hand"'));
+  assert.equal(php(`return get_post_meta( ${id}, '_smart_summary', true )['fields']['meta_description']['by'];`), 'ai');
+
+  // Nothing is missing any more, and nothing is asked again.
+  assert.match(wp('smart-summary', 'generate', '--dry-run', `--ids=${id}`), /0 posts/);
+
+  php(`update_post_meta( ${written.id}, '_smart_summary_description', 'Better, by hand' ); return 1;`);
+  const output = wp('smart-summary', 'undo', String(run));
+  assert.deepEqual(state(id), before[0]);
+  assert.equal(state(written.id).description, 'Better, by hand', 'what a person has changed since stays');
+  assert.match(output, /taken back but for 1/);
+  assert.match(wp('smart-summary', 'status'), /undone/);
+});
+
+test('a picture that was found decorative is not sent again', () => {
+  const { id, attachments } = makePost({ title: 'Decorative', status: 'publish', pictures: [PICTURE] });
+  php(`\\Smart_Summary\\Meta::set_record( ${id}, array( 'alts' => array( '${attachments[0]}' => array( 'by' => 'human', 'decorative' => true ) ) ) ); return 1;`);
+  const output = wp('smart-summary', 'generate', '--dry-run', `--ids=${id}`);
+  assert.doesNotMatch(output, /alt:/);
+});
+
+test('a run that was killed goes on where it was, and does nothing twice', async () => {
+  const posts = Array.from({ length: 14 }, (_, at) => makePosts(at)).map(({ id }) => id);
+  const args = ['-d', 'memory_limit=512M', join(dir, 'wp-cli.phar'), '--allow-root', `--path=${wordpress}`];
+  const child = spawn('php', [...args, 'smart-summary', 'generate', `--ids=${posts.join(',')}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let run = 0;
+  let done = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (/^run \d+: 14 posts$/.test(line)) run = runOf(line);
+    if (/^\d+: done/.test(line) && ++done === 4) break;
+  }
+  child.kill('SIGKILL');
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  const items = () => JSON.parse(wp('smart-summary', 'status', String(run), '--format=json'));
+  const first = items().filter(({ state }) => state === 'done').length;
+  assert.ok(first >= 4 && first < 14, `${first} were done when it was killed`);
+
+  const output = wp('smart-summary', 'generate', `--resume=${run}`);
+  assert.match(output, /14 done, 0 skipped, 0 failed/);
+  const resumed = output.split('\n').filter((line) => /^\d+: done/.test(line)).length;
+  assert.equal(resumed, 14 - first, 'only what was left was done');
+  for (const id of posts) assert.notEqual(state(id).description, '');
+});
+
+/** A post of its own words, so that no answer comes from the server's memory. */
+function makePosts(at) {
+  const paragraphs = [`Chapter ${at} of the manual explains how valve number ${at} of the radiator is opened and closed.`, `It takes ${at + 3} turns, and every turn changes the flow by a fixed share.`];
+  return makePost({ title: `Chapter ${at}`, status: 'publish', paragraphs });
+}
+
+test('without a backend a run waits and tries again instead of failing', async () => {
+  const { id } = makePost({ title: 'Nobody there', status: 'publish' });
+  php(`$s = get_option( 'smart_summary_settings' ); $s['url'] = 'http://127.0.0.1:9'; update_option( 'smart_summary_settings', $s ); return 1;`);
+  const run = php(`$id = \\Smart_Summary\\Backfill::begin( array( 'ids' => array( ${id} ), 'fields' => array( 'description' ) ) ); return \\Smart_Summary\\Backfill::slice( $id, 5 );`);
+  assert.equal(run.state, 'running');
+  assert.ok(run.not_before > Date.now() / 1000 - 5);
+  php(`$s = get_option( 'smart_summary_settings' ); $s['url'] = '${place.backend.url}'; update_option( 'smart_summary_settings', $s ); return 1;`);
+  const done = php(`\\Smart_Summary\\Journal::set_run( ${run.id}, array( 'not_before' => 0 ) ); do_action( 'smart_summary_slice', ${run.id} ); return \\Smart_Summary\\Journal::run( ${run.id} );`);
+  assert.equal(done.state, 'done');
+  assert.notEqual(state(id).description, '');
+});
+
+test('the Tools page counts, fills, shows how far it is, and takes back', async () => {
+  const { id } = makePost({ title: 'From the Tools page', status: 'publish', pictures: [PICTURE] });
+  const browser = await launch();
+  try {
+    const admin = await Person.signIn(browser, 'admin');
+    const { page } = admin;
+    await page.goto(`${url}/wp-admin/tools.php?page=smart-summary-tools`);
+    await page.click('#smart-summary-count');
+    await page.getByText(/lacks? something/).waitFor();
+    await page.getByRole('button', { name: 'Fill' }).click();
+    const newest = page.locator('#smart-summary-runs tbody tr').first();
+    await page.locator('#smart-summary-runs tbody tr:first-child[data-state=done]').waitFor({ timeout: 60_000 });
+    assert.notEqual(state(id).description, '');
+    await admin.screenshot('tools');
+    assert.deepEqual(await admin.axe('#smart-summary-runs'), []);
+    await newest.getByRole('button', { name: 'Undo the whole run' }).click();
+    await page.locator('#smart-summary-runs tbody tr:first-child[data-state=undone]').waitFor();
+    assert.equal(state(id).description, '');
+    await admin.close();
+  } finally {
+    await browser.close();
+  }
+});

@@ -1,0 +1,53 @@
+// The Classic Editor: the same element in a meta box; the form carries what was accepted.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { Person, launch, sample } from './pages.mjs';
+import { complaints, php, wp } from './site.mjs';
+import { makePost, url, world } from './world.mjs';
+
+let browser, author, place;
+before(async () => {
+  [browser, place] = await Promise.all([launch(), world()]);
+  wp('plugin', 'activate', 'standin-classic');
+  author = await Person.signIn(browser, 'author');
+});
+after(async () => {
+  await author?.close();
+  await browser?.close();
+  wp('plugin', 'deactivate', 'standin-classic');
+  await place?.backend.stop();
+  assert.deepEqual(complaints(), []);
+});
+
+test('accepted fields are in the form, are taken back by Undo, and are saved with the post', async () => {
+  const { id, attachments } = makePost({ title: 'Classic', author: 'author', pictures: [sample('prometheus-histogram.png')] });
+  await author.page.goto(`${url}/wp-admin/post.php?post=${id}&action=edit`);
+  await author.page.waitForFunction(() => window.tinymce?.get('content')?.initialized);
+  await author.part('run').waitFor();
+  await author.run();
+  const alt = () => author.page.evaluate(() => tinymce.get('content').getBody().querySelector('img').getAttribute('alt') ?? '');
+  const description = await author.input('Description').inputValue();
+  await author.apply();
+  assert.notEqual(await alt(), '');
+  assert.equal(await author.page.inputValue('#smart-summary-description'), description);
+  await author.part('undo').click();
+  assert.equal(await alt(), '');
+  assert.equal(await author.page.inputValue('#smart-summary-description'), '');
+  await author.apply();
+  await author.screenshot('classic');
+  const accepted = await alt();
+  await author.page.click('#save-post');
+  await author.page.waitForURL(/message=/);
+  const saved = php(`$post = get_post( ${id} ); return array(
+    'excerpt' => $post->post_excerpt, 'content' => $post->post_content, 'tags' => count( wp_get_post_tags( ${id} ) ),
+    'description' => get_post_meta( ${id}, '_smart_summary_description', true ), 'record' => get_post_meta( ${id}, '_smart_summary', true ),
+    'library' => get_post_meta( ${attachments[0]}, '_wp_attachment_image_alt', true ) );`);
+  assert.equal(saved.description, description);
+  assert.notEqual(saved.excerpt, '');
+  assert.ok(saved.tags >= 3);
+  assert.ok(saved.content.includes(`alt="${accepted}"`));
+  assert.equal(saved.library, accepted);
+  assert.equal(saved.record.fields.meta_description.by, 'ai');
+});
