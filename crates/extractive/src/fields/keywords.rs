@@ -7,6 +7,7 @@ use crate::rank::Analysis;
 use crate::segment::{self, Word};
 use crate::text::BlockKind;
 use std::collections::HashMap;
+use std::ops::Range;
 
 pub(crate) use features::FEATURES;
 
@@ -31,11 +32,24 @@ pub(crate) struct Phrase {
     pub(crate) capital: u32,
     pub(crate) sections: u32,
     pub(crate) noun: bool,
+    /// Whether all of its words are nouns.
+    pub(crate) nouns: bool,
+    /// How often its neighbours make it a verb (`to deploy`, `deploy the`), and a noun (`the deploy`); English only.
+    pub(crate) as_verb: u32,
+    pub(crate) as_noun: u32,
+    /// How often it stands inside the longer phrase that holds it most often.
+    pub(crate) inside: u32,
     pub(crate) features: Vec<f32>,
     pub(crate) score: f32,
+    /// Its stems with spaces between them.
+    key: String,
     forms: HashMap<String, u32>,
     last_section: Option<usize>,
 }
+
+/// How much of a phrase's occurrences stand inside one longer phrase, when it is called a part of that one. In a short
+/// article that is chance, so three occurrences are needed besides. Han is left alone: a verb in front of a word looks like a name there.
+const PART: f32 = 0.7;
 
 /// The best keywords, first those of `must_include` that stand in the article.
 pub(crate) fn keywords(
@@ -44,14 +58,15 @@ pub(crate) fn keywords(
     avoid: &[String],
     count: usize,
 ) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
+    let mut out: Vec<Keyword> = Vec::new();
     let text = format!("{}\n{}", analysis.title, analysis.document.plain()).to_lowercase();
     for wanted in must_include.iter().map(|wanted| crate::clean(wanted)) {
-        if !wanted.is_empty()
+        let stands = !wanted.is_empty()
             && wanted.chars().count() <= 80
-            && text.contains(&wanted.to_lowercase())
-        {
-            push(&mut out, &wanted, &analysis.language);
+            && text.contains(&wanted.to_lowercase());
+        let wished = Keyword::new(&wanted, &analysis.language, false, true);
+        if stands && !out.iter().any(|other| other.is(&wished)) {
+            out.push(wished);
         }
     }
     let avoided = |text: &str| {
@@ -64,26 +79,77 @@ pub(crate) fn keywords(
             break;
         }
         if !avoided(&phrase.text) {
-            push(&mut out, &phrase.text, &analysis.language);
+            let han = phrase.text.contains(segment::is_han);
+            let part = !han && phrase.inside > 2 && phrase.inside_share() >= PART;
+            let name = phrase.is_name();
+            add(
+                &mut out,
+                Keyword::new(&phrase.text, &analysis.language, part, name),
+            );
         }
     }
     out.truncate(count);
-    out
+    out.into_iter().map(|keyword| keyword.text).collect()
 }
 
-/// Adds a keyword unless one that is nearly the same is there: the same words, or all of its words and no fewer than half.
-fn push(out: &mut Vec<String>, text: &str, language: &str) {
-    let stems = |text: &str| -> Vec<String> {
-        let words = text.split_whitespace();
-        words.map(|word| segment::stem(word, language)).collect()
-    };
-    let new = stems(text);
-    let same = |other: &String| {
-        let other = stems(other);
-        other == new || other.concat() == new.concat()
-    };
-    if !out.iter().any(same) {
-        out.push(text.to_owned());
+/// A keyword that was chosen.
+struct Keyword {
+    text: String,
+    stems: Vec<String>,
+    /// Whether it is mostly written as a part of something longer.
+    part: bool,
+    /// Whether it names a thing.
+    name: bool,
+}
+
+impl Keyword {
+    fn new(text: &str, language: &str, part: bool, name: bool) -> Self {
+        let words = segment::words(text, language);
+        Self {
+            text: text.to_owned(),
+            stems: words
+                .iter()
+                .map(|word| segment::stem(word.text, language))
+                .collect(),
+            part,
+            name,
+        }
+    }
+
+    /// Whether both are the same words, however they are joined: `dev/test`, `dev-test`, `devtest`.
+    fn is(&self, other: &Self) -> bool {
+        self.text == other.text || self.stems.concat() == other.stems.concat()
+    }
+
+    /// Whether the other one stands in this one and is shorter.
+    fn holds(&self, other: &Self) -> bool {
+        let length = other.stems.len();
+        0 < length
+            && length < self.stems.len()
+            && self.stems.windows(length).any(|part| part == other.stems)
+    }
+}
+
+/// Adds a keyword, unless it is there in other words or as a part of the name of a thing; such a name takes the place of its
+/// parts.
+fn add(out: &mut Vec<Keyword>, new: Keyword) {
+    let known = |other: &Keyword| other.is(&new) || new.part && other.name && other.holds(&new);
+    if out.iter().any(known) {
+        return;
+    }
+    let replaced = |other: &Keyword| new.name && other.part && new.holds(other);
+    match out.iter().position(replaced) {
+        Some(place) => {
+            let mut index = 0;
+            out.retain(|other| {
+                index += 1;
+                index - 1 <= place || !replaced(other)
+            });
+            if let Some(slot) = out.get_mut(place) {
+                *slot = new;
+            }
+        }
+        None => out.push(new),
     }
 }
 
@@ -111,10 +177,12 @@ pub(crate) fn phrases(analysis: &Analysis<'_>) -> Vec<Phrase> {
     }
     let mut phrases: Vec<Phrase> = counted
         .phrases
-        .into_values()
+        .into_iter()
+        .map(|(key, phrase)| Phrase { key, ..phrase })
         .filter(|phrase| phrase.in_title || phrase.count > 1 || phrase.headings > 0)
         .collect();
     let most = phrases.iter().map(|phrase| phrase.count).max().unwrap_or(1);
+    nest(&mut phrases);
     for phrase in &mut phrases {
         phrase.text = usual_form(&phrase.forms);
         phrase.features = features::of(phrase, most, &analysis.language);
@@ -129,6 +197,21 @@ pub(crate) fn phrases(analysis: &Analysis<'_>) -> Vec<Phrase> {
     phrases
 }
 
+/// Tells each phrase how often it stands inside a longer one: `OpenID` inside `OpenID Connect`.
+fn nest(phrases: &mut [Phrase]) {
+    let mut inside: HashMap<String, u32> = HashMap::new();
+    for phrase in phrases.iter().filter(|phrase| phrase.words > 1) {
+        let words: Vec<&str> = phrase.key.split(' ').collect();
+        for part in (1..words.len()).flat_map(|length| words.windows(length)) {
+            let most = inside.entry(part.join(" ")).or_insert(0);
+            *most = phrase.count.max(*most);
+        }
+    }
+    for phrase in phrases {
+        phrase.inside = inside.get(&phrase.key).copied().unwrap_or(0);
+    }
+}
+
 /// The form that is written most often; of equal ones the first in the alphabet, so that runs agree.
 fn usual_form(forms: &HashMap<String, u32>) -> String {
     forms
@@ -136,6 +219,20 @@ fn usual_form(forms: &HashMap<String, u32>) -> String {
         .max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)))
         .map(|(form, _)| form.clone())
         .unwrap_or_default()
+}
+
+impl Phrase {
+    /// Whether it names something, rather than saying what is done: `OpenID Connect`, not `use OpenID` or `冲泡绿茶`.
+    fn is_name(&self) -> bool {
+        self.nouns && self.as_verb <= self.as_noun
+    }
+
+    /// The share of its occurrences that stand inside one longer phrase.
+    pub(crate) fn inside_share(&self) -> f32 {
+        #[expect(clippy::cast_precision_loss, reason = "counts in an article are small")]
+        let share = self.inside as f32 / self.count.max(1) as f32;
+        share.min(1.0)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -164,7 +261,14 @@ impl Counter<'_> {
                         break;
                     }
                     if self.is_phrase(span) {
-                        self.count(&sentence, span, start == 0, role, place, section);
+                        self.count(
+                            &sentence,
+                            &words,
+                            start..start + length,
+                            role,
+                            place,
+                            section,
+                        );
                     }
                 }
             }
@@ -205,18 +309,20 @@ impl Counter<'_> {
     fn count(
         &mut self,
         sentence: &str,
-        span: &[Word<'_>],
-        starts: bool,
+        words: &[Word<'_>],
+        place_in: Range<usize>,
         role: Role,
         place: f32,
         section: usize,
     ) {
-        let (Some(first), Some(last)) = (span.first(), span.last()) else {
+        let Some(span @ [first, .., last] | span @ [first @ last]) = words.get(place_in.clone())
+        else {
             return;
         };
         let Some(text) = sentence.get(first.start..last.end()) else {
             return;
         };
+        let starts = place_in.start == 0;
         let key: Vec<String> = span
             .iter()
             .map(|word| segment::stem(word.text, self.language))
@@ -229,6 +335,7 @@ impl Counter<'_> {
             words: span.len(),
             first: place,
             noun: last.noun,
+            nouns: span.iter().all(|word| word.noun),
             ..Phrase::default()
         });
         phrase.count += 1;
@@ -237,6 +344,13 @@ impl Counter<'_> {
         if role == Role::Prose {
             phrase.capital += u32::from(!starts && text.starts_with(char::is_uppercase));
         }
+        if self.language == "en" {
+            match speech(sentence, words, place_in) {
+                Some(Speech::Verb) => phrase.as_verb += 1,
+                Some(Speech::Noun) => phrase.as_noun += 1,
+                None => {}
+            }
+        }
         if phrase.last_section != Some(section) {
             phrase.last_section = Some(section);
             phrase.sections += 1;
@@ -244,4 +358,45 @@ impl Counter<'_> {
         let weight = if role == Role::Prose && !starts { 3 } else { 1 };
         *phrase.forms.entry(text.to_owned()).or_insert(0) += weight;
     }
+}
+
+/// What the neighbours of an English phrase tell of it.
+enum Speech {
+    Verb,
+    Noun,
+}
+
+/// After a pronoun, a modal or a form of `be`, or before an article or a possessive, stands a verb; after an article, a
+/// possessive or a preposition a noun. The word behind decides first: `the tests deploy a cluster`.
+fn speech(sentence: &str, words: &[Word<'_>], place: Range<usize>) -> Option<Speech> {
+    let neighbour = |index: Option<usize>| -> Option<(&Word<'_>, String)> {
+        let word = words.get(index?)?;
+        Some((word, word.text.to_lowercase()))
+    };
+    let (first, last) = (words.get(place.start)?, words.get(place.end - 1)?);
+    if let Some((next, text)) = neighbour(Some(place.end)) {
+        let joined = sentence.get(last.end()..next.start) == Some(" ");
+        if joined && is_in(OBJECT, &text) {
+            return Some(Speech::Verb);
+        }
+    }
+    let (before, text) = neighbour(place.start.checked_sub(1))?;
+    if sentence.get(before.end()..first.start) != Some(" ") {
+        return None;
+    }
+    if is_in(BEFORE_VERB, &text) {
+        Some(Speech::Verb)
+    } else if is_in(BEFORE_NOUN, &text) {
+        Some(Speech::Noun)
+    } else {
+        None
+    }
+}
+
+const OBJECT: &str = "a an the your my our its their this these those them it us me him her you";
+const BEFORE_VERB: &str = "to can could will would shall should may might must cannot can't couldn't won't wouldn't shouldn't don't doesn't didn't do does did not i you we they he she it who be been being am is are was were isn't aren't wasn't weren't have has had get gets got let's let please i'm you're we're they're i've you've we've they've i'll you'll we'll they'll get getting gets help helps makes make";
+const BEFORE_NOUN: &str = "a an the your my our its their his her this that these those of in on for with from by about as via per every each some any no another which";
+
+fn is_in(list: &str, word: &str) -> bool {
+    list.split(' ').any(|other| other == word)
 }

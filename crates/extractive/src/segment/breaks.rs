@@ -18,6 +18,7 @@ pub(crate) fn pieces(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// A stretch of a text, in bytes, of scripts that are written either all with or all without spaces between words.
+#[derive(Clone, Copy)]
 struct Run<'a> {
     text: &'a str,
     start: usize,

@@ -27,6 +27,12 @@ pub(crate) const FEATURES: &[&str] = &[
     "ing",
     "once",
     "latin_title",
+    "inside",
+    "inside_title",
+    "verb",
+    "verb_phrase",
+    "ed",
+    "ly",
 ];
 
 /// The features of one phrase; as many as [`FEATURES`].
@@ -41,6 +47,10 @@ pub(super) fn of(phrase: &Phrase, most: u32, language: &str) -> Vec<f32> {
         .split_whitespace()
         .any(|word| word.chars().skip(1).any(char::is_uppercase));
     let latin = flag(language == "zh" && phrase.text.is_ascii());
+    let inside = phrase.inside_share();
+    let (verb, noun) = (number(phrase.as_verb), number(phrase.as_noun));
+    let verb = verb / (verb + noun + 1.0);
+    let single = flag(phrase.words == 1 && language == "en");
     vec![
         count.ln_1p() / 4.0,
         count / number(most),
@@ -65,6 +75,12 @@ pub(super) fn of(phrase: &Phrase, most: u32, language: &str) -> Vec<f32> {
         flag(phrase.words == 1 && phrase.text.ends_with("ing")),
         flag(phrase.count == 1),
         latin * title,
+        inside,
+        inside * title,
+        verb * flag(phrase.words == 1),
+        verb * flag(phrase.words > 1),
+        single * flag(phrase.text.ends_with("ed")),
+        single * flag(phrase.text.ends_with("ly")),
     ]
 }
 
