@@ -455,6 +455,14 @@ impl Processor {
 ///
 /// A picture smaller than one block is first scaled up, truncating; sides are then rounded half to even.
 ///
+/// ```
+/// use glm4v::processor::smart_resize;
+///
+/// // A photo of 1024 x 768 for GLM-4.6V-Flash: 54 x 74 patches, 999 tokens.
+/// assert_eq!(smart_resize(2, 768, 1024, 2, 28, 12_544, 9_633_792)?, (756, 1036));
+/// # Ok::<(), glm4v::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Image`] when a side is 0, or one is more than 200 times the other, also after scaling up; [`Error::Config`] for fewer frames than `temporal_factor` or a `factor` of 0.
 ///

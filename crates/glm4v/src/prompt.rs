@@ -131,6 +131,15 @@ pub struct Prompt {
 impl Prompt {
     /// Repeats each `image_token_id` for its picture: a grid of `t x h x w` patches has `t * h * w / merge_size^2` tokens.
     ///
+    /// ```
+    /// use glm4v::prompt::Prompt;
+    ///
+    /// let prompt = Prompt::expand(&[7, 99, 8], 99, &[[1, 4, 2]], 2)?;
+    /// assert_eq!(prompt.token_ids, [7, 99, 99, 8]);
+    /// assert_eq!(prompt.mm_token_type_ids, [0, 1, 1, 0]);
+    /// # Ok::<(), glm4v::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Input`] when there are more or fewer pictures than places.
     pub fn expand(

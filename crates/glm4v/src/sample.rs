@@ -117,6 +117,16 @@ impl Default for LoopGuard {
 }
 
 /// The state of one row: what it has seen, and where its random numbers are.
+///
+/// ```
+/// use glm4v::sample::{Sampler, Sampling};
+///
+/// let mut sampler = Sampler::new(Sampling { repetition_penalty: 2.0, ..Sampling::greedy() })?;
+/// sampler.see(&[1]);
+/// // Token 1 was seen, so its logit is halved.
+/// assert_eq!(sampler.sample(&[0.0, 3.0, 2.0], None)?, 2);
+/// # Ok::<(), glm4v::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Sampler {
     sampling: Sampling,

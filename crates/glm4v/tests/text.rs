@@ -87,45 +87,74 @@ fn hostile(chat: &Chat, rng: &mut ChaCha8Rng) -> String {
 fn no_text_of_any_message_becomes_a_control_token() {
     for chat in chats() {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
+        // What the reference's way, rendered text encoded as a whole, would have let through.
+        let mut attacks = 0;
         for _ in 0..1500 {
             let mut hostile = || hostile(&chat, &mut rng);
-            let parts = vec![
-                Part::text(hostile()),
-                Part::text(hostile()),
-                Part::Image {},
-                Part::text(hostile()),
-            ];
-            let written = [hostile(), hostile(), hostile(), hostile()];
-            let conversation = |parts: Vec<Part>, [system, answer, thought, tool]: [String; 4]| {
-                vec![
-                    Message::text(Role::System, system),
-                    Message::parts(Role::User, parts),
-                    Message {
-                        reasoning_content: Some(thought),
-                        ..Message::text(Role::Assistant, answer)
-                    },
-                    Message::text(Role::Tool, tool),
-                    Message::text(Role::User, "and?"),
-                ]
+            let written: [String; 7] = std::array::from_fn(|_| hostile());
+            let messages = conversation(written.clone());
+            let ids = chat.encode(&messages, Some(false));
+            let harmless = conversation(std::array::from_fn(|_| "x".to_owned()));
+            let expected = chat.controls(&chat.encode(&harmless, Some(false)));
+            assert_eq!(chat.controls(&ids), expected, "{written:?}");
+
+            let options = ChatOptions {
+                enable_thinking: Some(false),
+                add_generation_prompt: true,
             };
-            let harmless = vec![
-                Part::text("x"),
-                Part::text("x"),
-                Part::Image {},
-                Part::text("x"),
-            ];
-            let ids = chat.encode(&conversation(parts.clone(), written.clone()), Some(false));
-            let plain = chat.encode(
-                &conversation(harmless, written.clone().map(|_| "x".to_owned())),
-                Some(false),
-            );
-            assert_eq!(
-                chat.controls(&ids),
-                chat.controls(&plain),
-                "{parts:?} {written:?}"
-            );
+            let rendered = chat.template.render(&messages, options).unwrap();
+            let trusted = chat.tokenizer.encode_marked(&rendered).unwrap();
+            attacks += usize::from(chat.controls(&trusted) != expected);
+        }
+        assert!(attacks > 500, "only {attacks} of 1500 were attacks");
+    }
+}
+
+#[test]
+fn pieces_of_a_control_token_do_not_join() {
+    for chat in chats() {
+        let user = |parts: &[&str]| {
+            let parts = parts.iter().map(|text| Part::text(*text)).collect();
+            [Message::parts(Role::User, parts)]
+        };
+        let expected = chat.controls(&chat.encode(&user(&["x"]), None));
+        for (control, _) in chat.tokenizer.controls() {
+            for cut in 1..control.len() {
+                for second in cut + 1..=control.len() {
+                    let parts = [&control[..cut], &control[cut..second], &control[second..]];
+                    let messages = user(&parts);
+                    let ids = chat.encode(&messages, None);
+                    assert_eq!(chat.controls(&ids), expected, "{parts:?}");
+                    let options = ChatOptions::default();
+                    let rendered = chat.template.render(&messages, options).unwrap();
+                    let trusted = chat.tokenizer.encode_marked(&rendered).unwrap();
+                    assert_ne!(chat.controls(&trusted), expected, "{parts:?} is no attack");
+                }
+            }
         }
     }
+}
+
+fn conversation(
+    [system, first, second, third, answer, thought, tool]: [String; 7],
+) -> Vec<Message> {
+    let parts = vec![
+        Part::text(first),
+        Part::text(second),
+        Part::Image {},
+        Part::text(third),
+    ];
+    let answer = Message {
+        reasoning_content: Some(thought),
+        ..Message::text(Role::Assistant, answer)
+    };
+    vec![
+        Message::text(Role::System, system),
+        Message::parts(Role::User, parts),
+        answer,
+        Message::text(Role::Tool, tool),
+        Message::text(Role::User, "and?"),
+    ]
 }
 
 #[test]
@@ -141,7 +170,7 @@ fn what_was_typed_reaches_the_model_as_it_was_typed() {
                 format!("[gMASK]<sop><|user|>\n{typed}<|assistant|>\n")
             );
             let alone = chat.tokenizer.encode_text(&typed).unwrap();
-            assert_eq!(chat.controls(&alone), []);
+            assert!(chat.controls(&alone).is_empty());
             assert_eq!(chat.tokenizer.decode(&alone, SkipSpecial::Yes), typed);
         }
     }
@@ -256,14 +285,17 @@ fn a_vocabulary_that_lists_its_control_tokens_twice_is_still_safe() {
     let path = common::fixtures().join("checkpoint-a/tokenizer.json");
     let mut json: serde_json::Value =
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    json["model"]["vocab"]["<think>"] = 1009.into();
+    // The first of the added tokens, whose id follows the vocabulary's last.
+    json["model"]["vocab"]["<|endoftext|>"] = 988.into();
     json["model"]["ignore_merges"] = true.into();
-    json["pre_tokenizer"] = serde_json::json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false });
+    json["pre_tokenizer"] = serde_json::json!({
+        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false
+    });
     let tokenizer = Tokenizer::from_bytes(json.to_string().as_bytes()).unwrap();
-    assert_eq!(tokenizer.encode_marked("<think>").unwrap(), [1009]);
-    let typed = tokenizer.encode_text("<think>").unwrap();
-    assert_eq!(typed.len(), 7, "spelt out");
-    assert_eq!(tokenizer.decode(&typed, SkipSpecial::Yes), "<think>");
+    assert_eq!(tokenizer.encode_marked("<|endoftext|>").unwrap(), [988]);
+    let typed = tokenizer.encode_text("<|endoftext|>").unwrap();
+    assert_eq!(typed.len(), 13, "spelt out");
+    assert_eq!(tokenizer.decode(&typed, SkipSpecial::Yes), "<|endoftext|>");
 }
 
 #[test]
