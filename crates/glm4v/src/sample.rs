@@ -517,12 +517,12 @@ mod tests {
     }
 
     #[track_caller]
-    fn same_as_plain(sampling: Sampling, count: u32) {
+    fn same_as_plain(sampling: &Sampling, count: u32) {
         let logits = noise(count);
         let found = sampler(sampling.clone())
             .distribution(&logits, None)
             .unwrap();
-        let expected = plain(&logits, &sampling);
+        let expected = plain(&logits, sampling);
         assert_eq!(found.len(), expected.len());
         for (found, (id, probability)) in found.iter().zip(expected) {
             assert_eq!(found.id, id);
@@ -546,7 +546,7 @@ mod tests {
                 (0, 1.0, 0.7),
             ] {
                 same_as_plain(
-                    Sampling {
+                    &Sampling {
                         top_k,
                         top_p,
                         temperature,

@@ -97,10 +97,10 @@ impl Tokenizer {
         let bytes = ByteTable::new(size, &tokens);
         let mut of_byte = vec![None; 256];
         for (id, kind) in (0..).zip(&kinds) {
-            if let (Kind::Text, [byte]) = (kind, bytes.get(id)) {
-                if let Some(place) = of_byte.get_mut(usize::from(*byte)) {
-                    *place = Some(id);
-                }
+            if let (Kind::Text, [byte]) = (kind, bytes.get(id))
+                && let Some(place) = of_byte.get_mut(usize::from(*byte))
+            {
+                *place = Some(id);
             }
         }
         plain.with_added_vocabulary(AddedVocabulary::new());

@@ -1,5 +1,11 @@
 //! Fetching a model over HTTP, from a server of this test that speaks the hub's protocol.
 #![cfg(feature = "hub")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on may panic, in its helpers too"
+)]
 
 mod common;
 

@@ -1,5 +1,12 @@
 //! Pictures to patches, beyond what the reference's cases show: other sizes, other configurations, refusals.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on may panic, in its helpers too"
+)]
+
 mod common;
 
 use glm4v::processor::{PreprocessorConfig, Processor, Rgb, smart_resize};

@@ -1,5 +1,12 @@
 //! What people write never steers the model: tokenizer and prompt, with hostile text.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on may panic, in its helpers too"
+)]
+
 mod common;
 
 use glm4v::prompt::{ChatOptions, ChatTemplate, Message, Part, Prompt, Role};
