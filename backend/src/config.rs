@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use settings::{
-    Anonymous, Auth, Cache, ENVIRONMENT_PREFIX, Engine, Intake, Log, Queue, Server, Setting, Tier,
-    Top,
+    Anonymous, Auth, Batches, Cache, ENVIRONMENT_PREFIX, Engine, Intake, Log, Queue, Server,
+    Setting, Tier, Top,
 };
 pub use value::{LogFormat, LogLevel, Secret};
 
@@ -41,6 +41,8 @@ pub struct Config {
     pub cache: Cache,
     /// Requests that wait.
     pub queue: Queue,
+    /// Many requests at once.
+    pub batches: Batches,
     /// Who writes.
     pub engine: Engine,
     /// Callers without credentials, and with wrong ones.
@@ -131,6 +133,7 @@ impl Config {
             intake: Intake::read(&mut source, "intake"),
             cache: Cache::read(&mut source, "cache"),
             queue: Queue::read(&mut source, "queue"),
+            batches: Batches::read(&mut source, "batches"),
             engine: Engine::read(&mut source, "engine"),
             anonymous: Anonymous::read(&mut source, "anonymous"),
             log: Log::read(&mut source, "log"),
@@ -186,6 +189,7 @@ impl Config {
         write_section(&mut text, Some("intake"), &self.intake);
         write_section(&mut text, Some("cache"), &self.cache);
         write_section(&mut text, Some("queue"), &self.queue);
+        write_section(&mut text, Some("batches"), &self.batches);
         write_section(&mut text, Some("engine"), &self.engine);
         write_section(&mut text, Some("anonymous"), &self.anonymous);
         write_section(&mut text, Some("log"), &self.log);
@@ -194,7 +198,7 @@ impl Config {
 
     /// Every setting there is, in the order of [`Config::print`]; the documentation's table is made from it.
     pub fn table() -> Vec<Row> {
-        let sections: [(&str, &[Setting]); 10] = [
+        let sections: [(&str, &[Setting]); 11] = [
             ("", Top::SETTINGS),
             ("server", Server::SETTINGS),
             ("auth", Auth::SETTINGS),
@@ -202,6 +206,7 @@ impl Config {
             ("intake", Intake::SETTINGS),
             ("cache", Cache::SETTINGS),
             ("queue", Queue::SETTINGS),
+            ("batches", Batches::SETTINGS),
             ("engine", Engine::SETTINGS),
             ("anonymous", Anonymous::SETTINGS),
             ("log", Log::SETTINGS),

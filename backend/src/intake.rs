@@ -189,6 +189,14 @@ impl Reader {
         self.bounds.max_body_bytes
     }
 
+    /// Checks every field, and decodes nothing.
+    ///
+    /// # Errors
+    /// [`Error`], the first that is met.
+    pub fn check(&self, parts: &Parts) -> Result<(), Error> {
+        rules::checked(parts.request.clone(), &self.bounds).map(drop)
+    }
+
     /// Checks every field, then decodes every picture.
     ///
     /// # Errors

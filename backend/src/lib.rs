@@ -22,6 +22,10 @@ pub mod cache;
 pub mod queue;
 // What writes the fields.
 pub mod engines;
+// Many requests without somebody who waits: kept, worked off, told.
+pub mod batches;
+// What was used and what is to be done, in a database.
+pub mod store;
 // What every room's error becomes before it leaves.
 pub mod refusal;
 // Numbers, log lines and the clock.

@@ -20,9 +20,11 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// Room of the backend -> rooms that it may use. `main` and `cli` put the house together and may use all.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("http", &["auth", "limits", "intake", "service"]),
+    ("http", &["auth", "limits", "intake", "service", "batches"]),
+    ("batches", &["auth", "limits", "intake", "service", "store"]),
     ("auth", &[]),
-    ("limits", &["auth"]),
+    ("limits", &["auth", "store"]),
+    ("store", &[]),
     ("intake", &[]),
     ("service", &["intake", "cache", "queue", "engines"]),
     ("cache", &[]),
@@ -39,7 +41,8 @@ const COMMON: &[&str] = &["config", "telemetry", "refusal"];
 /// Outer thing -> the only rooms that know it.
 const OUTER: &[(&str, &[&str])] = &[
     ("actix", &["http"]),
-    ("rusqlite", &["auth", "limits"]),
+    ("rusqlite", &["auth", "store"]),
+    ("ureq", &["batches", "cli"]),
     ("jsonwebtoken", &["auth"]),
     ("governor", &["limits"]),
     ("moka", &["cache", "auth"]),

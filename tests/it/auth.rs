@@ -18,7 +18,37 @@ struct Route {
     takes_tokens: bool,
 }
 
-const ROUTES: [Route; 9] = [
+const ROUTES: [Route; 14] = [
+    Route {
+        method: "GET",
+        path: "/v1/batches",
+        scope: Some("batches:write"),
+        takes_tokens: true,
+    },
+    Route {
+        method: "POST",
+        path: "/v1/batches",
+        scope: Some("batches:write"),
+        takes_tokens: true,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/batches/nobody",
+        scope: Some("batches:write"),
+        takes_tokens: true,
+    },
+    Route {
+        method: "GET",
+        path: "/v1/batches/nobody/results",
+        scope: Some("batches:write"),
+        takes_tokens: true,
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/batches/nobody",
+        scope: Some("batches:write"),
+        takes_tokens: true,
+    },
     Route {
         method: "POST",
         path: "/v1/summaries",

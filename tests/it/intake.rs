@@ -770,7 +770,7 @@ fn an_address_that_is_not_there_is_not_found() {
         "/admin",
         "/.env",
         "/%2e%2e/etc/passwd",
-        "/v1/batches",
+        "/v1/batches/x/y",
     ] {
         println!("{path}");
         refused(

@@ -26,6 +26,7 @@ mod server;
 
 // What a user can reach, by subject.
 mod auth;
+mod batches;
 mod cache;
 mod cli;
 mod cors;

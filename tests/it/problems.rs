@@ -367,6 +367,27 @@ fn used_up_quotas() {
 }
 
 #[test]
+fn refused_batches() {
+    let setup = script(Setup::default())
+        .set("batches.max_items", 2)
+        .set("batches.max_waiting_items", 3);
+    let server = Server::start(setup);
+    let key = server.key_with(json!({ "scopes": ["batches:write"] }));
+    let send = |count: usize| {
+        let items: Vec<Value> = (0..count)
+            .map(|place| json!({ "id": place.to_string(), "request": fresh("[stall]") }))
+            .collect();
+        let request = server.post("/v1/batches").bearer(&key);
+        request.json(&json!({ "items": items })).send()
+    };
+    check(Code::TooManyItems, &send(3));
+    let batch = send(2).json()["id"].as_str().unwrap().to_owned();
+    check(Code::TooManyBatches, &send(2));
+    let results = server.get(&format!("/v1/batches/{batch}/results"));
+    check(Code::BatchNotFinished, &results.bearer(&key).send());
+}
+
+#[test]
 fn failing_engines() {
     let ask = |words: &str| shared().summarize(&fresh(words)).send();
     check(Code::EngineFailed, &ask("[failed]"));

@@ -3,6 +3,8 @@
 //! The checksum is the CRC-32 of what stands before it, so that a mistyped key is told apart from an unknown one without
 //! a look-up, and a scanner for leaked secrets has few false alarms.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
@@ -130,6 +132,29 @@ impl Pepper {
             .finalize()
             .into_bytes()
             .into()
+    }
+
+    /// A secret for each key, from which neither the pepper nor another key's can be computed.
+    pub(super) fn webhook_secret(&self, key_id: &str) -> String {
+        let secret = self
+            .mac(&format!("webhooks of {key_id}"))
+            .finalize()
+            .into_bytes();
+        format!("whsec_{}", STANDARD.encode(secret))
+    }
+
+    pub(super) fn sign_webhook(&self, key_id: &str, id: &str, seconds: u64, body: &str) -> String {
+        let secret = self
+            .mac(&format!("webhooks of {key_id}"))
+            .finalize()
+            .into_bytes();
+        // A MAC takes a key of any length: this always signs.
+        let signature = Hmac::<Sha256>::new_from_slice(&secret).map(|mut mac| {
+            mac.update(format!("{id}.{seconds}.").as_bytes());
+            mac.update(body.as_bytes());
+            STANDARD.encode(mac.finalize().into_bytes())
+        });
+        format!("v1,{}", signature.unwrap_or_default())
     }
 
     fn mac(&self, secret: &str) -> Hmac<Sha256> {

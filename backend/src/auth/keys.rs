@@ -186,9 +186,10 @@ impl Keys {
     /// Looks whether another process changed a key; a second process's change counts from here on.
     pub(super) fn refresh(&self) {
         let version = self.store.version();
-        let changed = version.as_ref().map_or(true, |version| {
-            self.seen.swap(*version, Ordering::SeqCst) != *version
-        });
+        // While the store does not answer, what was read counts until its time in memory is over.
+        let changed = version
+            .as_ref()
+            .is_ok_and(|version| self.seen.swap(*version, Ordering::SeqCst) != *version);
         if changed {
             self.forget();
         }
@@ -309,6 +310,14 @@ impl Keys {
             revoked_at: None,
         };
         Ok((key, record))
+    }
+
+    pub(super) fn webhook_secret(&self, key_id: &str) -> String {
+        self.pepper.webhook_secret(key_id)
+    }
+
+    pub(super) fn sign_webhook(&self, key_id: &str, id: &str, seconds: u64, body: &str) -> String {
+        self.pepper.sign_webhook(key_id, id, seconds, body)
     }
 
     /// Every key, newest first.

@@ -278,6 +278,27 @@ impl Auth {
         self.tokens.mint(&caller.key, request, self.clock.now_ms())
     }
 
+    /// The key with this id, when it works now: whoever sent a batch may have lost its key since.
+    ///
+    /// # Errors
+    /// [`Error::KeyRevoked`], [`Error::KeyExpired`], or when the store does not answer.
+    pub fn owner(&self, id: &str) -> Result<Arc<KeyRecord>, Error> {
+        self.keys.live(id)
+    }
+
+    /// What the webhooks of a key are signed with, as its owner is told it. Made from the pepper, kept nowhere.
+    #[must_use]
+    pub fn webhook_secret(&self, key_id: &str) -> String {
+        self.keys.webhook_secret(key_id)
+    }
+
+    /// The signature of a webhook: `v1,` and the base64 of HMAC-SHA-256 over `id.seconds.body`
+    /// (standardwebhooks.com, specification 1.0).
+    #[must_use]
+    pub fn sign_webhook(&self, key_id: &str, id: &str, seconds: u64, body: &str) -> String {
+        self.keys.sign_webhook(key_id, id, seconds, body)
+    }
+
     /// The administration of keys.
     pub fn keys(&self) -> &Arc<Keys> {
         &self.keys

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::auth::Keys;
 use crate::config::Config;
-use crate::limits::Limits;
+use crate::store::SqliteWork;
 use crate::telemetry::SystemClock;
 
 /// Nothing to choose: every store is brought up to date. The server does the same when it starts; this is for operators
@@ -23,8 +23,8 @@ pub struct MigrateArgs {}
 /// When a store cannot be opened, or was written by a newer version.
 pub fn run(_: MigrateArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let clock = Arc::new(SystemClock::default());
-    let keys = Keys::open(config, clock.clone(), Arc::default())?;
-    drop(Limits::open(config, clock, Arc::default())?);
+    let keys = Keys::open(config, clock, Arc::default())?;
+    SqliteWork::open(&config.data_dir.join("usage.sqlite"))?;
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -32,6 +32,6 @@ pub fn run(_: MigrateArgs, config: &Config) -> anyhow::Result<ExitCode> {
         Keys::FORM,
         keys.list()?.len()
     )?;
-    writeln!(out, "usage.sqlite: form 1")?;
+    writeln!(out, "usage.sqlite: form {}", SqliteWork::FORM)?;
     Ok(ExitCode::SUCCESS)
 }

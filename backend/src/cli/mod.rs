@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong use (flags, configuration). Results go to standard output, all else to
 //! standard error.
 
+mod batch;
 pub mod doctor;
 mod evaluate;
 pub mod keys;
@@ -56,6 +57,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Summarise files here, without a server
     Summarize(summarize::SummarizeArgs),
+    /// Summarise many files by a server, and wait for the results
+    Batch(batch::BatchArgs),
     /// Summarise a corpus and write predictions to be scored
     Evaluate(evaluate::EvaluateArgs),
     /// Tell what works on this machine, and what to do about what does not
@@ -123,6 +126,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Serve(args)) => serve::run(&args, &config),
         Some(Command::Keys(args)) => keys::run(args, &config),
         Some(Command::Summarize(args)) => summarize::run(&args, &config),
+        Some(Command::Batch(args)) => batch::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &config),
         Some(Command::Doctor(args)) => doctor::run(args, &config),
         Some(Command::Migrate(args)) => migrate::run(args, &config),

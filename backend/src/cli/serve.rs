@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::{WrongUse, local, say};
 use crate::auth::Auth;
+use crate::batches::{Batches, Rooms};
 use crate::config::{Config, Flags};
 use crate::engines::Registry;
 use crate::http::demo::Demo;
@@ -18,6 +19,7 @@ use crate::http::{self, Addresses, Drain, State, Stop};
 use crate::intake::Reader;
 use crate::limits::Limits;
 use crate::service::{self, Idempotency, Service};
+use crate::store::{SqliteWork, Work};
 use crate::telemetry::{Metrics, SystemClock, set_up_log};
 
 /// Where to listen, and who writes.
@@ -134,7 +136,13 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::default());
     let clock = Arc::new(SystemClock::default());
     let (auth, first_key) = Auth::open(config, clock.clone(), metrics.clone())?;
-    let limits = Limits::open(config, clock, metrics.clone())?;
+    let store: Arc<dyn Work> = Arc::new(SqliteWork::open(&config.data_dir.join("usage.sqlite"))?);
+    let limits = Arc::new(Limits::open(
+        config,
+        store.clone(),
+        clock.clone(),
+        metrics.clone(),
+    )?);
     let addresses = Addresses::bind(&config.server)?;
     let address = addresses.api()?;
     let demo = match &args.demo {
@@ -155,20 +163,43 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
             first.expose()
         ));
     }
+    let auth = Arc::new(auth);
+    let reader = Reader::new(&config.intake, service::threads(config));
+    let rooms = Rooms {
+        store,
+        auth: auth.clone(),
+        limits: limits.clone(),
+        reader: reader.clone(),
+        service: service.clone(),
+        clock,
+        metrics: metrics.clone(),
+    };
+    let batches = Batches::new(rooms, config);
+    batches.start(&tokio::runtime::Handle::current());
+    let drain = Drain::default();
     let state = State {
-        auth: Arc::new(auth),
-        limits: Arc::new(limits),
-        reader: Reader::new(&config.intake, service::threads(config)),
+        auth: auth.clone(),
+        limits: limits.clone(),
+        reader,
         service,
+        batches: batches.clone(),
         idempotency: Idempotency::default(),
         metrics,
-        drain: Drain::default(),
+        drain: drain.clone(),
         request_timeout: config.server.request_timeout(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         demo,
     };
-    let (auth, limits) = (state.auth.clone(), state.limits.clone());
+    // Batches and requests drain side by side, in the same time.
+    let draining = tokio::spawn({
+        let (batches, patience) = (batches.clone(), config.server.drain());
+        async move {
+            drain.begun().await;
+            batches.stop(patience).await;
+        }
+    });
     http::serve(&config.server, addresses, state, stop).await?;
+    draining.await.context("batches did not stop")?;
     // Whoever still holds the state may outlive this process's patience.
     auth.flush();
     limits.flush();

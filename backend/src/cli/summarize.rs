@@ -35,7 +35,7 @@ pub(super) struct SummarizeArgs {
     json: bool,
 }
 
-fn parse_engine(text: &str) -> Result<EnginePreference, String> {
+pub(super) fn parse_engine(text: &str) -> Result<EnginePreference, String> {
     serde_json::from_value(text.into())
         .map_err(|_| "there are auto, extractive, glm4v and upstream".to_owned())
 }
@@ -70,7 +70,7 @@ pub(super) fn run(args: &SummarizeArgs, config: &Config) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-fn article(file: &Path) -> anyhow::Result<Article> {
+pub(super) fn article(file: &Path) -> anyhow::Result<Article> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
         std::io::stdin()

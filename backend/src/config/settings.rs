@@ -169,6 +169,22 @@ settings! {
         batch_deadline_ms: u64 = "600000" [100..=86400000];
     }
 
+    /// Many requests at once.
+    Batches {
+        /// Items of one batch.
+        max_items: usize = "1000" [1..=100000];
+        /// Bytes of a batch's body.
+        max_bytes: usize = "67108864" [1024..=1073741824];
+        /// Items of one key that wait, over all its batches; more are refused with `too_many_batches`.
+        max_waiting_items: u64 = "10000" [1..=10000000];
+        /// Items that this server works on at once; 0: as many as an engine may.
+        max_running: usize = "0" [0..=10000];
+        /// Hours that a finished batch and its results are kept.
+        retention_hours: u64 = "72" [24..=8760];
+        /// Networks to which webhooks may go although they are not public, also without TLS.
+        webhook_networks: Vec<IpNet> = "";
+    }
+
     /// Who writes.
     Engine {
         /// The engine that `auto` means.

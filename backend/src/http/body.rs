@@ -101,17 +101,30 @@ pub(super) async fn small_json<T: DeserializeOwned>(
     payload: web::Payload,
     patience: Duration,
 ) -> Result<T, Failure> {
-    if kind(request, MAX_SMALL)? != Kind::Json {
+    let bytes = json_bytes(request, payload, patience, MAX_SMALL).await?;
+    Ok(intake::parse(&bytes)?)
+}
+
+/// Reads a JSON body of at most `max` bytes, without looking into it.
+///
+/// # Errors
+/// 413, 415, 408 and 400.
+pub(super) async fn json_bytes(
+    request: &HttpRequest,
+    payload: web::Payload,
+    patience: Duration,
+    max: usize,
+) -> Result<Bytes, Failure> {
+    if kind(request, max)? != Kind::Json {
         return Err(Failure(
             Refusal::new(Code::UnsupportedMediaType, "Send `application/json`.")
                 .field("Content-Type"),
         ));
     }
-    let bytes = in_time(patience, collect(payload)).await?;
-    Ok(intake::parse(&bytes)?)
+    in_time(patience, collect(payload, max)).await
 }
 
-async fn collect(mut payload: web::Payload) -> Result<Bytes, Refusal> {
+async fn collect(mut payload: web::Payload, max: usize) -> Result<Bytes, Refusal> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| {
@@ -120,8 +133,8 @@ async fn collect(mut payload: web::Payload) -> Result<Bytes, Refusal> {
                 "The body ends before its announced length.",
             )
         })?;
-        if bytes.len() + chunk.len() > MAX_SMALL {
-            return Err(too_long(MAX_SMALL));
+        if bytes.len() + chunk.len() > max {
+            return Err(too_long(max));
         }
         bytes.extend_from_slice(&chunk);
     }

@@ -121,7 +121,7 @@ impl Visit {
         }
         let work = matches!(
             self.line.route,
-            Route::Summaries | Route::Tokens | Route::Keys | Route::Usage
+            Route::Summaries | Route::Batches | Route::Tokens | Route::Keys | Route::Usage
         );
         let refused = work && self.state.drain.is_draining();
         refused.then(|| problem::response(drain::refusal()))

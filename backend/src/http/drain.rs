@@ -40,6 +40,12 @@ impl Drain {
         self.0.send_modify(|status| status.draining = true);
     }
 
+    /// Waits until new work is refused.
+    pub async fn begun(&self) {
+        // The sender is ours: this only ends when it is so.
+        let _ = self.0.subscribe().wait_for(|status| status.draining).await;
+    }
+
     /// Waits until nobody is inside, at most `patience`. Gives how many are left.
     pub async fn empty(&self, patience: Duration) -> usize {
         let mut status = self.0.subscribe();

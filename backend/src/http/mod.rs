@@ -30,6 +30,7 @@ pub use self::drain::Drain;
 pub use self::routes::openapi::document;
 pub use self::server::{Addresses, Stop, serve};
 use crate::auth::Auth;
+use crate::batches::Batches;
 use crate::intake::Reader;
 use crate::limits::Limits;
 use crate::service::{Idempotency, Service};
@@ -45,6 +46,8 @@ pub struct State {
     pub reader: Reader,
     /// Requests to summaries.
     pub service: Service,
+    /// Many requests at once.
+    pub batches: Batches,
     /// Requests that were answered before.
     pub idempotency: Idempotency,
     /// Numbers.

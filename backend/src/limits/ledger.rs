@@ -1,30 +1,28 @@
-//! Engine tokens per key and day (UTC), kept in an SQLite file so that a restart forgives nothing.
+//! Engine tokens per key and day (UTC), so that a restart forgives nothing.
 //!
-//! Use is counted in memory at once and written every second; a killed process loses at most that second.
-//! Several processes may share the file: each adds what it counted.
+//! Use is written to the store before the answer that it paid for leaves: whatever a caller was told that it used is in
+//! the ledger, also when the process is killed in the next moment. What is set aside lives in memory, and ends with the
+//! process as the work does. Several servers may share a store: each looks there before it sets anything aside.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
-
 use super::Error;
+use crate::store::{DAY_MS, Work};
 use crate::telemetry::Clock;
 
-const DAY_MS: u64 = 86_400_000;
 /// Days that are kept, for an operator's questions.
 const KEEP_DAYS: u64 = 400;
 
-/// The form that this version writes, as `user_version` says it.
-const FORM: i64 = 1;
+/// When to ask again while running requests have set aside what is left.
+const RUNNING: Duration = Duration::from_secs(2);
 
 /// Tokens of the day, by key.
 #[derive(Debug)]
 pub(super) struct Ledger {
     days: Mutex<HashMap<String, Day>>,
-    store: Mutex<Connection>,
+    store: Arc<dyn Work>,
     clock: Arc<dyn Clock>,
 }
 
@@ -35,7 +33,7 @@ struct Day {
     day: u64,
     used: u64,
     reserved: u64,
-    /// Of `used`, what is not in the file yet.
+    /// Of `used`, what the store did not take yet.
     unsaved: u64,
 }
 
@@ -51,30 +49,12 @@ pub(super) struct Today {
 }
 
 impl Ledger {
-    pub(super) fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        close_to_others(path);
-        let store = Connection::open(path)?;
-        store.busy_timeout(Duration::from_secs(2))?;
-        store.pragma_update(None, "journal_mode", "WAL")?;
-        // Each writing is a second's counts: losing the last one with the power is within what the head promises.
-        store.pragma_update(None, "synchronous", "NORMAL")?;
-        let found: i64 = store.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found > FORM {
-            return Err(Error::LedgerTooNew { found, known: FORM });
-        }
-        store.execute_batch(
-            "BEGIN IMMEDIATE;
-             CREATE TABLE IF NOT EXISTS usage (
-                 key_id TEXT NOT NULL, day INTEGER NOT NULL, tokens INTEGER NOT NULL, PRIMARY KEY (key_id, day)
-             ) STRICT, WITHOUT ROWID;
-             PRAGMA user_version = 1;
-             COMMIT",
-        )?;
-        Ok(Self {
+    pub(super) fn new(store: Arc<dyn Work>, clock: Arc<dyn Clock>) -> Self {
+        Self {
             days: Mutex::default(),
-            store: store.into(),
+            store,
             clock,
-        })
+        }
     }
 
     /// What the key has used today.
@@ -90,27 +70,83 @@ impl Ledger {
         tokens: u64,
         budget: Option<u64>,
     ) -> Result<Result<(), Today>, Error> {
+        if budget.is_some() && self.store.is_shared() {
+            self.look(key)?;
+        }
         let outcome = self.with(key, |day| {
             let taken = day.used.saturating_add(day.reserved);
-            if budget.is_some_and(|budget| taken.saturating_add(tokens) > budget) {
-                return Err(taken);
+            let beyond =
+                |taken: u64| budget.is_some_and(|budget| taken.saturating_add(tokens) > budget);
+            if beyond(taken) {
+                return Err((taken, beyond(day.used)));
             }
             day.reserved += tokens;
             Ok(())
         })?;
-        Ok(outcome.map_err(|taken| self.as_today(taken)))
+        Ok(outcome.map_err(|(taken, used_up)| {
+            let today = self.as_today(taken);
+            let resets_in = if used_up {
+                today.resets_in
+            } else {
+                // Only requests that run stand in the way: most of what they set aside comes back.
+                today.resets_in.min(RUNNING)
+            };
+            Today { resets_in, ..today }
+        }))
     }
 
-    /// Ends a reservation: what was used counts, the rest is free again.
+    /// Ends a reservation: what was used counts and is in the store when this returns; the rest is free again.
     pub(super) fn settle(&self, key: &str, reserved: u64, used: u64) {
-        let counted = self.with(key, |day| {
-            day.reserved = day.reserved.saturating_sub(reserved);
+        let today = self.clock.now_ms() / DAY_MS;
+        let saved = used == 0
+            || self
+                .store
+                .add(key, today, used)
+                .inspect_err(|error| {
+                    tracing::error!(%error, key.id = %key, tokens = used, "used tokens could not be written; they are kept and tried again");
+                })
+                .is_ok();
+        self.count(key, today, reserved, used, saved);
+    }
+
+    /// Ends a reservation whose use the store has already, with the result that it paid for.
+    pub(super) fn settle_saved(&self, key: &str, reserved: u64, used: u64) {
+        self.count(key, self.clock.now_ms() / DAY_MS, reserved, used, true);
+    }
+
+    fn count(&self, key: &str, today: u64, reserved: u64, used: u64, saved: bool) {
+        let mut days = self.lock_days();
+        let Some(day) = days.get_mut(key) else {
+            // Nobody has asked for this day yet: the store's word will be the first.
+            if !saved {
+                let unsaved = Day {
+                    day: today,
+                    used,
+                    reserved: 0,
+                    unsaved: used,
+                };
+                days.insert(key.to_owned(), unsaved);
+            }
+            return;
+        };
+        day.reserved = day.reserved.saturating_sub(reserved);
+        if day.day == today || !saved {
             day.used = day.used.saturating_add(used);
-            day.unsaved = day.unsaved.saturating_add(used);
-        });
-        if let Err(error) = counted {
-            tracing::error!(%error, key.id = %key, tokens = used, "tokens could not be counted");
         }
+        if !saved {
+            day.unsaved = day.unsaved.saturating_add(used);
+        }
+    }
+
+    /// Reads what all servers together have used.
+    fn look(&self, key: &str) -> Result<(), Error> {
+        let today = self.clock.now_ms() / DAY_MS;
+        let stored = self.store.used(key, today)?;
+        self.with(key, |day| {
+            if day.day == today {
+                day.used = stored.saturating_add(day.unsaved);
+            }
+        })
     }
 
     fn with<T>(&self, key: &str, act: impl FnOnce(&mut Day) -> T) -> Result<T, Error> {
@@ -123,17 +159,10 @@ impl Ledger {
         }
         // The first of its day: once per key and day, so under the lock.
         let old = days.remove(key).unwrap_or_default();
-        let store = self.lock_store();
         if old.unsaved > 0 {
-            add(&store, key, old.day, old.unsaved)?;
+            self.store.add(key, old.day, old.unsaved)?;
         }
-        let used: Option<i64> = store
-            .prepare_cached("SELECT tokens FROM usage WHERE key_id = ?1 AND day = ?2")?
-            .query_row(params![key, integer(today)], |row| row.get(0))
-            .optional()?;
-        let used = used
-            .and_then(|used| u64::try_from(used).ok())
-            .unwrap_or_default();
+        let used = self.store.used(key, today)?;
         let day = days.entry(key.to_owned()).or_default();
         // Requests that run over midnight keep what they set aside.
         *day = Day {
@@ -145,7 +174,7 @@ impl Ledger {
         Ok(act(day))
     }
 
-    /// Writes what was counted since the last time. What cannot be written is tried again the next time.
+    /// Writes what the store did not take before. What cannot be written is tried again the next time.
     pub(super) fn write(&self) {
         let unsaved: Vec<(String, u64, u64)> = self
             .lock_days()
@@ -153,13 +182,9 @@ impl Ledger {
             .filter(|(_, day)| day.unsaved > 0)
             .map(|(key, day)| (key.clone(), day.day, std::mem::take(&mut day.unsaved)))
             .collect();
-        if unsaved.is_empty() {
-            return;
-        }
-        if let Err(error) = self.add_all(&unsaved) {
-            tracing::error!(%error, "used tokens could not be written; they are kept and tried again");
-            let mut days = self.lock_days();
-            for (key, day, tokens) in unsaved {
+        for (key, day, tokens) in unsaved {
+            if self.store.add(&key, day, tokens).is_err() {
+                let mut days = self.lock_days();
                 let entry = days.entry(key).or_insert_with(|| Day {
                     day,
                     ..Day::default()
@@ -169,26 +194,13 @@ impl Ledger {
         }
     }
 
-    fn add_all(&self, unsaved: &[(String, u64, u64)]) -> Result<(), Error> {
-        let mut store = self.lock_store();
-        let change = store.transaction()?;
-        for (key, day, tokens) in unsaved {
-            add(&change, key, *day, *tokens)?;
-        }
-        Ok(change.commit()?)
-    }
-
     /// Forgets days that are over.
     pub(super) fn sweep(&self) {
         self.write();
         let today = self.clock.now_ms() / DAY_MS;
         self.lock_days()
             .retain(|_, day| day.day == today || day.unsaved > 0 || day.reserved > 0);
-        let oldest = integer(today.saturating_sub(KEEP_DAYS));
-        if let Err(error) = self
-            .lock_store()
-            .execute("DELETE FROM usage WHERE day < ?1", [oldest])
-        {
+        if let Err(error) = self.store.forget_days(today.saturating_sub(KEEP_DAYS)) {
             tracing::warn!(%error, "old days could not be removed from the ledger");
         }
     }
@@ -206,138 +218,100 @@ impl Ledger {
     fn lock_days(&self) -> MutexGuard<'_, HashMap<String, Day>> {
         self.days.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn lock_store(&self) -> MutexGuard<'_, Connection> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Makes the file for its owner alone; SQLite gives its side files the same mode. When that fails, opening it tells why.
-fn close_to_others(path: &Path) {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let _ = options.open(path);
-}
-
-fn add(store: &Connection, key: &str, day: u64, tokens: u64) -> Result<(), Error> {
-    store
-        .prepare_cached(
-            "INSERT INTO usage (key_id, day, tokens) VALUES (?1, ?2, ?3)
-             ON CONFLICT (key_id, day) DO UPDATE SET tokens = tokens + excluded.tokens",
-        )?
-        .execute(params![key, integer(day), integer(tokens)])?;
-    Ok(())
-}
-
-fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::SqliteWork;
     use crate::telemetry::ManualClock;
 
     const NOON: u64 = 20_000 * DAY_MS + DAY_MS / 2;
 
-    fn open(path: &Path, clock: &Arc<ManualClock>) -> Ledger {
-        Ledger::open(path, clock.clone()).unwrap()
+    struct House {
+        directory: tempfile::TempDir,
+        clock: Arc<ManualClock>,
+    }
+
+    fn house() -> House {
+        House {
+            directory: tempfile::tempdir().unwrap(),
+            clock: Arc::new(ManualClock::at(NOON)),
+        }
+    }
+
+    impl House {
+        fn store(&self) -> Arc<SqliteWork> {
+            Arc::new(SqliteWork::open(&self.directory.path().join("usage.sqlite")).unwrap())
+        }
+
+        fn open(&self) -> Ledger {
+            Ledger::new(self.store(), self.clock.clone())
+        }
     }
 
     #[test]
-    fn a_restart_forgives_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, clock) = (
-            directory.path().join("usage.sqlite"),
-            Arc::new(ManualClock::at(NOON)),
-        );
-        let ledger = open(&path, &clock);
+    fn a_killed_process_forgives_nothing() {
+        let house = house();
+        let ledger = house.open();
         assert!(ledger.reserve("a", 100, Some(150)).unwrap().is_ok());
         ledger.settle("a", 100, 60);
-        ledger.write();
-        let again = open(&path, &clock);
+        // Nothing is called at the end: a killed process cannot.
+        let again = house.open();
         assert_eq!(again.today("a").unwrap().used, 60);
         assert!(again.reserve("a", 91, Some(150)).unwrap().is_err());
         assert!(again.reserve("a", 90, Some(150)).unwrap().is_ok());
     }
 
     #[test]
+    fn what_was_set_aside_and_not_used_is_free_again() {
+        let house = house();
+        let ledger = house.open();
+        assert!(ledger.reserve("a", 100, Some(100)).unwrap().is_ok());
+        assert!(ledger.reserve("a", 1, Some(100)).unwrap().is_err());
+        ledger.settle("a", 100, 0);
+        assert_eq!(ledger.today("a").unwrap().used, 0);
+        assert!(ledger.reserve("a", 100, Some(100)).unwrap().is_ok());
+    }
+
+    #[test]
     fn a_new_day_begins_with_nothing_used() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, clock) = (
-            directory.path().join("usage.sqlite"),
-            Arc::new(ManualClock::at(NOON)),
-        );
-        let ledger = open(&path, &clock);
+        let house = house();
+        let ledger = house.open();
         ledger.settle("a", 0, 10);
         let refused = ledger.reserve("a", 1, Some(10)).unwrap().unwrap_err();
         assert_eq!(refused.resets_in, Duration::from_millis(DAY_MS / 2));
-        clock.advance(refused.resets_in);
+        house.clock.advance(refused.resets_in);
         assert!(ledger.reserve("a", 10, Some(10)).unwrap().is_ok());
-        // Yesterday's tokens were written although nobody called `write`.
-        let kept: i64 = open(&path, &clock)
-            .lock_store()
-            .query_row("SELECT tokens FROM usage WHERE key_id = 'a'", [], |row| {
-                row.get(0)
-            })
-            .unwrap();
-        assert_eq!(kept, 10);
+        assert_eq!(house.store().used("a", NOON / DAY_MS).unwrap(), 10);
     }
 
     #[test]
     fn two_processes_add_up() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, clock) = (
-            directory.path().join("usage.sqlite"),
-            Arc::new(ManualClock::at(NOON)),
-        );
-        let (one, other) = (open(&path, &clock), open(&path, &clock));
+        let house = house();
+        let (one, other) = (house.open(), house.open());
         one.settle("a", 0, 3);
         other.settle("a", 0, 4);
-        one.write();
-        other.write();
-        assert_eq!(open(&path, &clock).today("a").unwrap().used, 7);
+        assert_eq!(house.open().today("a").unwrap().used, 7);
     }
 
     #[test]
-    fn a_ledger_of_a_newer_version_is_left_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, clock) = (
-            directory.path().join("usage.sqlite"),
-            Arc::new(ManualClock::at(NOON)),
-        );
-        open(&path, &clock)
-            .lock_store()
-            .pragma_update(None, "user_version", 9)
-            .unwrap();
-        assert!(matches!(
-            Ledger::open(&path, clock),
-            Err(Error::LedgerTooNew { found: 9, known: 1 })
-        ));
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn the_file_is_closed_to_others() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("usage.sqlite");
-        let _ledger = open(&path, &Arc::new(ManualClock::at(NOON)));
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o077,
-            0
-        );
+    fn what_the_store_has_already_is_not_written_again() {
+        let house = house();
+        let ledger = house.open();
+        assert!(ledger.reserve("a", 9, None).unwrap().is_ok());
+        house.store().add("a", NOON / DAY_MS, 5).unwrap();
+        ledger.settle_saved("a", 9, 5);
+        assert_eq!(ledger.today("a").unwrap().used, 5);
+        assert_eq!(house.open().today("a").unwrap().used, 5);
     }
 
     #[test]
     fn days_that_are_over_are_forgotten() {
-        let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::at(NOON));
-        let ledger = open(&directory.path().join("usage.sqlite"), &clock);
-        ledger.settle("a", 0, 3);
-        clock.advance(Duration::from_millis(2 * DAY_MS));
+        let house = house();
+        let ledger = house.open();
+        ledger.today("a").unwrap();
+        house.clock.advance(Duration::from_millis(2 * DAY_MS));
         ledger.sweep();
         assert!(ledger.lock_days().is_empty());
     }

@@ -22,6 +22,7 @@ use api::{Budget, Code, LimitUse};
 use crate::auth::Caller;
 use crate::config::{Config, Tier};
 use crate::refusal::{Refusal, whole_seconds};
+use crate::store::{self, Work};
 use crate::telemetry::{Clock, Metrics, QuotaKind};
 use ledger::Ledger;
 use quota::{Level, Quota, Refused};
@@ -59,19 +60,12 @@ pub enum Error {
         /// After this one more is looked at.
         wait: Duration,
     },
-    /// The ledger was written by a newer version.
-    #[error(
-        "the ledger has form {found}, which this version does not know (it knows {known}); use a newer version"
-    )]
-    LedgerTooNew {
-        /// What the file says.
-        found: i64,
-        /// What we know.
-        known: i64,
-    },
     /// The ledger does not answer.
     #[error("the ledger of tokens does not answer")]
-    Ledger(#[from] rusqlite::Error),
+    Ledger(#[from] store::Error),
+    /// The configuration has no tier `default`; a bug.
+    #[error("there is no tier `default`")]
+    NoTier,
 }
 
 impl From<Error> for Refusal {
@@ -98,7 +92,7 @@ impl From<Error> for Refusal {
                 };
                 Self::new(code, format!("{error}; send less at a time.")).limit(*most)
             }
-            Error::Ledger(_) | Error::LedgerTooNew { .. } => Self::new(
+            Error::Ledger(_) | Error::NoTier => Self::new(
                 Code::StoreUnavailable,
                 "The ledger of tokens does not answer; try again shortly.",
             )
@@ -178,26 +172,28 @@ impl From<IpAddr> for Network {
 }
 
 impl Limits {
-    /// Opens the ledger in the data directory and starts the thread that writes it and sweeps.
+    /// Takes the ledger in `store` and starts the thread that sweeps.
     ///
     /// # Errors
-    /// [`Error::Ledger`] when the ledger cannot be opened.
+    /// [`Error::NoTier`].
     #[expect(
         clippy::needless_pass_by_value,
         reason = "every room takes its clock the same way"
     )]
     pub fn open(
         config: &Config,
+        store: Arc<dyn Work>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
-        let mut limits = Self::open_unswept(config, &clock, metrics)?;
+        let mut limits = Self::open_unswept(config, store, &clock, metrics)?;
         limits.sweeper = Sweeper::start(limits.inner.clone());
         Ok(limits)
     }
 
     fn open_unswept(
         config: &Config,
+        store: Arc<dyn Work>,
         clock: &Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
@@ -213,14 +209,14 @@ impl Limits {
             .get("default")
             .cloned()
             .or_else(|| config.tier("default").map(limits_of));
-        let fallback = fallback.ok_or(rusqlite::Error::InvalidQuery)?;
+        let fallback = fallback.ok_or(Error::NoTier)?;
         let per_address = |per_minute| Quota::new(per_minute, per_minute, tracked, clock);
         let inner = Inner {
             tiers,
             fallback,
             anonymous: per_address(config.anonymous.requests_per_minute),
             failures: per_address(config.anonymous.failed_auth_per_minute),
-            ledger: Ledger::open(&config.data_dir.join("usage.sqlite"), clock.clone())?,
+            ledger: Ledger::new(store, clock.clone()),
             metrics,
         };
         Ok(Self {
@@ -244,6 +240,17 @@ impl Limits {
             key,
             reserved: Mutex::new(0),
         })
+    }
+
+    /// The allowance of a key that sends nothing at this moment: of an item of its batch. No request is taken.
+    pub fn of_key(&self, key: &str, tier: &str) -> Allowance {
+        let tier = self.inner.tiers.get(tier).unwrap_or(&self.inner.fallback);
+        Allowance {
+            inner: self.inner.clone(),
+            tier: tier.clone(),
+            key: key.to_owned(),
+            reserved: Mutex::new(0),
+        }
     }
 
     /// What the caller's headers say now, also when it was refused.
@@ -482,18 +489,33 @@ impl Allowance {
     }
 
     /// Counts the tokens that were used and frees the rest of what was set aside. Use beyond it counts as well.
+    ///
+    /// The ledger has it when this returns: tell the caller afterwards.
     pub fn settle_tokens(&self, used: u32) {
+        let reserved = self.settle_minute(used);
+        if used > 0 || reserved > 0 {
+            self.inner
+                .ledger
+                .settle(&self.key, u64::from(reserved), u64::from(used));
+        }
+    }
+
+    /// [`Allowance::settle_tokens`] for tokens that the store counted together with the result they paid for.
+    pub fn settle_saved(&self, used: u32) {
+        let reserved = self.settle_minute(used);
+        self.inner
+            .ledger
+            .settle_saved(&self.key, u64::from(reserved), u64::from(used));
+    }
+
+    fn settle_minute(&self, used: u32) -> u32 {
         let reserved = std::mem::take(&mut *self.lock());
         if used < reserved {
             self.tier.tokens.give_back(&self.key, reserved - used);
         } else if used > reserved {
             self.tier.tokens.take_afterwards(&self.key, used - reserved);
         }
-        if used > 0 || reserved > 0 {
-            self.inner
-                .ledger
-                .settle(&self.key, u64::from(reserved), u64::from(used));
-        }
+        reserved
     }
 
     /// What the headers of the answer say.
@@ -515,7 +537,8 @@ impl Drop for Allowance {
     }
 }
 
-/// The thread that writes the ledger every second and sweeps every half minute; ends when dropped.
+/// The thread that tries again what the ledger could not write, every second, and sweeps every half minute; ends when
+/// dropped.
 #[derive(Debug, Default)]
 struct Sweeper {
     stop: Option<Sender<()>>,
@@ -541,7 +564,7 @@ impl Sweeper {
             .name("limits".to_owned())
             .spawn(run);
         if let Err(error) = &thread {
-            tracing::error!(%error, "limits cannot be swept, and tokens are written only at the end");
+            tracing::error!(%error, "limits cannot be swept");
         }
         Self {
             stop: Some(stop),

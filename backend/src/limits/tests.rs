@@ -33,7 +33,8 @@ fn house() -> House {
     let config = Config::load_from(&flags, &Environment::new()).unwrap();
     let clock = Arc::new(ManualClock::at(NOON));
     let shared: Arc<dyn Clock> = clock.clone();
-    let limits = Limits::open_unswept(&config, &shared, Arc::default()).unwrap();
+    let store = Arc::new(store::SqliteWork::open(&directory.path().join("usage.sqlite")).unwrap());
+    let limits = Limits::open_unswept(&config, store, &shared, Arc::default()).unwrap();
     House {
         limits,
         clock,

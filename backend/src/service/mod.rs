@@ -21,7 +21,8 @@ use crate::refusal::Refusal;
 use crate::telemetry::Metrics;
 
 pub use self::summarize::retold;
-pub use crate::cache::{Claim, Idempotency, Reservation};
+pub use crate::cache::{Claim, Idempotency, IdempotencyError, Reservation};
+pub use crate::engines::Error as EngineError;
 
 /// Why there is no summary.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -60,6 +60,8 @@ label! {
         Summaries = "/v1/summaries",
         /// `POST /v1/tokens`.
         Tokens = "/v1/tokens",
+        /// `/v1/batches` and below.
+        Batches = "/v1/batches",
         /// `GET /v1/usage`.
         Usage = "/v1/usage",
         /// `/v1/admin/keys` and below.
@@ -104,6 +106,32 @@ label! {
         Decode = "decode",
         /// Fitting, grounding, masking.
         Finish = "finish",
+    }
+}
+
+label! {
+    /// How an item of a batch went.
+    BatchOutcome {
+        /// It has a summary.
+        Completed = "completed",
+        /// It has a problem.
+        Failed = "failed",
+        /// It waits again.
+        Later = "later",
+        /// Nobody wanted it any more.
+        Cancelled = "cancelled",
+    }
+}
+
+label! {
+    /// How a try to tell a webhook went.
+    WebhookOutcome {
+        /// It was heard.
+        Delivered = "delivered",
+        /// It is tried again.
+        Retried = "retried",
+        /// It is not.
+        GivenUp = "given_up",
     }
 }
 
@@ -211,6 +239,8 @@ metrics! {
     tokens: Counters<2>, "tokens", "Engine tokens by kind" => Counters::default();
     images: Counters<0>, "images", "Pictures taken in" => Counters::default();
     cancelled: Counters<1>, "cancellations", "Requests whose caller left, by route" => Counters::default();
+    batch_items: Counters<1>, "batch_items", "Items of batches by how they went" => Counters::default();
+    webhooks: Counters<1>, "webhooks", "Tries to tell a webhook by how they went" => Counters::default();
     streams: Level, "streams_open", "Event streams that are open" => Level::default();
     key_lookups: Counters<1>, "key_lookups", "Look-ups of keys: kept in memory or read from the store" => Counters::default();
 }
@@ -328,6 +358,20 @@ impl Metrics {
     pub fn cancelled(&self, route: Route) {
         self.cancelled
             .get_or_create(&[("route", route.as_str())])
+            .inc();
+    }
+
+    /// An item of a batch was worked on.
+    pub fn batch_item(&self, outcome: BatchOutcome) {
+        self.batch_items
+            .get_or_create(&[("outcome", outcome.as_str())])
+            .inc();
+    }
+
+    /// A webhook was tried.
+    pub fn webhook(&self, outcome: WebhookOutcome) {
+        self.webhooks
+            .get_or_create(&[("outcome", outcome.as_str())])
             .inc();
     }
 

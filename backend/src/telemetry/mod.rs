@@ -6,4 +6,6 @@ mod metrics;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use log::set_up as set_up_log;
-pub use metrics::{CacheOutcome, LevelGuard, Metrics, QuotaKind, Route, Stage};
+pub use metrics::{
+    BatchOutcome, CacheOutcome, LevelGuard, Metrics, QuotaKind, Route, Stage, WebhookOutcome,
+};

@@ -17,6 +17,7 @@ macro_rules! wire {
     )*};
 }
 
+mod batch;
 mod event;
 mod health;
 mod key;
@@ -26,6 +27,10 @@ mod summary;
 mod token;
 mod usage;
 
+pub use batch::{
+    Batch, BatchCounts, BatchItem, BatchList, BatchRequest, BatchResult, BatchStatus, ItemStatus,
+    Webhook, WebhookEvent, WebhookRequest, WebhookState,
+};
 pub use event::{Delta, Event, FieldValue, Queued, Started};
 pub use health::{EngineStatus, Health, Readiness};
 pub use key::{Key, KeyChange, KeyCreated, KeyDraft, KeyList, Scope};

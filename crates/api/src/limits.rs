@@ -34,6 +34,17 @@ pub const MAX_SUBJECT_CHARS: usize = 128;
 pub const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
 /// Hours that an idempotency key is remembered.
 pub const IDEMPOTENCY_HOURS: u64 = 24;
+/// Items of one batch (configurable).
+pub const MAX_BATCH_ITEMS: usize = 1000;
+/// Bytes of a batch's body (configurable).
+pub const MAX_BATCH_BYTES: usize = 64 * 1024 * 1024;
+/// Characters of a batch item's id.
+pub const MAX_ITEM_ID_CHARS: usize = 128;
+/// Batches in one answer of `GET /v1/batches`.
+pub const MAX_LISTED_BATCHES: u32 = 100;
+/// Seconds after which a receiver refuses a webhook's timestamp.
+pub const WEBHOOK_TOLERANCE_SECONDS: u64 = 300;
+
 /// Seconds between two heartbeats of a stream, at most.
 pub const HEARTBEAT_SECONDS: u64 = 10;
 

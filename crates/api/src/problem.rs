@@ -130,6 +130,8 @@ codes! {
     IdempotencyInProgress = "idempotency_in_progress" => 409, "The same request is in progress";
     /// The resource was changed or is in a state that does not allow this.
     Conflict = "conflict" => 409, "The resource does not allow this now";
+    /// The batch is still running. Wait for `Retry-After`, or ask with `partial=true` for what is done.
+    BatchNotFinished = "batch_not_finished" => 409, "The batch is not finished";
     /// The body is longer than the server reads. Send smaller pictures; the browser package makes them small.
     BodyTooLarge = "body_too_large" => 413, "The body is too large";
     /// The article is longer than the server reads. Shorten it, or send its main part.
@@ -152,6 +154,8 @@ codes! {
     ImageMismatch = "image_mismatch" => 422, "Pictures and their list do not agree";
     /// A field has a value that is not allowed; `field` and `detail` name it.
     InvalidField = "invalid_field" => 422, "A field is not valid";
+    /// The batch has more items than the server takes. Send several batches.
+    TooManyItems = "too_many_items" => 422, "There are too many items";
     /// Neither text nor a picture was sent. Write something or add a picture first.
     NothingToRead = "nothing_to_read" => 422, "There is nothing to summarise";
     /// The engine that was asked for is not part of this server. Use `auto`, or one that `/readyz` lists.
@@ -162,6 +166,8 @@ codes! {
     RateLimited = "rate_limited" => 429, "The quota is used up";
     /// The key's tokens for today are used up. Wait until `Retry-After`, or ask the operator for more.
     BudgetUsedUp = "budget_used_up" => 429, "The daily budget is used up";
+    /// As many items of this key wait in batches as may. Wait for `Retry-After`, or until a batch is finished.
+    TooManyBatches = "too_many_batches" => 429, "Too many items wait in batches";
     /// This address sent too many bad credentials. Wait for `Retry-After`, then mend them.
     TooManyFailures = "too_many_failures" => 429, "There were too many failed attempts";
     /// A fault of ours. It is in the log under the request's id.
@@ -176,8 +182,8 @@ codes! {
     Overloaded = "overloaded" => 503, "The server is busy";
     /// The server is stopping. Send the request again; another server or the next start answers it.
     Draining = "draining" => 503, "The server is stopping";
-    /// The server's store of keys does not answer. Wait for `Retry-After`.
-    StoreUnavailable = "store_unavailable" => 503, "The key store is not available";
+    /// The server's store of keys, use and batches does not answer. Wait for `Retry-After`.
+    StoreUnavailable = "store_unavailable" => 503, "The store is not available";
     /// The answer was not ready before the deadline. Try again, or ask for less.
     DeadlineExceeded = "deadline_exceeded" => 504, "The deadline has passed";
 }

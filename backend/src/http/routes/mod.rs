@@ -1,5 +1,6 @@
 //! The table of routes, and what is answered where there is none.
 
+pub(super) mod batches;
 pub(super) mod docs;
 pub(super) mod health;
 pub(super) mod keys;
@@ -23,6 +24,17 @@ use crate::telemetry::Route;
 pub(super) fn v1(config: &mut ServiceConfig) {
     config
         .service(only("/v1/summaries", "POST").route(web::post().to(summaries::create)))
+        .service(
+            only("/v1/batches", "GET, HEAD, POST")
+                .route(reads().to(batches::list))
+                .route(web::post().to(batches::create)),
+        )
+        .service(
+            only("/v1/batches/{id}", "GET, HEAD, DELETE")
+                .route(reads().to(batches::show))
+                .route(web::delete().to(batches::cancel)),
+        )
+        .service(only("/v1/batches/{id}/results", "GET, HEAD").route(reads().to(batches::results)))
         .service(only("/v1/tokens", "POST").route(web::post().to(tokens::create)))
         .service(only("/v1/usage", "GET, HEAD").route(reads().to(usage::show)))
         .service(
@@ -102,6 +114,7 @@ pub(super) fn kind(path: &str) -> Route {
         "/metrics" => Route::Metrics,
         "/openapi.json" => Route::OpenApi,
         "/docs" | "/docs/errors" | "/docs/style.css" => Route::Docs,
+        _ if path == "/v1/batches" || path.starts_with("/v1/batches/") => Route::Batches,
         _ if path == "/v1/admin/keys" || path.starts_with("/v1/admin/keys/") => Route::Keys,
         _ if path.starts_with("/v1/") || path.starts_with("/demo/") => Route::Other,
         _ => Route::Files,

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::super::problem::Failure;
-use super::{health, keys, summaries, tokens, usage};
+use super::{batches, health, keys, summaries, tokens, usage};
 
 /// `POST /v1/summaries` as a form: the request, and a part per picture.
 #[derive(ToSchema)]
@@ -31,6 +31,11 @@ pub(in crate::http) struct SummaryForm {
     ),
     paths(
         summaries::create,
+        batches::create,
+        batches::list,
+        batches::show,
+        batches::cancel,
+        batches::results,
         tokens::create,
         usage::show,
         keys::list,
@@ -44,7 +49,8 @@ pub(in crate::http) struct SummaryForm {
     ),
     components(schemas(
         SummaryForm, api::Summary, api::Event, api::Problem, api::Code, api::TokenCreated, api::Usage, api::Key,
-        api::KeyCreated, api::KeyList, api::Health, api::Readiness,
+        api::KeyCreated, api::KeyList, api::Batch, api::BatchList, api::BatchRequest, api::BatchResult,
+        api::WebhookEvent, api::Health, api::Readiness,
     )),
     modifiers(&Bearer, &Problems),
 )]
@@ -125,6 +131,7 @@ mod tests {
             "/v1/summaries",
             "/v1/tokens",
             "/v1/usage",
+            "/v1/batches/{id}/results",
             "/v1/admin/keys/{id}/rotate",
             "/readyz",
         ] {

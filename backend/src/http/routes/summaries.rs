@@ -246,7 +246,7 @@ fn range(text: &str) -> (String, f32) {
     )
 }
 
-fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
     let key = request.headers().get("idempotency-key");
     let key = key
         .map(|key| Idempotency::check(key.as_bytes()))

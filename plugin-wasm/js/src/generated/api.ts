@@ -446,7 +446,7 @@ retry_after_ms?: number, };
 /**
  * The stable names of what can go wrong. A code never changes its meaning.
  */
-export type Code = "malformed_request" | "idempotency_key_invalid" | "credentials_missing" | "credentials_malformed" | "key_mistyped" | "key_unknown" | "key_expired" | "key_revoked" | "token_invalid" | "token_expired" | "token_used_up" | "scope_missing" | "origin_refused" | "key_required" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "idempotency_in_progress" | "conflict" | "body_too_large" | "content_too_long" | "image_too_large" | "too_many_pixels" | "unsupported_media_type" | "not_an_image" | "unsupported_image" | "image_broken" | "too_many_images" | "image_mismatch" | "invalid_field" | "nothing_to_read" | "engine_not_offered" | "idempotency_mismatch" | "rate_limited" | "budget_used_up" | "too_many_failures" | "internal" | "engine_output" | "engine_failed" | "engine_unavailable" | "overloaded" | "draining" | "store_unavailable" | "deadline_exceeded";
+export type Code = "malformed_request" | "idempotency_key_invalid" | "credentials_missing" | "credentials_malformed" | "key_mistyped" | "key_unknown" | "key_expired" | "key_revoked" | "token_invalid" | "token_expired" | "token_used_up" | "scope_missing" | "origin_refused" | "key_required" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "idempotency_in_progress" | "conflict" | "batch_not_finished" | "body_too_large" | "content_too_long" | "image_too_large" | "too_many_pixels" | "unsupported_media_type" | "not_an_image" | "unsupported_image" | "image_broken" | "too_many_images" | "image_mismatch" | "invalid_field" | "too_many_items" | "nothing_to_read" | "engine_not_offered" | "idempotency_mismatch" | "rate_limited" | "budget_used_up" | "too_many_batches" | "too_many_failures" | "internal" | "engine_output" | "engine_failed" | "engine_unavailable" | "overloaded" | "draining" | "store_unavailable" | "deadline_exceeded";
 
 /**
  * What the token may do. Sent by a site's own server with its API key.
@@ -664,6 +664,191 @@ used: number,
 resets_at: number, };
 
 /**
+ * Many requests at once. Accepted whole or not at all.
+ */
+export type BatchRequest = { 
+/**
+ * At least one; results come in this order.
+ */
+items: Array<BatchItem>, 
+/**
+ * Who is told when the batch is done.
+ */
+webhook?: WebhookRequest, };
+
+/**
+ * One request of a batch.
+ */
+export type BatchItem = { 
+/**
+ * The caller's name for it, 1 to 128 characters; comes back in the result. Each item has its own.
+ */
+id: string, 
+/**
+ * As for `POST /v1/summaries`, with pictures as `data:` URIs. `priority` is always `batch`.
+ */
+request: SummaryRequest, };
+
+/**
+ * Where the end of a batch is told.
+ */
+export type WebhookRequest = { 
+/**
+ * `https`, and a public address unless the operator allows it.
+ */
+url: string, };
+
+/**
+ * A batch, without its requests and results.
+ */
+export type Batch = { 
+/**
+ * Its name.
+ */
+id: string, 
+/**
+ * Where it stands.
+ */
+status: BatchStatus, 
+/**
+ * How many items there are in which state.
+ */
+items: BatchCounts, 
+/**
+ * Tokens of the items that are done.
+ */
+usage: TokenUsage, 
+/**
+ * Unix time in milliseconds.
+ */
+created_at: number, 
+/**
+ * Unix time in milliseconds at which the last item was done.
+ */
+finished_at?: number, 
+/**
+ * Unix time in milliseconds from which on batch and results are gone.
+ */
+expires_at?: number, 
+/**
+ * The webhook, when there is one.
+ */
+webhook?: Webhook, };
+
+/**
+ * Where a batch stands.
+ */
+export type BatchStatus = "running" | "finished" | "cancelled";
+
+/**
+ * How many items are in which state.
+ */
+export type BatchCounts = { 
+/**
+ * All.
+ */
+total: number, 
+/**
+ * With a summary.
+ */
+completed: number, 
+/**
+ * With a problem.
+ */
+failed: number, 
+/**
+ * Given up by the caller.
+ */
+cancelled: number, };
+
+/**
+ * A webhook and what became of it.
+ */
+export type Webhook = { 
+/**
+ * Where.
+ */
+url: string, 
+/**
+ * Whether it was told.
+ */
+state: WebhookState, 
+/**
+ * How often it was tried.
+ */
+attempts: number, 
+/**
+ * What the deliveries are signed with, `whsec_` and base64; the same for every batch of the key. Only in the
+ * answer to `POST /v1/batches`.
+ */
+secret?: string, };
+
+/**
+ * Whether a webhook was told.
+ */
+export type WebhookState = "pending" | "delivered" | "failed";
+
+/**
+ * The body of a webhook.
+ */
+export type WebhookEvent = { 
+/**
+ * `batch.finished` or `batch.cancelled`.
+ */
+type: string, 
+/**
+ * Unix time in milliseconds of this try.
+ */
+timestamp: number, 
+/**
+ * The batch as it is now.
+ */
+data: Batch, };
+
+/**
+ * The caller's batches.
+ */
+export type BatchList = { 
+/**
+ * Newest first.
+ */
+batches: Array<Batch>, 
+/**
+ * Send it as `before` for those that are older; absent at the end.
+ */
+next?: string, };
+
+/**
+ * One line of the results.
+ */
+export type BatchResult = { 
+/**
+ * The item's place in the batch, from 0.
+ */
+index: number, 
+/**
+ * The caller's name for it.
+ */
+id: string, 
+/**
+ * How it ended.
+ */
+status: ItemStatus, 
+/**
+ * When it is completed.
+ */
+summary?: Summary, 
+/**
+ * When it failed.
+ */
+problem?: Problem, };
+
+/**
+ * How an item ended.
+ */
+export type ItemStatus = "completed" | "failed" | "cancelled";
+
+/**
  * The process answers.
  */
 export type Health = { 
@@ -747,6 +932,7 @@ export const CODES = {
   request_timeout: 408,
   idempotency_in_progress: 409,
   conflict: 409,
+  batch_not_finished: 409,
   body_too_large: 413,
   content_too_long: 413,
   image_too_large: 413,
@@ -758,11 +944,13 @@ export const CODES = {
   too_many_images: 422,
   image_mismatch: 422,
   invalid_field: 422,
+  too_many_items: 422,
   nothing_to_read: 422,
   engine_not_offered: 422,
   idempotency_mismatch: 422,
   rate_limited: 429,
   budget_used_up: 429,
+  too_many_batches: 429,
   too_many_failures: 429,
   internal: 500,
   engine_output: 502,
