@@ -16,6 +16,7 @@ pub mod generation;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod lora;
+pub mod memory;
 pub mod model;
 pub mod mrope;
 pub mod processor;

@@ -184,7 +184,7 @@ pub struct Inspection {
 pub struct Model {
     config: Config,
     pub(crate) text: TextModel,
-    vision: VisionModel,
+    pub(crate) vision: VisionModel,
     device: Device,
     dtype: DType,
 }
@@ -270,11 +270,6 @@ impl Model {
     /// The type of its activations.
     pub fn dtype(&self) -> DType {
         self.dtype
-    }
-
-    /// Bytes of all weights as they are held.
-    pub fn bytes(&self) -> usize {
-        self.text.bytes() + self.vision.bytes()
     }
 
     /// Reads a PEFT adapter, for rows that are to use it.
