@@ -353,7 +353,7 @@ impl Gguf {
             if channel >= self.reordered {
                 return row as u32;
             }
-            let there = if channel % 2 == 0 {
+            let there = if channel.is_multiple_of(2) {
                 channel / 2
             } else {
                 half + channel / 2

@@ -397,7 +397,11 @@ impl<'a> Adapted<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::testing::{random, random_tensors, tiny_config, tiny_pixels};
+    use crate::{LoadOptions, Model};
 
     fn settings(more: &str) -> AdapterConfig {
         serde_json::from_str(&format!(r#"{{"r": 4, "lora_alpha": 8 {more}}}"#)).unwrap()
@@ -440,5 +444,166 @@ mod tests {
         let stable = Scales::new(&settings(r#", "use_rslora": true"#)).unwrap();
         assert_eq!(stable.scale("k_proj"), 4.0);
         assert!(Scales::new(&settings(r#", "rank_pattern": {"(": 1}"#)).is_err());
+    }
+
+    /// Writes an adapter for tiny models with random halves for each `(module, rank, rows, columns)`.
+    fn write(dir: &Path, settings: &str, modules: &[(&str, usize, &[usize])]) {
+        std::fs::write(dir.join("adapter_config.json"), settings).unwrap();
+        let mut tensors = HashMap::new();
+        for (seed, (module, rank, shape)) in modules.iter().enumerate() {
+            let mut a = vec![*rank];
+            a.extend(&shape[1..]);
+            let mut b = vec![shape[0], *rank];
+            b.extend(shape[2..].iter().map(|_| 1));
+            for (half, shape) in [("A", a), ("B", b)] {
+                let values = random(seed as u64 + 70, shape, 0.3, DType::F32).unwrap();
+                tensors.insert(
+                    format!("base_model.model.{module}.lora_{half}.weight"),
+                    values,
+                );
+            }
+        }
+        candle_core::safetensors::save(&tensors, dir.join("adapter_model.safetensors")).unwrap();
+    }
+
+    const SETTINGS: &str = r#"{"peft_type": "LORA", "r": 4, "lora_alpha": 8}"#;
+
+    /// Every kind of module: convolutions, those that are multiplied side by side, the head.
+    const EVERYWHERE: &[(&str, usize, &[usize])] = &[
+        ("model.visual.patch_embed.proj", 4, &[32, 3, 2, 4, 4]),
+        ("model.visual.blocks.1.mlp.up_proj", 4, &[64, 32]),
+        ("model.visual.downsample", 4, &[64, 32, 2, 2]),
+        ("model.visual.merger.gate_proj", 4, &[48, 64]),
+        (
+            "model.language_model.layers.0.self_attn.v_proj",
+            4,
+            &[32, 64],
+        ),
+        (
+            "model.language_model.layers.1.mlp.gate_up_proj",
+            4,
+            &[192, 64],
+        ),
+        ("lm_head", 4, &[96, 64]),
+    ];
+
+    fn logits(model: &Model, adapter: Option<&Arc<Adapter>>) -> Vec<f32> {
+        let pixels = tiny_pixels(5, 4, 4).unwrap();
+        let image = model
+            .see(&[pixels], adapter.map(Arc::as_ref))
+            .unwrap()
+            .remove(0);
+        let ids = vec![3, 90, 90, 90, 90, 7];
+        let input = model.input(ids, vec![Arc::new(image)]).unwrap();
+        let mut row = model.row(adapter.cloned()).unwrap();
+        model
+            .prefill(&mut row, &input, 4)
+            .unwrap()
+            .to_vec1()
+            .unwrap()
+    }
+
+    #[test]
+    fn an_adapter_by_row_is_the_adapter_merged_in_every_kind_of_module() {
+        for tied in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            write(dir.path(), SETTINGS, EVERYWHERE);
+            let mut config = tiny_config();
+            config["tie_word_embeddings"] = tied.into();
+            let config = Config::from_json(&config.to_string()).unwrap();
+            let tensors = random_tensors(&config, DType::F32, 1).unwrap();
+            let load = |merge| {
+                let options = LoadOptions {
+                    merge,
+                    ..LoadOptions::default()
+                };
+                Model::from_tensors(tensors.clone(), config.clone(), &options).unwrap()
+            };
+            let model = load(vec![]);
+            let adapter = model.adapter(dir.path()).unwrap();
+            assert!(adapter.changes_vision());
+            assert_eq!(adapter.modules().len(), EVERYWHERE.len());
+            let by_row = logits(&model, Some(&adapter));
+            let merged = logits(&load(vec![dir.path().to_owned()]), None);
+            let without = logits(&model, None);
+            let off = |other: &[f32]| {
+                let pairs = by_row.iter().zip(other);
+                pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+            };
+            assert!(off(&merged) < 2e-5, "{}", off(&merged));
+            assert!(off(&without) > 0.1, "the adapter changed nothing");
+        }
+    }
+
+    #[track_caller]
+    fn misfit(settings: &str, modules: &[(&str, usize, &[usize])], expect: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), settings, modules);
+        let model = crate::testing::tiny().unwrap();
+        let line = model.adapter(dir.path()).unwrap_err().to_string();
+        assert!(line.contains(expect) && !line.contains('\n'), "{line}");
+    }
+
+    #[test]
+    fn an_adapter_for_another_model_is_named() {
+        let layer = "model.language_model.layers.9.mlp.down_proj";
+        misfit(
+            SETTINGS,
+            &[(layer, 4, &[64, 96])],
+            &format!("changes `{layer}`, which the model does not have"),
+        );
+        let layer = "model.language_model.layers.0.mlp.down_proj";
+        misfit(
+            SETTINGS,
+            &[(layer, 4, &[64, 95])],
+            "lora_A.weight` as [4, 95]",
+        );
+        misfit(
+            SETTINGS,
+            &[(layer, 5, &[64, 96])],
+            "as [5, 96], and the model and the rank say [4, 96]",
+        );
+        misfit(SETTINGS, &[], "changes nothing");
+        misfit(
+            r#"{"r": 4, "lora_alpha": 8, "use_dora": true}"#,
+            &[],
+            "uses `use_dora`",
+        );
+        misfit(
+            r#"{"r": 4}"#,
+            &[],
+            "adapter_config.json: missing field `lora_alpha`",
+        );
+        misfit(
+            SETTINGS,
+            &[("model.language_model.embed_tokens", 4, &[96, 64])],
+            "embed_tokens`, which",
+        );
+    }
+
+    #[test]
+    fn half_a_pair_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = "base_model.model.lm_head.lora_A.weight";
+        for (name, expect) in [
+            (name, "`base_model.model.lm_head.lora_B.weight` is missing"),
+            (
+                "base_model.model.lm_head.lora_B.weight",
+                "without its `lora_A`",
+            ),
+            (
+                "base_model.model.lm_head.lora_magnitude_vector",
+                "which is not plain LoRA",
+            ),
+        ] {
+            write(dir.path(), SETTINGS, &[]);
+            let values = random(1, (4, 64), 1.0, DType::F32).unwrap();
+            let tensors = HashMap::from([(name.to_owned(), values)]);
+            candle_core::safetensors::save(&tensors, dir.path().join("adapter_model.safetensors"))
+                .unwrap();
+            let model = crate::testing::tiny().unwrap();
+            let line = model.adapter(dir.path()).unwrap_err().to_string();
+            assert!(line.contains(expect), "{line}");
+        }
     }
 }

@@ -212,7 +212,7 @@ impl Model {
     /// One line that names the key, file or tensor: see [`Error`].
     pub fn load_gguf(text: &Path, mmproj: &Path, options: &LoadOptions) -> Result<Self> {
         let (gguf, config) = Gguf::open(text, mmproj)?;
-        Self::from_source(&Source::Gguf(gguf), config, options)
+        Self::from_source(&Source::Gguf(Box::new(gguf)), config, options)
     }
 
     /// Makes a model of tensors in memory, named and shaped as [`expected_tensors`](crate::weights::expected_tensors) says.

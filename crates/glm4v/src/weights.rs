@@ -318,7 +318,7 @@ pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
 /// Where tensors come from.
 pub(crate) enum Source {
     Safetensors(Store),
-    Gguf(Gguf),
+    Gguf(Box<Gguf>),
     Memory(HashMap<String, Tensor>),
 }
 
@@ -634,24 +634,14 @@ mod tests {
         let dir = checkpoint(DType::F32);
         let index = shard(dir.path());
         let path = dir.path().join(INDEX);
-        let with = |change: &dyn Fn(&mut serde_json::Map<String, serde_json::Value>)| {
+        let with = |tensor: &str, file: &str| {
             let mut index = index.clone();
-            change(index["weight_map"].as_object_mut().unwrap());
+            index["weight_map"][tensor] = file.into();
             fs::write(&path, index.to_string()).unwrap();
         };
-        with(&|map| {
-            drop(map.insert(
-                "lm_head.weight".into(),
-                "model-00001-of-00002.safetensors".into(),
-            ))
-        });
+        with("lm_head.weight", "model-00001-of-00002.safetensors");
         let found = Model::load(dir.path(), &LoadOptions::default()).map(drop);
-        with(&|map| {
-            drop(map.insert(
-                "lm_head.weight".into(),
-                "model-00002-of-00002.safetensors".into(),
-            ))
-        });
+        with("lm_head.weight", "model-00002-of-00002.safetensors");
         let other = Model::load(dir.path(), &LoadOptions::default()).map(drop);
         let lie = [found, other]
             .into_iter()
@@ -662,9 +652,9 @@ mod tests {
             lie.contains("says that `lm_head.weight` is in model-0000"),
             "{lie}"
         );
-        with(&|map| drop(map.insert("x".into(), "../secret.safetensors".into())));
+        with("x", "../secret.safetensors");
         refused(dir.path(), "`../secret.safetensors` is not a file's name");
-        with(&|map| drop(map.insert("x".into(), "gone.safetensors".into())));
+        with("x", "gone.safetensors");
         refused(dir.path(), "gone.safetensors: No such file");
         fs::write(&path, "{").unwrap();
         refused(dir.path(), "model.safetensors.index.json: EOF");
