@@ -57,7 +57,7 @@ final class Editor {
 			array( self::class, 'render_meta_box' ),
 			$post_type,
 			'side',
-			'high',
+			'default',
 			// The block editor has its own panel.
 			array( '__back_compat_meta_box' => true )
 		);

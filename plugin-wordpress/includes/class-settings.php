@@ -224,7 +224,10 @@ final class Settings {
 			return '';
 		}
 		if ( ! preg_match( '#^https?://[^/\s]+#i', $url ) || null === wp_parse_url( $url, PHP_URL_HOST ) ) {
-			add_settings_error( self::OPTION, 'smart_summary_url', __( 'The backend’s address must begin with https:// or http://. The old address was kept.', 'smart-summary' ) );
+			// Settings may be written by a command too, where there is nobody to tell.
+			if ( function_exists( 'add_settings_error' ) ) {
+				add_settings_error( self::OPTION, 'smart_summary_url', __( 'The backend’s address must begin with https:// or http://. The old address was kept.', 'smart-summary' ) );
+			}
 			return (string) self::get( 'url' );
 		}
 		return sanitize_url( $url, array( 'http', 'https' ) );

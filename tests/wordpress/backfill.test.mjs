@@ -13,7 +13,14 @@ import { makePost, url, world } from './world.mjs';
 
 let place;
 before(async () => {
-  place = await world({ settings: ['[tiers.default]', 'requests_per_minute = 100000', 'request_burst = 10000', 'images_per_minute = 100000'] });
+  place = await world({
+    settings: [
+      '[tiers.default]',
+      'requests_per_minute = 100000',
+      'request_burst = 10000',
+      'images_per_minute = 100000',
+    ],
+  });
 });
 after(async () => {
   await place?.backend.stop();
@@ -37,7 +44,9 @@ test('a dry run says what is missing and changes nothing', () => {
 test('a run fills what is missing, keeps a person’s words, and is taken back as a whole', () => {
   const embed = '<!-- wp:html --><iframe src="https://video.example/1"></iframe><!-- /wp:html -->';
   const { id, attachments } = makePost({ title: 'Filled', status: 'publish', pictures: [PICTURE] });
-  php(`global $wpdb; $wpdb->update( $wpdb->posts, array( 'post_content' => get_post( ${id} )->post_content . '${embed}' ), array( 'ID' => ${id} ) ); clean_post_cache( ${id} ); return 1;`);
+  php(
+    `global $wpdb; $wpdb->update( $wpdb->posts, array( 'post_content' => get_post( ${id} )->post_content . '${embed}' ), array( 'ID' => ${id} ) ); clean_post_cache( ${id} ); return 1;`,
+  );
   const written = makePost({ title: 'Written', status: 'publish', pictures: [PICTURE], alts: ['By hand'] });
   php(`wp_update_post( array( 'ID' => ${written.id}, 'post_excerpt' => 'By hand' ) ); return 1;`);
   const before = [state(id), state(written.id)];
@@ -66,7 +75,9 @@ test('a run fills what is missing, keeps a person’s words, and is taken back a
 
 test('a picture that was found decorative is not sent again', () => {
   const { id, attachments } = makePost({ title: 'Decorative', status: 'publish', pictures: [PICTURE] });
-  php(`\\Smart_Summary\\Meta::set_record( ${id}, array( 'alts' => array( '${attachments[0]}' => array( 'by' => 'human', 'decorative' => true ) ) ) ); return 1;`);
+  php(
+    `\\Smart_Summary\\Meta::set_record( ${id}, array( 'alts' => array( '${attachments[0]}' => array( 'by' => 'human', 'decorative' => true ) ) ) ); return 1;`,
+  );
   const output = wp('smart-summary', 'generate', '--dry-run', `--ids=${id}`);
   assert.doesNotMatch(output, /alt:/);
 });
@@ -74,7 +85,9 @@ test('a picture that was found decorative is not sent again', () => {
 test('a run that was killed goes on where it was, and does nothing twice', async () => {
   const posts = Array.from({ length: 14 }, (_, at) => makePosts(at)).map(({ id }) => id);
   const args = ['-d', 'memory_limit=512M', join(dir, 'wp-cli.phar'), '--allow-root', `--path=${wordpress}`];
-  const child = spawn('php', [...args, 'smart-summary', 'generate', `--ids=${posts.join(',')}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('php', [...args, 'smart-summary', 'generate', `--ids=${posts.join(',')}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let run = 0;
   let done = 0;
   for await (const line of createInterface({ input: child.stdout })) {
@@ -96,18 +109,29 @@ test('a run that was killed goes on where it was, and does nothing twice', async
 
 /** A post of its own words, so that no answer comes from the server's memory. */
 function makePosts(at) {
-  const paragraphs = [`Chapter ${at} of the manual explains how valve number ${at} of the radiator is opened and closed.`, `It takes ${at + 3} turns, and every turn changes the flow by a fixed share.`];
+  const paragraphs = [
+    `Chapter ${at} of the manual explains how valve number ${at} of the radiator is opened and closed.`,
+    `It takes ${at + 3} turns, and every turn changes the flow by a fixed share.`,
+  ];
   return makePost({ title: `Chapter ${at}`, status: 'publish', paragraphs });
 }
 
 test('without a backend a run waits and tries again instead of failing', async () => {
   const { id } = makePost({ title: 'Nobody there', status: 'publish' });
-  php(`$s = get_option( 'smart_summary_settings' ); $s['url'] = 'http://127.0.0.1:9'; update_option( 'smart_summary_settings', $s ); return 1;`);
-  const run = php(`$id = \\Smart_Summary\\Backfill::begin( array( 'ids' => array( ${id} ), 'fields' => array( 'description' ) ) ); return \\Smart_Summary\\Backfill::slice( $id, 5 );`);
+  php(
+    `$s = get_option( 'smart_summary_settings' ); $s['url'] = 'http://127.0.0.1:9'; update_option( 'smart_summary_settings', $s ); return 1;`,
+  );
+  const run = php(
+    `$id = \\Smart_Summary\\Backfill::begin( array( 'ids' => array( ${id} ), 'fields' => array( 'description' ) ) ); return \\Smart_Summary\\Backfill::slice( $id, 5 );`,
+  );
   assert.equal(run.state, 'running');
   assert.ok(run.not_before > Date.now() / 1000 - 5);
-  php(`$s = get_option( 'smart_summary_settings' ); $s['url'] = '${place.backend.url}'; update_option( 'smart_summary_settings', $s ); return 1;`);
-  const done = php(`\\Smart_Summary\\Journal::set_run( ${run.id}, array( 'not_before' => 0 ) ); do_action( 'smart_summary_slice', ${run.id} ); return \\Smart_Summary\\Journal::run( ${run.id} );`);
+  php(
+    `$s = get_option( 'smart_summary_settings' ); $s['url'] = '${place.backend.url}'; update_option( 'smart_summary_settings', $s ); return 1;`,
+  );
+  const done = php(
+    `\\Smart_Summary\\Journal::set_run( ${run.id}, array( 'not_before' => 0 ) ); do_action( 'smart_summary_slice', ${run.id} ); return \\Smart_Summary\\Journal::run( ${run.id} );`,
+  );
   assert.equal(done.state, 'done');
   assert.notEqual(state(id).description, '');
 });

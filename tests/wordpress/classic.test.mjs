@@ -22,12 +22,17 @@ after(async () => {
 });
 
 test('accepted fields are in the form, are taken back by Undo, and are saved with the post', async () => {
-  const { id, attachments } = makePost({ title: 'Classic', author: 'author', pictures: [sample('prometheus-histogram.png')] });
+  const { id, attachments } = makePost({
+    title: 'Classic',
+    author: 'author',
+    pictures: [sample('prometheus-histogram.png')],
+  });
   await author.page.goto(`${url}/wp-admin/post.php?post=${id}&action=edit`);
   await author.page.waitForFunction(() => window.tinymce?.get('content')?.initialized);
   await author.part('run').waitFor();
   await author.run();
-  const alt = () => author.page.evaluate(() => tinymce.get('content').getBody().querySelector('img').getAttribute('alt') ?? '');
+  const alt = () =>
+    author.page.evaluate(() => tinymce.get('content').getBody().querySelector('img').getAttribute('alt') ?? '');
   const description = await author.input('Description').inputValue();
   await author.apply();
   assert.notEqual(await alt(), '');

@@ -34,7 +34,8 @@ test('one press, accepted fields, saved, reloaded: the post has them', async () 
   const [picture] = await admin.blocks('core/image');
   assert.notEqual(picture.alt, '');
   assert.equal(picture.isValid, true);
-  await admin.screenshot('panel-applied');
+  await admin.page.locator('smart-summary').evaluate((panel) => panel.scrollIntoView({ block: 'start' }));
+  await admin.screenshot('panel-fields');
 
   await admin.save({ publish: true });
   await admin.openEditor(id);
@@ -69,7 +70,10 @@ test('everything that Apply wrote is one step of the editor’s undo, and of red
       return {
         ...Object.fromEntries(['title', 'excerpt', 'slug', 'tags'].map((name) => [name, edited(name)])),
         description: edited('meta')._smart_summary_description,
-        alt: wp.data.select('core/block-editor').getBlocks().find(({ name }) => name === 'core/image').attributes.alt,
+        alt: wp.data
+          .select('core/block-editor')
+          .getBlocks()
+          .find(({ name }) => name === 'core/image').attributes.alt,
       };
     });
   const before = await state();
@@ -103,7 +107,9 @@ test('choosing a block does not throw away what was written', async () => {
 
 test('a person’s words are not replaced unasked', async () => {
   const { id } = makePost({ title: 'My title', pictures: [PICTURE], alts: ['My own alt text'] });
-  php(`wp_update_post( array( 'ID' => ${id}, 'post_excerpt' => 'My own excerpt' ) ); update_post_meta( ${id}, '_smart_summary_description', 'My own description' ); return 1;`);
+  php(
+    `wp_update_post( array( 'ID' => ${id}, 'post_excerpt' => 'My own excerpt' ) ); update_post_meta( ${id}, '_smart_summary_description', 'My own description' ); return 1;`,
+  );
   await admin.openEditor(id);
   await admin.openPanel();
   await admin.run();

@@ -72,14 +72,20 @@ test('an accepted alt text does not replace a person’s in the library', async 
   await admin.apply();
   await admin.save();
   assert.notEqual((await admin.blocks('core/image'))[0].alt, '');
-  assert.equal(php(`return get_post_meta( ${attachments[0]}, '_wp_attachment_image_alt', true );`), 'By the photographer');
+  assert.equal(
+    php(`return get_post_meta( ${attachments[0]}, '_wp_attachment_image_alt', true );`),
+    'By the photographer',
+  );
 });
 
 test('a picture that a person calls decorative is not sent', async () => {
   const { id } = makePost({ title: 'An ornament', pictures: [PICTURE] });
   await admin.openEditor(id);
   await choosePicture();
-  await admin.page.getByRole('checkbox', { name: /decorative/i }).first().check();
+  await admin.page
+    .getByRole('checkbox', { name: /decorative/i })
+    .first()
+    .check();
   await admin.page.evaluate(() => {
     wp.data.dispatch('core/block-editor').clearSelectedBlock();
     wp.data.dispatch('core/edit-post').openGeneralSidebar('edit-post/document');
@@ -88,7 +94,11 @@ test('a picture that a person calls decorative is not sent', async () => {
   await admin.run();
   assert.equal(await admin.part('alt').count(), 0);
   await admin.save();
-  assert.doesNotMatch(wp('smart-summary', 'generate', '--dry-run', `--ids=${id}`, '--fields=alts'), /alt:/, 'nor by a job');
+  assert.doesNotMatch(
+    wp('smart-summary', 'generate', '--dry-run', `--ids=${id}`, '--fields=alts'),
+    /alt:/,
+    'nor by a job',
+  );
 });
 
 test('before publishing the missing things are named', async () => {
@@ -116,7 +126,9 @@ test('after the article has changed its texts are called out of date', async () 
   assert.match(await provenance.innerText(), /Description: made by Smart Summary/);
   await admin.page.evaluate(() => {
     const [block] = wp.data.select('core/block-editor').getBlocks();
-    wp.data.dispatch('core/block-editor').updateBlockAttributes(block.clientId, { content: 'Something else entirely.' });
+    wp.data
+      .dispatch('core/block-editor')
+      .updateBlockAttributes(block.clientId, { content: 'Something else entirely.' });
   });
   await admin.page.locator('.smart-summary-provenance[data-stale=true]').waitFor();
 });

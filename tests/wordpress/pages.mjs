@@ -39,7 +39,8 @@ export class Person {
     person.page.on('pageerror', (error) => person.troubles.push(`uncaught: ${error.message}`));
     person.page.on('console', (message) => {
       const text = message.text();
-      if (message.type() === 'error' && !/Failed to load resource|gravatar|net::ERR/.test(text)) person.troubles.push(text);
+      if (message.type() === 'error' && !/Failed to load resource|gravatar|net::ERR/.test(text))
+        person.troubles.push(text);
     });
     await person.page.goto(`${url}/wp-login.php`);
     await person.page.fill('#user_login', name);
@@ -67,7 +68,10 @@ export class Person {
   /** What axe finds inside `selector`. */
   async axe(selector) {
     await this.page.evaluate(axe);
-    const { violations } = await this.page.evaluate((inside) => window.axe.run(inside, { resultTypes: ['violations'] }), selector);
+    const { violations } = await this.page.evaluate(
+      (inside) => window.axe.run(inside, { resultTypes: ['violations'] }),
+      selector,
+    );
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
   }
 
@@ -93,7 +97,10 @@ export class Person {
     await this.page.goto(`${url}/wp-admin/${post ? `post.php?post=${post}&action=edit` : 'post-new.php'}`);
     await this.page.waitForFunction(() => window.wp?.data?.select('core/editor')?.getCurrentPostId());
     await this.page.waitForFunction(
-      (known) => !known || wp.data.select('core/block-editor').getBlocks().length > 0 || wp.data.select('core/editor').getEditedPostContent() === '',
+      (known) =>
+        !known ||
+        wp.data.select('core/block-editor').getBlocks().length > 0 ||
+        wp.data.select('core/editor').getEditedPostContent() === '',
       Boolean(post),
     );
     await this.page.evaluate(() => {
@@ -122,7 +129,11 @@ export class Person {
   async run() {
     await this.part('run').click();
     await this.part('facts').waitFor();
-    await this.page.waitForFunction(() => document.querySelector('smart-summary').shadowRoot.querySelector('[part~=panel]').getAttribute('aria-busy') !== 'true');
+    await this.page.waitForFunction(
+      () =>
+        document.querySelector('smart-summary').shadowRoot.querySelector('[part~=panel]').getAttribute('aria-busy') !==
+        'true',
+    );
   }
 
   async apply() {
@@ -138,7 +149,10 @@ export class Person {
     await this.page.waitForFunction(
       () => !wp.data.select('core/editor').isSavingPost() && !wp.data.select('core/edit-post').isSavingMetaBoxes?.(),
     );
-    assert.ok(await this.page.evaluate(() => wp.data.select('core/editor').didPostSaveRequestSucceed()), 'the post was saved');
+    assert.ok(
+      await this.page.evaluate(() => wp.data.select('core/editor').didPostSaveRequestSucceed()),
+      'the post was saved',
+    );
   }
 
   edited(name) {
@@ -152,7 +166,11 @@ export class Person {
           .select('core/block-editor')
           .getBlocks()
           .filter((block) => block.name === name)
-          .map(({ clientId, attributes, isValid }) => ({ clientId, isValid, ...JSON.parse(JSON.stringify(attributes)) })),
+          .map(({ clientId, attributes, isValid }) => ({
+            clientId,
+            isValid,
+            ...JSON.parse(JSON.stringify(attributes)),
+          })),
       name,
     );
   }

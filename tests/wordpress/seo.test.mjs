@@ -23,7 +23,8 @@ const meta = (key) => (id) => `return get_post_meta( ${id}, '${key}', true );`;
 const PLUGINS = {
   yoast: meta('_yoast_wpseo_metadesc'),
   'rank-math': meta('rank_math_description'),
-  aioseo: (id) => `global $wpdb; return $wpdb->get_var( "SELECT description FROM {$wpdb->prefix}aioseo_posts WHERE post_id = ${id}" );`,
+  aioseo: (id) =>
+    `global $wpdb; return $wpdb->get_var( "SELECT description FROM {$wpdb->prefix}aioseo_posts WHERE post_id = ${id}" );`,
   seopress: meta('_seopress_titles_desc'),
   tsf: meta('_genesis_description'),
 };

@@ -40,7 +40,13 @@ export async function setup() {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   const unpacked = join(dir, SOURCE.files);
-  execFileSync('tar', ['-xzf', tarball(), '-C', dir, ...['latest/wordpress', 'sqlite-database-integration', 'wp-cli'].map((name) => `${SOURCE.files}/${name}`)]);
+  execFileSync('tar', [
+    '-xzf',
+    tarball(),
+    '-C',
+    dir,
+    ...['latest/wordpress', 'sqlite-database-integration', 'wp-cli'].map((name) => `${SOURCE.files}/${name}`),
+  ]);
   renameSync(join(unpacked, 'latest/wordpress'), wordpress);
   renameSync(join(unpacked, 'wp-cli/wp-cli.phar'), join(dir, 'wp-cli.phar'));
   const content = join(wordpress, 'wp-content');
@@ -72,10 +78,21 @@ export async function setup() {
   };
   wp('config', 'create', '--dbname=wp', '--dbuser=wp', '--dbpass=wp', '--skip-check');
   const config = join(wordpress, 'wp-config.php');
-  const defines = Object.entries(constants).map(([name, value]) => `if ( ! defined( '${name}' ) ) { define( '${name}', ${value} ); }`);
+  const defines = Object.entries(constants).map(
+    ([name, value]) => `if ( ! defined( '${name}' ) ) { define( '${name}', ${value} ); }`,
+  );
   const text = readFileSync(config, 'utf8').replace(/define\(\s*'WP_DEBUG'.*\n/g, '');
   writeFileSync(config, text.replace('<?php', `<?php\n${defines.join('\n')}`));
-  wp('core', 'install', `--url=${url}`, '--title=Test blog', '--admin_user=admin', '--admin_password=admin-pass', '--admin_email=admin@example.org', '--skip-email');
+  wp(
+    'core',
+    'install',
+    `--url=${url}`,
+    '--title=Test blog',
+    '--admin_user=admin',
+    '--admin_password=admin-pass',
+    '--admin_email=admin@example.org',
+    '--skip-email',
+  );
   seed();
   return url;
 }
@@ -99,7 +116,9 @@ function seed() {
 function tarball() {
   const file = join(cache, `${SOURCE.spec.replace('@', '-')}.tgz`);
   if (!existsSync(file)) {
-    execFileSync('npm', ['pack', '--silent', '--pack-destination', cache, SOURCE.spec], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('npm', ['pack', '--silent', '--pack-destination', cache, SOURCE.spec], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     const packed = readdirSync(cache).find((name) => name.endsWith('.tgz'));
     renameSync(join(cache, packed), file);
   }
@@ -144,7 +163,13 @@ export async function start() {
   const url = readFileSync(join(dir, 'url'), 'utf8');
   const router = join(dir, 'router.php');
   writeFileSync(router, ROUTER);
-  const settings = ['memory_limit=512M', 'upload_max_filesize=64M', 'post_max_size=80M', 'opcache.enable_cli=1', 'opcache.revalidate_freq=0'];
+  const settings = [
+    'memory_limit=512M',
+    'upload_max_filesize=64M',
+    'post_max_size=80M',
+    'opcache.enable_cli=1',
+    'opcache.revalidate_freq=0',
+  ];
   const options = settings.flatMap((setting) => ['-d', setting]);
   // Bound by name: browsers try ::1 first.
   const child = spawn('php', [...options, '-S', url.slice('http://'.length), '-t', wordpress, router], {
@@ -154,6 +179,7 @@ export async function start() {
   });
   for (let tries = 0; ; tries++) {
     const answer = await fetch(`${url}/wp-json/`).catch(() => undefined);
+    if (child.exitCode !== null) throw new Error(`PHP could not listen at ${url}: is another run under way?`);
     if (answer?.ok) break;
     if (tries > 100) throw new Error('WordPress did not answer');
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -162,7 +188,7 @@ export async function start() {
     url,
     stop() {
       // The server leads a process group: its workers end with it.
-      process.kill(-child.pid, 'SIGTERM');
+      if (child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
     },
   };
 }
@@ -174,7 +200,9 @@ export function installPlugin(zip) {
 
 /** Copies a stand-in for another plugin into the site. */
 export function addPlugin(name) {
-  cpSync(fileURLToPath(new URL(`plugins/${name}`, import.meta.url)), join(wordpress, 'wp-content/plugins', name), { recursive: true });
+  cpSync(fileURLToPath(new URL(`plugins/${name}`, import.meta.url)), join(wordpress, 'wp-content/plugins', name), {
+    recursive: true,
+  });
 }
 
 /** Lines of the debug log that speak of the plugin. */

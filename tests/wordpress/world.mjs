@@ -34,7 +34,15 @@ const PARAGRAPHS = [
  *
  * @returns {{id: number, attachments: number[]}}
  */
-export function makePost({ title = '', pictures = [], author = 'admin', status = 'draft', paragraphs = PARAGRAPHS, alts = [], type = 'post' } = {}) {
+export function makePost({
+  title = '',
+  pictures = [],
+  author = 'admin',
+  status = 'draft',
+  paragraphs = PARAGRAPHS,
+  alts = [], sizes = true,
+  type = 'post',
+} = {}) {
   const code = `
     require_once ABSPATH . 'wp-admin/includes/image.php';
     $author = get_user_by( 'login', '${author}' )->ID;
@@ -47,7 +55,7 @@ export function makePost({ title = '', pictures = [], author = 'admin', status =
     foreach ( json_decode( '${JSON.stringify(pictures)}', true ) as $at => $path ) {
       $upload = wp_upload_bits( basename( $path ), null, file_get_contents( $path ) );
       $id = wp_insert_attachment( array( 'post_mime_type' => wp_check_filetype( $path )['type'], 'post_title' => 'Picture', 'post_author' => $author, 'post_status' => 'inherit' ), $upload['file'] );
-      wp_update_attachment_metadata( $id, wp_generate_attachment_metadata( $id, $upload['file'] ) );
+      ${sizes ? "wp_update_attachment_metadata( $id, wp_generate_attachment_metadata( $id, $upload['file'] ) );" : ''}
       $attachments[] = $id;
       $alt = esc_attr( $alts[ $at ] ?? '' );
       $blocks[] = '<!-- wp:image {"id":' . $id . ',"sizeSlug":"full","linkDestination":"none"} --><figure class="wp-block-image size-full"><img src="' . wp_get_attachment_url( $id ) . '" alt="' . $alt . '" class="wp-image-' . $id . '"/></figure><!-- /wp:image -->';

@@ -1,0 +1,210 @@
+<?php
+/**
+ * The parts that have rules of their own.
+ *
+ * @package Smart_Summary
+ */
+
+use PHPUnit\Framework\TestCase;
+use Smart_Summary\Access;
+use Smart_Summary\Backfill;
+use Smart_Summary\Client;
+use Smart_Summary\Generator;
+use Smart_Summary\Journal;
+use Smart_Summary\Library;
+use Smart_Summary\Meta;
+use Smart_Summary\Pictures;
+use Smart_Summary\Privacy;
+use Smart_Summary\Log;
+use Smart_Summary\Secret;
+use Smart_Summary\Settings;
+
+/**
+ * Each test makes its own posts.
+ */
+final class PluginTest extends TestCase {
+
+	private const ANSWER = array(
+		'meta_description' => 'A description.',
+		'summary'          => 'A summary. "Quoted" \\ back.',
+		'keywords'         => array( 'valves', 'heating' ),
+		'engine'           => 'extractive',
+		'model'            => 'm',
+		'language'         => 'en',
+	);
+
+	private static function post( string $content = '<p>Words.</p>', array $more = array() ): int {
+		return wp_insert_post( wp_slash( array( 'post_title' => 'A post', 'post_content' => $content, 'post_status' => 'publish' ) + $more ) );
+	}
+
+	public function test_a_secret_is_unreadable_without_the_sites_salts(): void {
+		$sealed = Secret::seal( 'ss_live_secret' );
+		$this->assertStringNotContainsString( 'secret', $sealed );
+		$this->assertSame( 'ss_live_secret', Secret::open( $sealed ) );
+		$this->assertNotSame( $sealed, Secret::seal( 'ss_live_secret' ), 'a nonce each time' );
+		add_filter( 'salt', array( $this, 'other_salt' ) );
+		wp_cache_flush();
+		$this->assertSame( '', Secret::open( $sealed ) );
+		remove_filter( 'salt', array( $this, 'other_salt' ) );
+		$this->assertSame( '', Secret::open( 'ssx1:broken' ) );
+		$this->assertSame( '', Secret::open( 'plain' ) );
+	}
+
+	public function other_salt(): string {
+		return 'another salt';
+	}
+
+	/** The editor's script makes the same: `editor.test.mjs` finds a text of the script's unchanged here. */
+	public function test_a_fingerprint_is_the_one_of_the_editors_script(): void {
+		$this->assertSame( '811c9dc5-0', Meta::hash( '' ) );
+		$this->assertSame( 'e40c292c-1', Meta::hash( 'a' ) );
+		$this->assertSame( 'fb1bceee-6', Meta::hash( 'é 中' ) );
+		$this->assertSame( Meta::content_hash( "<p>One</p>\n<!-- wp:x --> two" ), Meta::content_hash( '<p class="y">One</p> two' ) );
+		$this->assertNotSame( Meta::content_hash( '<p>One</p>' ), Meta::content_hash( '<p>Two</p>' ) );
+	}
+
+	public function test_an_author_is_told_by_the_text_as_it_is_now(): void {
+		$entry = array( 'by' => 'ai', 'hash' => Meta::hash( 'Made.' ) );
+		$this->assertSame( 'ai', Meta::author( $entry, 'Made.' ) );
+		$this->assertSame( 'ai_edited', Meta::author( $entry, 'Made better.' ) );
+		$this->assertSame( 'none', Meta::author( $entry, ' ' ) );
+		$this->assertSame( 'human', Meta::author( array(), 'Mine.' ) );
+	}
+
+	public function test_a_record_is_cleaned(): void {
+		$clean = Meta::sanitize_record( array( 'fields' => array( 'ti<b>tle' => array( 'by' => 'alien', 'hash' => '<x>' ) ), 'alts' => 'no', 'more' => 1 ) );
+		$this->assertSame( array( 'by' => 'human', 'hash' => 'x' ), $clean['fields']['tibtle'] );
+		$this->assertArrayNotHasKey( 'more', $clean );
+	}
+
+	public function test_an_alt_text_is_written_where_it_was_empty_and_nowhere_else(): void {
+		$content = '<figure><img class="wp-image-7" src="a.png" alt=""/></figure><img class="size-full wp-image-7" alt="By hand"><img class="wp-image-70" alt=""><p>wp-image-7</p>';
+		$this->assertSame(
+			'<figure><img class="wp-image-7" src="a.png" alt="&quot;Tall&quot; &amp; wide"/></figure><img class="size-full wp-image-7" alt="By hand"><img class="wp-image-70" alt=""><p>wp-image-7</p>',
+			Pictures::with_alt( $content, 7, '', '"Tall" & wide' )
+		);
+		$this->assertSame( $content, Pictures::with_alt( Pictures::with_alt( $content, 7, '', 'x' ), 7, 'x', '' ) );
+	}
+
+	public function test_an_address_that_is_none_is_not_stored(): void {
+		update_option( Settings::OPTION, array( 'url' => 'https://old.example' ) );
+		foreach ( array( 'ftp://x', 'javascript:alert(1)', 'x' ) as $wrong ) {
+			$this->assertSame( 'https://old.example', Settings::sanitize( array( 'url' => $wrong ) )['url'] );
+		}
+		$this->assertSame( 'https://new.example/base', Settings::sanitize( array( 'url' => ' https://new.example/base/ ' ) )['url'] );
+		$this->assertSame( array(), Settings::sanitize( array( 'roles' => array( 'nobody' ) ) )['roles'] );
+	}
+
+	public function test_a_problem_keeps_its_code_and_its_wait(): void {
+		Backend::answers( array( 'status' => 429, 'body' => array( 'code' => 'rate_limited', 'detail' => 'Wait.', 'request_id' => 'r1' ), 'headers' => array( 'Retry-After' => '7' ) ) );
+		$error = Client::token( 's', 'https://a.example', 1 );
+		$this->assertSame( 'rate_limited', $error->get_error_code() );
+		$this->assertSame( array( 'status' => 429, 'retry_after' => 7, 'request_id' => 'r1' ), $error->get_error_data() );
+		$this->assertSame( 'Bearer ss_live_test', Backend::$asked[0]['args']['headers']['Authorization'] );
+		$this->assertSame( 0, Backend::$asked[0]['args']['redirection'], 'the key goes nowhere else' );
+		Backend::answers( array( 'status' => 200, 'body' => '<html>' ) );
+		$this->assertSame( 'smart_summary_protocol', Client::usage()->get_error_code() );
+		Backend::answers( new WP_Error( 'http_request_failed', 'cURL error 28: Operation timed out' ) );
+		$this->assertSame( 'smart_summary_timeout', Client::usage()->get_error_code() );
+	}
+
+	public function test_a_job_waits_as_long_as_the_backend_says(): void {
+		$id = self::post();
+		Backend::answers( array( 'status' => 429, 'body' => array( 'code' => 'rate_limited', 'detail' => 'x' ), 'headers' => array( 'Retry-After' => '90' ) ) );
+		$run = Backfill::slice( Backfill::begin( array( 'ids' => array( $id ), 'fields' => array( 'excerpt' ) ) ), 5 );
+		$this->assertSame( 'running', $run['state'] );
+		$this->assertEqualsWithDelta( time() + 90, $run['not_before'], 2 );
+		$this->assertSame( array( 'waiting' => 1 ), $run['counts'] );
+	}
+
+	public function test_a_job_gives_a_broken_post_up_and_goes_on(): void {
+		$ids = array( self::post(), self::post() );
+		Backend::answers( array( 'status' => 422, 'body' => array( 'code' => 'image_broken', 'detail' => 'x' ) ), array( 'status' => 200, 'body' => self::ANSWER ) );
+		$run = Backfill::slice( Backfill::begin( array( 'ids' => $ids, 'fields' => array( 'excerpt' ) ) ), 5 );
+		$this->assertSame( 'done', $run['state'] );
+		$this->assertSame( 1, $run['counts']['done'] );
+		$this->assertSame( 1, $run['counts']['failed'] );
+	}
+
+	public function test_what_was_stored_before_a_kill_is_written_after_it_without_asking_again(): void {
+		$id      = self::post();
+		$run_id  = Backfill::begin( array( 'ids' => array( $id ), 'fields' => array( 'excerpt' ) ) );
+		$item    = Journal::items( $run_id, array( 'waiting' ), 1 )[0];
+		$changes = array( array( 'object' => $id, 'field' => 'excerpt', 'before' => '', 'after' => 'From before the kill.' ) );
+		Journal::set_item( $item['id'], array( 'state' => 'writing', 'changes' => $changes ) );
+		Backend::answers();
+		$this->assertSame( 'done', Backfill::slice( $run_id, 5 )['state'] );
+		$this->assertSame( array(), Backend::$asked );
+		$this->assertSame( 'From before the kill.', get_post( $id )->post_excerpt );
+	}
+
+	public function test_texts_arrive_as_they_are_and_go_back_as_they_were(): void {
+		$id = self::post( '<p>Back\\slash.</p>' );
+		wp_set_post_tags( $id, array( 'old' ) );
+		$fields = array( 'description', 'excerpt', 'tags' );
+		Backend::answers( array( 'status' => 200, 'body' => self::ANSWER ) );
+		$this->assertSame( array( 'description', 'excerpt' ), Generator::missing( get_post( $id ), array( 'fields' => $fields ) ), 'tags are there' );
+		$run_id = Backfill::begin( array( 'ids' => array( $id ), 'fields' => $fields ) );
+		Backfill::slice( $run_id, 5 );
+		$this->assertSame( self::ANSWER['summary'], get_post( $id )->post_excerpt );
+		$this->assertSame( '<p>Back\\slash.</p>', get_post( $id )->post_content );
+		$this->assertSame( array( 'old' ), Generator::tags( $id ) );
+		$this->assertSame( 'ai', Meta::author( Meta::record( $id )['fields']['summary'], get_post( $id )->post_excerpt ) );
+		$this->assertSame( array( 'excerpt' ), Generator::missing( get_post( $id ), array( 'fields' => array( 'excerpt' ), 'force' => 'ai' ) ) );
+		Backfill::undo( $run_id );
+		$this->assertSame( '', get_post( $id )->post_excerpt );
+		$this->assertSame( array(), Meta::record( $id )['fields'] );
+	}
+
+	public function test_a_library_text_of_a_person_stays(): void {
+		$id = wp_insert_attachment( array( 'post_title' => 'p', 'post_mime_type' => 'image/png' ) );
+		wp_set_current_user( 1 );
+		update_post_meta( $id, Library::KEY, 'By hand' );
+		Library::follow( array( (string) $id => array( 'by' => 'ai', 'text' => 'Made' ) ) );
+		$this->assertSame( 'By hand', get_post_meta( $id, Library::KEY, true ) );
+		delete_post_meta( $id, Library::KEY );
+		Library::follow( array( (string) $id => array( 'by' => 'ai', 'text' => 'Made' ) ) );
+		$this->assertSame( 'Made', get_post_meta( $id, Library::KEY, true ) );
+		$this->assertSame( 'ai', Library::author( $id ) );
+		wp_set_current_user( 0 );
+		Library::follow( array( (string) $id => array( 'by' => 'ai', 'text' => 'Made by nobody' ) ) );
+		$this->assertSame( 'Made', get_post_meta( $id, Library::KEY, true ), 'without the right to edit the picture nothing is written' );
+	}
+
+	public function test_quota_is_the_largest_of_a_users_roles_and_counts_by_day(): void {
+		Backend::answers();
+		update_option( Settings::OPTION, array( 'quotas' => array( 'author' => 1 ) ) + Settings::all() );
+		$user = get_user_by( 'login', 'author' );
+		delete_user_meta( $user->ID, Access::USED_META );
+		$this->assertTrue( Access::charge( $user ) );
+		$this->assertSame( 'quota_used_up', Access::charge( $user )->get_error_code() );
+		update_user_meta( $user->ID, Access::USED_META, array( 'day' => '2020-01-01', 'runs' => 5 ) );
+		$this->assertTrue( Access::charge( $user ) );
+		$this->assertNull( Access::quota( get_user_by( 'login', 'editor' ) ) );
+	}
+
+	public function test_a_users_traces_are_exported_and_erased(): void {
+		$user = get_user_by( 'login', 'author' );
+		wp_set_current_user( $user->ID );
+		Log::note( 'token', 5 );
+		wp_set_current_user( 0 );
+		$this->assertNotEmpty( Privacy::export( $user->user_email )['data'] );
+		$this->assertTrue( Privacy::erase( $user->user_email )['items_removed'] );
+		$this->assertSame( array(), Privacy::export( $user->user_email )['data'] );
+	}
+
+	public function test_abilities_are_there_and_ask_for_the_right_to_edit_the_post(): void {
+		if ( ! function_exists( 'wp_get_ability' ) ) {
+			$this->assertFalse( has_action( 'wp_abilities_api_init_fired' ) );
+			return;
+		}
+		$id = self::post();
+		Backend::answers( array( 'status' => 200, 'body' => self::ANSWER + array( 'title' => 'T', 'slug' => 't' ) ) );
+		$ability = wp_get_ability( 'smart-summary/summarize' );
+		wp_set_current_user( get_user_by( 'login', 'subscriber' )->ID );
+		$this->assertNotTrue( $ability->check_permissions( array( 'post_id' => $id ) ) );
+		wp_set_current_user( 1 );
+		$this->assertSame( 'A description.', $ability->execute( array( 'post_id' => $id ) )['meta_description'] );
+		wp_set_current_user( 0 );
+	}
+}
