@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: measurements, each side by side with what it is compared to.
 
+mod model;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -21,12 +23,15 @@ enum Bench {
         #[arg(long)]
         corpus: PathBuf,
     },
+    /// The model crate beside the Python reference on this CPU, stage by stage.
+    Model(model::Args),
 }
 
 /// Runs one bench.
 pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.bench {
         Bench::Corpus { corpus } => run_corpus(corpus),
+        Bench::Model(args) => model::run(args),
     }
 }
 

@@ -67,15 +67,16 @@ pub(crate) fn chromium() -> Result<()> {
 
 /// Installs PHP with what WordPress needs, and the plugin's own checks, unless they are there.
 pub(crate) fn php() -> Result<()> {
-    let extensions =
-        "exit(array_diff(['sqlite3', 'pdo_sqlite', 'dom', 'mbstring', 'curl', 'gd', 'zip', 'sodium'], \
+    let extensions = "exit(array_diff(['sqlite3', 'pdo_sqlite', 'dom', 'mbstring', 'curl', 'gd', 'zip', 'sodium'], \
          array_map('strtolower', get_loaded_extensions())) ? 1 : 0);";
     let there = || sh::output(".", "php", &["-r", extensions]).is_ok();
     if sh::has("php") && there() && sh::has("phpunit") && sh::has("phpcs") {
         return Ok(());
     }
     if !sh::has("apt-get") {
-        bail!("the WordPress tests need PHP with SQLite, DOM, mbstring, cURL, GD and zip, PHPUnit 9 and PHP_CodeSniffer");
+        bail!(
+            "the WordPress tests need PHP with SQLite, DOM, mbstring, cURL, GD and zip, PHPUnit 9 and PHP_CodeSniffer"
+        );
     }
     apt(&[
         "php-cli",

@@ -47,7 +47,14 @@ pub(crate) fn run_command(mut command: Command) -> Result<()> {
 /// # Errors
 /// As [`run`]; also when the output is not UTF-8.
 pub(crate) fn output(dir: &str, program: &str, args: &[&str]) -> Result<String> {
-    let mut command = command(dir, program, args);
+    output_of(command(dir, program, args))
+}
+
+/// Runs a prepared command and gives what it printed.
+///
+/// # Errors
+/// As [`output`].
+pub(crate) fn output_of(mut command: Command) -> Result<String> {
     let shown = shown(&command);
     let output = command
         .stderr(Stdio::inherit())

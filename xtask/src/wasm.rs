@@ -82,6 +82,9 @@ pub(crate) fn run() -> Result<()> {
         sh::run(setup::PACKAGE, "npm", &["run", "--silent", "build"])
     })?;
     for (module, level) in MODULES {
+        if std::env::var("D1ONLY").is_ok_and(|only| !only.split(',').any(|one| one == module)) {
+            continue;
+        }
         sh::part(&format!("wasm module {module}"), || build(module, level))?;
     }
     print_sizes(&dist())?;
@@ -180,7 +183,7 @@ fn optimise(bound: &Path, module: &str, level: &str) -> Result<()> {
     args.extend(features);
     args.extend(more);
     args.extend([&*file, "-o", &*file]);
-    if std::env::var_os("D1G").is_some() {
+    if std::env::var_os("D1G").is_some_and(|v| v == "1") {
         args.push("-g");
     }
     sh::run(setup::PACKAGE, "npx", &args)

@@ -1,0 +1,189 @@
+//! The model crate beside the Python reference: the same shapes, machine and threads, in turns.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::sh;
+
+/// What to measure with.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The reference's script, `bench_reference.py`, which prints one JSON object.
+    #[arg(long)]
+    reference: PathBuf,
+    /// A Python that has torch, torchvision, transformers and pillow; without it one is made in `target/bench-python`,
+    /// which downloads some gigabytes.
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// Threads of both.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Turns; the least of each figure counts.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+/// Figures by name: wall-clock milliseconds, and processor time under `cpu_`.
+type Figures = BTreeMap<String, f64>;
+
+/// Stages as both sides name them, and whether their processor time is told.
+const STAGES: [(&str, &str, bool); 4] = [
+    ("preprocess", "preprocess_ms", false),
+    ("vision", "vision_ms", true),
+    ("prefill", "prefill_text_ms", true),
+    ("decode, a token", "decode_ms_per_token", false),
+];
+
+/// Ours, and the reference's type that it is compared with.
+const OURS: [(&str, &str); 4] = [
+    ("f32", "float32"),
+    ("bf16", "bfloat16"),
+    ("q8_0", "bfloat16"),
+    ("q4k", "bfloat16"),
+];
+
+/// Measures in turns and prints a Markdown table of ratios, where more than 1 is in our favour.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let reference = args
+        .reference
+        .canonicalize()
+        .context("--reference needs an existing script")?;
+    let python = match &args.python {
+        Some(python) => python.clone(),
+        None => python_of_our_own()?,
+    };
+    let example = [
+        "build",
+        "--release",
+        "--package",
+        "glm4v",
+        "--features",
+        "testing",
+    ];
+    sh::run(
+        ".",
+        "cargo",
+        &[&example[..], &["--example", "bench"]].concat(),
+    )?;
+    let mut theirs: BTreeMap<String, Figures> = BTreeMap::new();
+    let mut ours: BTreeMap<String, Figures> = BTreeMap::new();
+    for round in 1..=args.rounds {
+        sh::part(&format!("round {round} of {}", args.rounds), || {
+            for (dtype, figures) in reference_once(&python, &reference, args.threads)? {
+                keep_least(theirs.entry(dtype).or_default(), figures);
+            }
+            for (hold, _) in OURS {
+                keep_least(
+                    ours.entry(hold.to_owned()).or_default(),
+                    ours_once(hold, args.threads)?,
+                );
+            }
+            Ok(())
+        })?;
+    }
+    print_table(&ours, &theirs);
+    Ok(())
+}
+
+fn print_table(ours: &BTreeMap<String, Figures>, theirs: &BTreeMap<String, Figures>) {
+    println!(
+        "\n| stage | reference | ours | ms, reference | ms, ours | ratio | ratio of processor time |"
+    );
+    println!("|---|---|---|---:|---:|---:|---:|");
+    for (stage, key, has_cpu) in STAGES {
+        for (hold, dtype) in OURS {
+            let figure = |side: &BTreeMap<String, Figures>, name: &str, key: &str| {
+                let value = side.get(name).and_then(|figures| figures.get(key));
+                value.copied().unwrap_or(f64::NAN)
+            };
+            let (their, our) = (figure(theirs, dtype, key), figure(ours, hold, key));
+            let cpu = format!("cpu_{key}");
+            let cpu = if has_cpu {
+                format!(
+                    "{:.2}",
+                    figure(theirs, dtype, &cpu) / figure(ours, hold, &cpu)
+                )
+            } else {
+                String::new()
+            };
+            println!(
+                "| {stage} | {dtype} | {hold} | {their:.1} | {our:.1} | {:.2} | {cpu} |",
+                their / our
+            );
+        }
+    }
+}
+
+fn keep_least(least: &mut Figures, figures: Figures) {
+    for (key, value) in figures {
+        let kept = least.entry(key).or_insert(value);
+        *kept = kept.min(value);
+    }
+}
+
+/// One pass of the reference in both of its types.
+fn reference_once(
+    python: &Path,
+    script: &Path,
+    threads: usize,
+) -> Result<BTreeMap<String, Figures>> {
+    let threads = threads.to_string();
+    let script = script.to_string_lossy();
+    let args = [&*script, "--threads", &threads, "--repeat", "1"];
+    let told: Value = serde_json::from_str(&sh::output(".", &python.to_string_lossy(), &args)?)
+        .context("the reference printed no JSON object")?;
+    let preprocess = told.get("preprocess_ms").and_then(Value::as_f64);
+    let runs = told.get("runs").and_then(Value::as_object);
+    let runs = runs.context("the reference told of no runs")?;
+    Ok(runs
+        .iter()
+        .map(|(dtype, run)| {
+            let mut figures = numbers(run.get("best"), "");
+            figures.append(&mut numbers(run.get("cpu"), "cpu_"));
+            figures.extend(preprocess.map(|value| ("preprocess_ms".to_owned(), value)));
+            (dtype.clone(), figures)
+        })
+        .collect())
+}
+
+/// One pass of ours.
+fn ours_once(hold: &str, threads: usize) -> Result<Figures> {
+    let binary = sh::root().join("target/release/examples/bench");
+    let mut command = sh::command(
+        ".",
+        &binary.to_string_lossy(),
+        &["--hold", hold, "--repeat", "1"],
+    );
+    command.env("RAYON_NUM_THREADS", threads.to_string());
+    let told: Value = serde_json::from_str(&sh::output_of(command)?)
+        .context("the bench printed no JSON object")?;
+    Ok(numbers(told.get("best"), ""))
+}
+
+fn numbers(object: Option<&Value>, prefix: &str) -> Figures {
+    let pairs = object.and_then(Value::as_object).into_iter().flatten();
+    pairs
+        .filter_map(|(key, value)| Some((format!("{prefix}{key}"), value.as_f64()?)))
+        .collect()
+}
+
+/// Makes a Python with what the reference needs, once.
+fn python_of_our_own() -> Result<PathBuf> {
+    let home = sh::root().join("target/bench-python");
+    let python = home.join("bin/python");
+    if !home.join("done").exists() {
+        sh::run(".", "python3", &["-m", "venv", &home.to_string_lossy()])?;
+        let install = ["-m", "pip", "install", "--quiet"];
+        let packages = ["torch", "torchvision", "transformers", "pillow"];
+        sh::run(
+            ".",
+            &python.to_string_lossy(),
+            &[&install[..], &packages[..]].concat(),
+        )?;
+        std::fs::write(home.join("done"), "")?;
+    }
+    Ok(python)
+}
