@@ -1,6 +1,8 @@
 //! Plain objects for JavaScript, made field by field.
 
-use js_sys::{Array, Object, Reflect};
+#[cfg(any(feature = "core", feature = "decoders"))]
+use js_sys::Array;
+use js_sys::{Object, Reflect};
 use wasm_bindgen::JsValue;
 
 /// An object that is being written.

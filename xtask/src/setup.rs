@@ -1,4 +1,4 @@
-//! What a fresh machine lacks: the wasm target, npm packages, and for the browser tests Chromium with fonts.
+//! What a fresh machine lacks: the wasm target, npm packages, and for the browser tests Chromium, Firefox and fonts.
 
 use anyhow::{Context, Result, bail};
 
@@ -45,20 +45,21 @@ pub(crate) fn npm(dir: &str) -> Result<()> {
     }
 }
 
-/// Installs Debian's Chromium and a font with Chinese characters, for the browser tests, unless they are there.
-pub(crate) fn chromium() -> Result<()> {
+/// Installs Debian's Chromium and Firefox and a font with Chinese characters, for the browser tests, unless they are there.
+pub(crate) fn browsers() -> Result<()> {
     let font = || {
         sh::output(".", "fc-list", &[":lang=zh", "family"])
             .is_ok_and(|fonts| !fonts.trim().is_empty())
     };
-    if sh::has("chromium") && font() {
+    if sh::has("chromium") && sh::has("firefox-esr") && font() {
         return Ok(());
     }
     if !sh::has("apt-get") {
-        bail!("the browser tests need `chromium` on the PATH and a font with Chinese characters");
+        bail!("the browser tests need `chromium` and `firefox-esr` on the PATH and a font with Chinese characters");
     }
     apt(&[
         "chromium",
+        "firefox-esr",
         "fonts-noto-cjk",
         "fonts-liberation",
         "fontconfig",

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     demo::page()?;
     sh::part("package tests", package)?;
-    setup::chromium()?;
+    setup::browsers()?;
     setup::npm(setup::BROWSER_TESTS)?;
     sh::part("browser tests", || {
         sh::run(setup::BROWSER_TESTS, "npm", &["test", "--silent"])

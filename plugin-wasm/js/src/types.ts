@@ -46,6 +46,8 @@ export interface SmartSummaryOptions {
 
 /** A post as the editor holds it. It is read, never changed. */
 export interface Post {
+  /** Which post this is, in the host's words; absent until it has one. The panel begins anew with another. Never sent. */
+  id?: string;
   title?: string;
   content: string;
   format: ContentFormat;

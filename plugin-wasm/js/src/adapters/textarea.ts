@@ -11,6 +11,8 @@ export interface TextareaOptions {
   /** The field that holds the post's title, where there is one. */
   title?: HTMLInputElement | HTMLTextAreaElement;
   meta: MetaFields;
+  /** Which post is in the editor, where one editor shows several. */
+  id?: () => string | undefined;
   /** Pictures that were chosen but are not uploaded yet; they are known by their names. */
   files?: HTMLInputElement;
   url?: () => string | undefined;
@@ -41,6 +43,7 @@ export function textareaAdapter(area: HTMLTextAreaElement, options: TextareaOpti
     });
     const unwritten = [...named.values()].map((file) => ({ id: ids.of(file.name), filename: file.name, source: file }));
     return {
+      id: options.id?.(),
       title: options.title?.value.trim() || undefined,
       content: withoutData(area.value),
       format: options.format,

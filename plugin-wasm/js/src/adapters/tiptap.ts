@@ -42,6 +42,8 @@ export interface TiptapOptions {
   /** The field that holds the post's title. */
   title: HTMLInputElement | HTMLTextAreaElement;
   meta: MetaFields;
+  /** Which post is in the editor, where one editor shows several. */
+  id?: () => string | undefined;
   /** Where the post is or will be published. */
   url?: () => string | undefined;
   /** The post's language, where the host knows it. */
@@ -71,6 +73,7 @@ export function tiptapAdapter(editor: TiptapEditor, options: TiptapOptions): Ada
       source: async () => (await options.picture?.(src)) ?? pictureAt(src),
     }));
     return {
+      id: options.id?.(),
       title: options.title.value.trim() || undefined,
       content: withFileNames(editor, ids),
       format: 'html',

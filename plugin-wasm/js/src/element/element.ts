@@ -95,6 +95,15 @@ export class SmartSummaryElement extends HTMLElement {
     this.#session.stop();
   }
 
+  /**
+   * Another post is in the editor: a run stops, and nothing of the post before stays in the panel. A host whose adapter
+   * gives each post an `id` need not call it.
+   */
+  reset(): void {
+    this.#session.reset();
+    this.#dropUrls();
+  }
+
   connectedCallback(): void {
     this.#build();
     document.addEventListener('keydown', this.#onKey);
@@ -119,6 +128,10 @@ export class SmartSummaryElement extends HTMLElement {
   #detach(): void {
     this.#attached = undefined;
     this.#session.detach();
+    this.#dropUrls();
+  }
+
+  #dropUrls(): void {
     for (const { url } of this.#urls.values()) URL.revokeObjectURL(url);
     this.#urls.clear();
   }

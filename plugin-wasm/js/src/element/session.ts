@@ -26,6 +26,10 @@ export class Session {
   state: State = initial();
   readonly #around: Surroundings;
   #post: Post | undefined;
+  /** Counts the posts that were here; what was begun for an earlier one is dropped. */
+  #epoch = 0;
+  #reads = 0;
+  #newestRead = 0;
   #intent = false;
   #run: AbortController | undefined;
   #draft: AbortController | undefined;
@@ -49,9 +53,7 @@ export class Session {
   /** Begins with an adapter; ends what was with the one before. */
   attach(adapter: Adapter | undefined): void {
     this.detach();
-    this.#post = undefined;
-    this.state = initial();
-    this.#around.render();
+    this.#beginAnew();
     if (adapter === undefined) return;
     this.#unsubscribe = adapter.onChange(() => {
       this.#later('read', READ_AFTER_MS, () => this.#read());
@@ -60,12 +62,18 @@ export class Session {
     void this.#read();
   }
 
+  /** Another post is in the editor: nothing of the one before stays. */
+  reset(): void {
+    this.stop();
+    this.#beginAnew();
+    void this.#read();
+    if (this.#intent) this.#later('draft', DRAFT_AFTER_MS, () => this.#makeDraft());
+  }
+
   /** Stops all that is under way. */
   detach(): void {
     this.stop();
-    this.#draft?.abort();
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    this.#drop();
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
   }
@@ -124,6 +132,24 @@ export class Session {
     }
   }
 
+  #beginAnew(): void {
+    this.#drop();
+    this.#epoch += 1;
+    this.#post = undefined;
+    this.#undo = undefined;
+    this.#wanted = FIELDS;
+    this.#leftOut.clear();
+    this.state = initial();
+    this.#around.render();
+  }
+
+  /** Drops the draft and everything that a clock would begin. */
+  #drop(): void {
+    this.#draft?.abort();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
   /** Stops the run; what came stays. */
   stop(): void {
     this.#cancel('retry');
@@ -168,11 +194,13 @@ export class Session {
     const missing = new Set(this.state.pictures.filter(({ stage }) => stage === 'idle').map(({ id }) => id));
     if (client === undefined || post === undefined || missing.size === 0 || this.running) return;
     const images = post.images.filter(({ id }) => missing.has(id));
+    const here = this.#here();
     const pictures = await client
       .prepare(images, {
-        onProgress: (progress) => progress.stage === 'refused' && this.dispatch({ do: 'progress', progress }),
+        onProgress: (progress) => here() && progress.stage === 'refused' && this.dispatch({ do: 'progress', progress }),
       })
       .catch(() => []);
+    if (!here()) return;
     this.dispatch({ do: 'prepared', pictures });
   }
 
@@ -182,15 +210,17 @@ export class Session {
     const fields = Object.keys(values).length;
     if (adapter === undefined || fields === 0) return;
     const m = this.#around.messages();
+    const here = this.#here();
     try {
       const handle = await adapter.apply(values);
+      this.#around.emit('ss-apply', values satisfies HostValues);
+      if (!here()) return;
       this.#undo = handle;
       this.dispatch({ do: 'applied', fields, host: adapter.current() });
       handle.onGone?.(() => this.#undo === handle && this.dispatch({ do: 'undo-gone' }));
       this.#around.announce(m.applied(fields));
-      this.#around.emit('ss-apply', values satisfies HostValues);
     } catch (cause) {
-      this.dispatch({ do: 'apply-failed' });
+      if (here()) this.dispatch({ do: 'apply-failed' });
       this.#around.emit('ss-error', asError(cause));
     }
   }
@@ -199,7 +229,9 @@ export class Session {
     const handle = this.#undo;
     if (handle === undefined) return;
     this.#undo = undefined;
+    const here = this.#here();
     await handle.undo();
+    if (!here()) return;
     this.dispatch({ do: 'undone', host: this.#around.adapter()?.current() ?? {} });
     this.#around.announce(this.#around.messages().undone);
     this.#around.emit('ss-undo');
@@ -212,12 +244,32 @@ export class Session {
 
   async #read(): Promise<Post | undefined> {
     const adapter = this.#around.adapter();
+    const here = this.#here();
+    const number = ++this.#reads;
     const post = await adapter?.read();
     if (adapter === undefined || post === undefined || adapter !== this.#around.adapter()) return undefined;
+    // An editor that answers late may speak of a post that has gone, or of an older state of this one.
+    if (!here() || number < this.#newestRead) return this.#post;
+    this.#newestRead = number;
+    // A post has no id before it is first saved; getting one makes it no other post.
+    if (this.#post?.id !== undefined && this.#post.id !== post.id) this.#another();
     this.#post = post;
     for (const id of this.#leftOut) if (!post.images.some((image) => image.id === id)) this.#leftOut.delete(id);
     this.dispatch({ do: 'read', post, host: adapter.current() });
     return post;
+  }
+
+  /** Another post was read. A run that waits for this reading is for the new post and goes on. */
+  #another(): void {
+    if (this.state.run !== undefined) this.stop();
+    this.#beginAnew();
+    if (this.#intent) this.#later('draft', DRAFT_AFTER_MS, () => this.#makeDraft());
+  }
+
+  /** Tells later whether the post is still the one of now. */
+  #here(): () => boolean {
+    const epoch = this.#epoch;
+    return () => epoch === this.#epoch;
   }
 
   async #makeDraft(): Promise<void> {
@@ -250,8 +302,9 @@ export class Session {
     }
     for (const word of fields.keywords.value ?? []) texts[`keywords:${word}`] = word;
     if (Object.keys(texts).length === 0) return;
+    const here = this.#here();
     const evidence = await client.ground(post, texts).catch(() => undefined);
-    if (evidence !== undefined) this.dispatch({ do: 'evidence', evidence });
+    if (evidence !== undefined && here()) this.dispatch({ do: 'evidence', evidence });
   }
 
   #fail(cause: unknown, retry: 'by-hand' | 'automatic'): void {

@@ -93,13 +93,28 @@ async function encoded(
   const drawing = format === 'png' || format === 'gif' ? await easel.encode('image/png', 1) : null;
   let best: Blob | null = null;
   for (const next of [quality, ...LOWER.filter((lower) => lower < quality)]) {
-    const blob = await easel.encode('image/jpeg', next);
+    const blob = await bare(await easel.encode('image/jpeg', next));
     if (blob !== null && blob.size > 0 && (best === null || blob.size < best.size)) best = blob;
     if (drawing !== null && drawing.size > 0 && (best === null || drawing.size <= best.size)) best = drawing;
     if (best !== null && best.size <= most) break;
   }
   if (best === null) throw plain('image_broken', 'the browser could not write the picture');
   return { blob: best, format: best.type.replace('image/', '') };
+}
+
+/** Without the colour profile that some browsers write, which says sRGB as its absence does. */
+async function bare(jpeg: Blob | null): Promise<Blob | null> {
+  if (jpeg === null || jpeg.type !== 'image/jpeg') return jpeg;
+  const bytes = new Uint8Array(await jpeg.arrayBuffer());
+  const kept = [bytes.subarray(0, 2)];
+  let at = 2;
+  while (bytes[at] === 0xff && bytes[at + 1] !== 0xda) {
+    const end = at + 2 + (bytes[at + 2]! << 8) + bytes[at + 3]!;
+    const isMetadata = bytes[at + 1]! > 0xe0 && bytes[at + 1]! <= 0xef && bytes[at + 1] !== 0xee;
+    if (!isMetadata) kept.push(bytes.subarray(at, end));
+    at = end;
+  }
+  return new Blob([...kept, bytes.subarray(at)], { type: jpeg.type });
 }
 
 async function decoded(blob: Blob): Promise<{ source: CanvasImageSource; close(): void }> {

@@ -15,7 +15,8 @@ export function altTexts(panel: Panel): View {
     root: parts.root,
     update() {
       parts.update();
-      list.update(panel.state().fields.alt_texts.value ?? [], ({ id }) => id);
+      const names = new Map(panel.state().pictures.map(({ id, name }) => [id, name]));
+      list.update(panel.state().fields.alt_texts.value ?? [], ({ id }) => `${id} ${names.get(id) ?? ''}`);
     },
   };
 }

@@ -30,7 +30,7 @@ export function pictures(panel: Panel): View {
       const { pictures: all, run } = state();
       show(wrapper, all.length > 0);
       setText(title, m.pictures(all.length));
-      list.update(all, ({ id }) => id);
+      list.update(all, ({ id, name }) => `${id} ${name}`);
       show(bars, run?.phase === 'preparing');
       while (bars.childElementCount < all.length) bars.append(h('i'));
       while (bars.childElementCount > all.length) bars.lastElementChild!.remove();

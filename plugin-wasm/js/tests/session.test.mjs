@@ -1,0 +1,148 @@
+// What the panel does over time, with an editor and a backend whose answers come when the test says so.
+
+import assert from 'node:assert/strict';
+import { setImmediate as settle } from 'node:timers/promises';
+import { test } from 'node:test';
+
+import { en } from '../dist/element/messages/en.js';
+import { Session } from '../dist/element/session.js';
+
+const SUMMARY = {
+  id: 'x',
+  language: 'en',
+  engine: 'glm4v',
+  model: 'M',
+  cached: false,
+  warnings: [],
+  timings: { queue: 0, prefill: 0, decode: 0, total: 1 },
+};
+const picture = (name) => ({ id: name, filename: `${name}.jpg`, source: new Blob([name]) });
+
+/** A session with its surroundings. `summarize` of the client answers by `answers`, call by call. */
+function stage({ post = {}, host = {} } = {}) {
+  const editor = { content: 'Rye bread needs time.', format: 'text', images: [], ...post };
+  const calls = [];
+  const said = [];
+  const applied = [];
+  const client = {
+    load: async () => undefined,
+    draft: async () => ({ language: 'en', title: 'Draft', meta_description: '', keywords: [], slug: '', summary: '' }),
+    ground: async () => ({}),
+    prepare: async (images) => images.map(({ id }) => ({ id, blob: new Blob([id]), removed: [], warnings: [] })),
+    summarize: (sent, options) =>
+      new Promise((resolve, reject) => {
+        calls.push({ sent, options, resolve: (values) => resolve({ ...SUMMARY, ...values }), reject });
+        options.signal.addEventListener('abort', () => reject({ code: 'aborted', message: '' }));
+      }),
+  };
+  const adapter = {
+    read: () => ({ ...editor }),
+    current: () => ({ ...host }),
+    apply: (values) => {
+      applied.push(values);
+      Object.assign(host, values);
+      return { undo: () => undefined };
+    },
+    onChange: () => () => undefined,
+  };
+  const session = new Session({
+    client: () => client,
+    adapter: () => adapter,
+    messages: () => en,
+    render: () => undefined,
+    announce: (text) => said.push(text),
+    emit: () => undefined,
+  });
+  session.attach(adapter);
+  return { session, editor, host, adapter, client, calls, said, applied };
+}
+
+/** A whole run that answers with these values. */
+async function run({ session, calls }, values, fields = Object.keys(values)) {
+  const done = session.run(fields);
+  await settle();
+  calls.at(-1).resolve(values);
+  await done;
+}
+
+test('another post begins with an empty panel', async () => {
+  const the = stage({ post: { id: 'one', images: [picture('a')] } });
+  await run(the, { title: 'Of the first post', alt_texts: [{ id: 'a', text: 'A loaf.', decorative: false }] });
+  the.session.dispatch({ do: 'edit', field: 'title', value: 'Mine' });
+  await the.session.apply();
+  Object.assign(the.editor, { id: 'two', images: [picture('a')] });
+  await run(the, { summary: 'Of the second post' });
+  const { fields, applied, pictures } = the.session.state;
+  assert.equal(fields.title.status, 'absent');
+  assert.equal(fields.title.value, undefined);
+  assert.equal(fields.summary.value, 'Of the second post');
+  assert.equal(applied, undefined);
+  assert.equal(pictures[0].altEdited, false);
+  await the.session.apply();
+  assert.deepEqual(the.applied.at(-1), { summary: 'Of the second post' }, 'nothing of the first post is applied');
+});
+
+test('a run for a post that has gone is stopped, and what comes late is dropped', async () => {
+  const the = stage({ post: { id: 'one' } });
+  const first = the.session.run(['title']);
+  await settle();
+  the.session.reset();
+  assert.equal(the.calls[0].options.signal.aborted, true);
+  the.calls[0].options.onField('title', 'Late');
+  the.calls[0].resolve({ title: 'Late' });
+  await first;
+  assert.equal(the.session.state.fields.title.status, 'absent');
+  assert.equal(the.session.running, false);
+});
+
+test('a picture that was left out of one post is sent with the next', async () => {
+  const the = stage({ post: { id: 'one', images: [picture('a'), picture('b')] } });
+  const first = the.session.run();
+  await settle();
+  the.calls[0].reject({ code: 'image_too_large', message: '', image: 'a', status: 413 });
+  await first;
+  the.session.leaveOut('a');
+  await settle();
+  assert.deepEqual(
+    the.calls[1].sent.images.map(({ id }) => id),
+    ['b'],
+  );
+  the.session.reset();
+  const next = the.session.run();
+  await settle();
+  assert.deepEqual(
+    the.calls[2].sent.images.map(({ id }) => id),
+    ['a', 'b'],
+  );
+  the.session.stop();
+  await next;
+});
+
+test('a post that gets its id when it is saved is the same post', async () => {
+  const the = stage();
+  await run(the, { title: 'Kept' });
+  the.editor.id = 'now-saved';
+  await run(the, { summary: 'More' });
+  assert.equal(the.session.state.fields.title.value, 'Kept');
+});
+
+test('a slow editor’s old answer does not bring an old post back', async () => {
+  const the = stage({ post: { id: 'one' } });
+  await settle();
+  const answers = [];
+  the.adapter.read = () => new Promise((resolve) => answers.push(resolve));
+  const first = the.session.run(['title']);
+  the.session.reset();
+  const second = the.session.run(['title']);
+  answers[2]({ ...the.editor, id: 'two', content: 'The second post.' });
+  answers[0]({ ...the.editor, id: 'one', content: 'The first post.' });
+  answers[1]({ ...the.editor, id: 'one', content: 'The first post.' });
+  await settle();
+  assert.deepEqual(
+    the.calls.map(({ sent }) => sent.content),
+    ['The second post.'],
+  );
+  the.calls[0].resolve({ title: 'Of the second' });
+  await Promise.all([first, second]);
+  assert.equal(the.session.state.fields.title.value, 'Of the second');
+});

@@ -1,0 +1,55 @@
+// Firefox, driven by WebDriver BiDi: the same pictures come out, whichever way it takes.
+
+import { after, before, test } from 'node:test';
+
+import puppeteer from 'puppeteer-core';
+
+import { open, STRICT } from './gallery.mjs';
+import { checkEverything, runIn } from './ways.mjs';
+
+let browser, gallery, strict;
+before(async () => {
+  [browser, gallery, strict] = await Promise.all([
+    puppeteer.launch({
+      browser: 'firefox',
+      executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
+      headless: true,
+    }),
+    open(),
+    open(STRICT),
+  ]);
+});
+after(async () => {
+  await browser?.close();
+  gallery?.close();
+  strict?.close();
+});
+
+const WAYS = [
+  ['as it is', [], { photo: 'imagedecoder' }],
+  ['without ImageDecoder, as before 133', ['ImageDecoder'], { photo: 'bitmap' }],
+  ['without WebCodecs, as before 130', ['ImageDecoder', 'VideoFrame'], { photo: 'bitmap' }],
+  ['with decoders of our own only', ['ImageDecoder', 'VideoFrame', 'OffscreenCanvas'], { photo: 'wasm' }],
+  ['without WebAssembly', ['WebAssembly'], { photo: 'canvas', plain: true }],
+];
+
+async function visit(server) {
+  const page = await browser.newPage();
+  await page.goto(server.url);
+  await page.waitForFunction(() => window.smart && window.one);
+  return page;
+}
+
+for (const [what, without, expected] of WAYS) {
+  test(what, async () => {
+    const page = await visit(gallery);
+    await checkEverything(runIn(page, without), expected);
+    await page.close();
+  });
+}
+
+test('with a policy against WebAssembly', async () => {
+  const page = await visit(strict);
+  await checkEverything(runIn(page), { photo: 'canvas', plain: true });
+  await page.close();
+});

@@ -1,0 +1,135 @@
+// Every picture, every way: Chromium as it is, and Chromium that does without what another browser lacks.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { open, STRICT } from './gallery.mjs';
+import { launch } from './page.mjs';
+import { checkEverything, runIn } from './ways.mjs';
+
+let browser, gallery, strict;
+before(async () => {
+  [browser, gallery, strict] = await Promise.all([launch(), open(), open(STRICT)]);
+});
+after(async () => {
+  await browser?.close();
+  gallery?.close();
+  strict?.close();
+});
+
+/** A page of `server` with the package in it. `before` runs in it first. */
+async function visit(server, before = () => {}) {
+  const page = await browser.newPage();
+  await page.addInitScript(before);
+  await page.goto(server.url);
+  await page.waitForFunction(() => window.smart && window.one);
+  return page;
+}
+
+const WEBCODECS = ['ImageDecoder', 'VideoFrame'];
+const WAYS = [
+  ['everything there', [], { photo: 'imagedecoder' }],
+  ['no ImageDecoder, as in Safari from 16.4', ['ImageDecoder'], { photo: 'bitmap' }],
+  ['no WebCodecs', WEBCODECS, { photo: 'bitmap' }],
+  ['no WebCodecs and no OffscreenCanvas', [...WEBCODECS, 'OffscreenCanvas'], { photo: 'wasm' }],
+  ['no WebCodecs and no createImageBitmap', [...WEBCODECS, 'createImageBitmap'], { photo: 'wasm' }],
+  ['no WebAssembly', ['WebAssembly'], { photo: 'canvas', plain: true }],
+  [
+    'no WebAssembly and no OffscreenCanvas: the page draws',
+    ['WebAssembly', 'OffscreenCanvas'],
+    { photo: 'canvas', plain: true },
+  ],
+];
+
+for (const [what, without, expected] of WAYS) {
+  test(what, async () => {
+    const page = await visit(gallery);
+    await checkEverything(runIn(page, without), expected);
+    await page.close();
+  });
+}
+
+test('a policy against WebAssembly', async () => {
+  const page = await visit(strict);
+  await checkEverything(runIn(page), { photo: 'canvas', plain: true });
+  await page.close();
+});
+
+test('no module workers, as in Firefox before 114: the page does the work itself', async () => {
+  const page = await visit(gallery, () => {
+    window.Worker = class {
+      constructor() {
+        throw new Error('a module cannot be a worker here');
+      }
+    };
+  });
+  await checkEverything(runIn(page), { photo: 'imagedecoder' });
+  await page.close();
+});
+
+test('a photograph loads the small module only; a drawing and a way of our own bring theirs', async () => {
+  const page = await visit(gallery);
+  const loaded = () => [...new Set(gallery.asked.splice(0).filter((path) => path.endsWith('.wasm')))].sort();
+  loaded();
+  await runIn(page)([{ painted: [1600, 1200] }]);
+  assert.deepEqual(loaded(), ['/dist/wasm/core_bg.wasm']);
+  await runIn(page)([{ painted: [1600, 1200], type: 'image/png' }]);
+  assert.deepEqual(loaded(), ['/dist/wasm/drawings_bg.wasm']);
+  await runIn(page)(['cmyk.jpg']);
+  assert.deepEqual(loaded(), ['/dist/wasm/core_bg.wasm', '/dist/wasm/decoders_bg.wasm']);
+  await page.close();
+});
+
+test('twenty photographs: two in flight at most, each told as it is done, and an abort at once', async () => {
+  const page = await visit(gallery);
+  const { most, done, aborted, after } = await page.evaluate(async () => {
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [4000, 3000];
+    const pen = canvas.getContext('2d');
+    for (let i = 0; i < 400; i++) {
+      pen.fillStyle = `hsl(${i * 37} 80% ${20 + (i % 60)}%)`;
+      pen.fillRect((i * 97) % 4000, (i * 57) % 3000, 444, 428);
+    }
+    const source = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.9));
+    const images = Array.from({ length: 20 }, (_, i) => ({ id: `photo-${i}`, source }));
+    const smart = window.smart.createSmartSummary({ endpoint: '/nowhere', token: () => Promise.reject() });
+    const flying = new Set();
+    let most = 0;
+    const done = [];
+    const onProgress = ({ stage, image, picture }) => {
+      if (stage === 'preparing') flying.add(image);
+      most = Math.max(most, flying.size);
+      if (stage === 'prepared') (flying.delete(picture.id), done.push(picture.path));
+    };
+    await smart.prepare(images, { onProgress });
+    const stop = new AbortController();
+    let count = 0;
+    const running = smart
+      .prepare(images, {
+        signal: stop.signal,
+        onProgress: ({ stage }) => stage === 'prepared' && ++count === 3 && stop.abort(),
+      })
+      .catch((error) => error.code);
+    const aborted = await running;
+    const [again] = await smart.prepare(images.slice(0, 1));
+    smart.dispose();
+    return { most, done, aborted, after: again.path };
+  });
+  assert.equal(most, 2);
+  assert.deepEqual(done, Array(20).fill('imagedecoder'));
+  assert.deepEqual([aborted, after], ['aborted', 'imagedecoder']);
+  await page.close();
+});
+
+test('downscale alone takes a fraction or a percentage as its quality, and says which way it went', async () => {
+  const page = await visit(gallery);
+  const sizes = await page.evaluate(async () => {
+    await window.one.init();
+    const blob = await (await fetch('/fixtures/baseline.jpg')).blob();
+    const at = async (quality) => (await window.one.downscale(blob, { maxEdge: 64, quality })).bytes_after;
+    return { fraction: await at(0.5), percentage: await at(50), better: await at(95) };
+  });
+  assert.equal(sizes.fraction, sizes.percentage);
+  assert.ok(sizes.better > sizes.fraction, JSON.stringify(sizes));
+  await page.close();
+});
