@@ -56,6 +56,11 @@ final class Plugin {
 		add_action( 'wp_abilities_api_categories_init', array( Abilities::class, 'register_category' ) );
 		add_action( 'wp_abilities_api_init', array( Abilities::class, 'register' ) );
 
+		// Before priority 10, at which WordPress makes a Connector of each provider.
+		add_action( 'init', array( Ai_Client::class, 'register' ), 5 );
+		add_filter( 'http_request_host_is_external', array( Ai_Client::class, 'allow_host' ), 10, 3 );
+		add_filter( 'http_allowed_safe_ports', array( Ai_Client::class, 'allow_port' ), 10, 3 );
+
 		add_filter( 'document_title_parts', array( Head::class, 'title' ), 20 );
 		add_action( 'wp_head', array( Head::class, 'render' ), 5 );
 	}

@@ -47,6 +47,7 @@ final class Uninstall {
 	private static function site(): void {
 		global $wpdb;
 		Backfill::unschedule();
+		delete_transient( 'smart_summary_ai' );
 		foreach ( array( Settings::OPTION, Settings::KEY_OPTION, Log::OPTION, Journal::VERSION_OPTION, Backfill::LOCK_OPTION ) as $option ) {
 			delete_option( $option );
 		}

@@ -99,7 +99,7 @@ test('choosing a block does not throw away what was written', async () => {
   const [{ clientId }] = await admin.blocks('core/image');
   await admin.page.evaluate((block) => wp.data.dispatch('core/block-editor').selectBlock(block), clientId);
   await admin.page.evaluate(() => wp.data.dispatch('core/edit-post').openGeneralSidebar('edit-post/block'));
-  await admin.page.locator('.smart-summary-image').waitFor();
+  await admin.page.locator('.smart-summary-alt-button').waitFor();
   await admin.page.evaluate(() => wp.data.dispatch('core/edit-post').openGeneralSidebar('edit-post/document'));
   await admin.part('run').waitFor();
   assert.equal(await admin.input('Description').inputValue(), description);

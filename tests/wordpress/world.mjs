@@ -40,7 +40,8 @@ export function makePost({
   author = 'admin',
   status = 'draft',
   paragraphs = PARAGRAPHS,
-  alts = [], sizes = true,
+  alts = [],
+  sizes = true,
   type = 'post',
 } = {}) {
   const code = `

@@ -207,4 +207,39 @@ final class PluginTest extends TestCase {
 		$this->assertSame( 'A description.', $ability->execute( array( 'post_id' => $id ) )['meta_description'] );
 		wp_set_current_user( 0 );
 	}
+
+	public function test_the_ai_client_may_use_the_backend(): void {
+		if ( ! class_exists( '\\WordPress\\AiClient\\AiClient' ) ) {
+			$this->assertFalse( function_exists( 'wp_ai_client_prompt' ) );
+			return;
+		}
+		$chat = array(
+			'id'      => 'chat-1',
+			'choices' => array( array( 'index' => 0, 'finish_reason' => 'stop', 'message' => array( 'role' => 'assistant', 'content' => 'Rye bread needs time.' ) ) ),
+			'usage'   => array( 'prompt_tokens' => 3, 'completion_tokens' => 4, 'total_tokens' => 7 ),
+		);
+		Backend::answers( array( 'status' => 200, 'body' => array( 'object' => 'list', 'data' => array( array( 'id' => 'glm', 'object' => 'model' ) ) ) ), array( 'status' => 200, 'body' => $chat ) );
+		delete_transient( 'smart_summary_ai' );
+		Smart_Summary\Ai_Client::register();
+		$this->assertSame( 'Rye bread needs time.', wp_ai_client_prompt( 'Bread?' )->using_provider( 'smart-summary' )->generate_text() );
+		$this->assertSame( array( 'http://backend.test/v1/models', 'http://backend.test/v1/chat/completions' ), array_column( Backend::$asked, 'url' ) );
+		$headers = array_change_key_case( Backend::$asked[1]['args']['headers'] );
+		$this->assertSame( 'Bearer ss_live_test', $headers['authorization'] );
+
+		// A backend without chats is no provider, and is not asked again for each prompt.
+		update_option( 'smart_summary_settings', array( 'url' => 'http://other.test' ) + Settings::all() );
+		WordPress\AiClient\AiClient::defaultRegistry()->getProviderClassName( 'smart-summary' )::modelMetadataDirectory()->invalidateCaches();
+		$this->assertFalse( wp_ai_client_prompt( 'Bread?' )->using_provider( 'smart-summary' )->is_supported_for_text_generation() );
+		$asked = count( Backend::$asked );
+		$this->assertFalse( wp_ai_client_prompt( 'Bread?' )->using_provider( 'smart-summary' )->is_supported_for_text_generation() );
+		$this->assertCount( $asked, Backend::$asked );
+	}
+
+	public function test_only_the_backend_is_let_through_as_a_host_of_the_own_network(): void {
+		update_option( 'smart_summary_settings', array( 'url' => 'http://10.0.0.5:9123' ) + Settings::defaults() );
+		$this->assertNotFalse( wp_http_validate_url( 'http://10.0.0.5:9123/v1/models' ) );
+		foreach ( array( 'http://10.0.0.5:9124/v1/models', 'http://10.0.0.6:9123/v1/models', 'http://10.0.0.5:9123.evil.test/', 'http://10.0.0.5/' ) as $other ) {
+			$this->assertFalse( wp_http_validate_url( $other ), $other );
+		}
+	}
 }
