@@ -9,6 +9,7 @@
 
 use std::path::Path;
 
+use pulp::Arch;
 use rayon::prelude::*;
 use serde::Deserialize;
 
@@ -433,7 +434,7 @@ impl Processor {
                             let line = line.iter().skip(c * width + left);
                             out.iter_mut()
                                 .zip(line)
-                                .for_each(|(out, x)| *out = f32::from(*x).mul_add(scale, shift));
+                                .for_each(|(out, x)| *out = f32::from(*x) * scale + shift);
                         }
                         again
                             .chunks_exact_mut(frame)
@@ -609,8 +610,13 @@ fn widen(image: &Rgb, width: usize) -> Planes {
         .par_chunks_mut(LANES * 3 * width)
         .zip(sources)
         .for_each_init(
-            || vec![[0_i16; LANES]; 3 * image.width],
-            |columns, (out, rows)| {
+            || {
+                (
+                    vec![[0; LANES]; 3 * image.width],
+                    vec![[0; LANES]; 3 * width],
+                )
+            },
+            |(columns, planes), (out, rows)| {
                 for (lane, row) in rows.chunks_exact(3 * image.width).enumerate() {
                     for (column, value) in columns.iter_mut().zip(row) {
                         if let Some(place) = column.get_mut(lane) {
@@ -618,20 +624,10 @@ fn widen(image: &Rgb, width: usize) -> Planes {
                         }
                     }
                 }
-                for c in 0..3 {
-                    let sample = |x: usize| match &filter {
-                        Some(filter) => filter.lanes(columns, x, c),
-                        None => columns
-                            .get(3 * x + c)
-                            .map_or([0; LANES], |lanes| lanes.map(|v| v as u8)),
-                    };
-                    for x in 0..width {
-                        let lanes = sample(x);
-                        for (row, value) in out.chunks_exact_mut(3 * width).zip(lanes) {
-                            if let Some(place) = row.get_mut(c * width + x) {
-                                *place = value;
-                            }
-                        }
+                Arch::new().dispatch(|| sample(columns, filter.as_ref(), planes));
+                for (lane, row) in out.chunks_exact_mut(3 * width).enumerate() {
+                    for (place, lanes) in row.iter_mut().zip(&*planes) {
+                        *place = lanes.get(lane).copied().unwrap_or(0);
                     }
                 }
             },
@@ -639,19 +635,29 @@ fn widen(image: &Rgb, width: usize) -> Planes {
     Planes { width, values }
 }
 
-impl Filter {
-    /// Sample `x` of channel `c` in every lane; `columns`: interleaved channels, one lane a row.
-    fn lanes(&self, columns: &[[i16; LANES]], x: usize, c: usize) -> [u8; LANES] {
-        let mut sums = [1_i32 << (self.bits - 1); LANES];
-        if let Some(window) = self.windows.get(x) {
-            let columns = columns.iter().skip(3 * window.first + c).step_by(3);
-            for (column, weight) in columns.zip(&window.weights) {
+/// The horizontal pass for a few rows, one lane each. `columns`: interleaved channels; `planes`: one channel after another.
+#[inline(always)]
+fn sample(columns: &[[i16; LANES]], filter: Option<&Filter>, planes: &mut [[u8; LANES]]) {
+    let width = planes.len() / 3;
+    for (c, plane) in planes.chunks_exact_mut(width.max(1)).enumerate() {
+        let Some(filter) = filter else {
+            let channel = columns.iter().skip(c).step_by(3);
+            plane
+                .iter_mut()
+                .zip(channel)
+                .for_each(|(out, lanes)| *out = lanes.map(|v| v as u8));
+            continue;
+        };
+        for (out, window) in plane.iter_mut().zip(&filter.windows) {
+            let mut sums = [1_i32 << (filter.bits - 1); LANES];
+            let columns = columns.get(3 * window.first + c..).unwrap_or_default();
+            for (column, weight) in columns.iter().step_by(3).zip(&window.weights) {
                 for (sum, value) in sums.iter_mut().zip(column) {
                     *sum += i32::from(*value) * i32::from(*weight);
                 }
             }
+            *out = sums.map(|sum| (sum >> filter.bits).clamp(0, 255) as u8);
         }
-        sums.map(|sum| (sum >> self.bits).clamp(0, 255) as u8)
     }
 }
 
@@ -673,17 +679,32 @@ fn heighten(planes: &Planes, rows: Option<&Filter>, y: usize, out: &mut [u8]) {
     else {
         return;
     };
+    Arch::new().dispatch(|| weigh(sources, row, &window.weights, filter.bits, out));
+}
+
+/// The weighted sum of lines of `row` values, in the widest registers that the machine has.
+#[inline(always)]
+fn weigh(lines: &[u8], row: usize, weights: &[i16], bits: u32, out: &mut [u8]) {
     const SPAN: usize = 64;
-    for (at, out) in out.chunks_mut(SPAN).enumerate() {
-        let mut sums = [1_i32 << (filter.bits - 1); SPAN];
-        for (source, weight) in sources.chunks_exact(row).zip(&window.weights) {
-            let source = source.get(at * SPAN..).unwrap_or_default();
-            for (sum, value) in sums.iter_mut().zip(source) {
+    let (spans, rest) = out.as_chunks_mut::<SPAN>();
+    let done = spans.len() * SPAN;
+    for (at, out) in spans.iter_mut().enumerate() {
+        let mut sums = [1_i32 << (bits - 1); SPAN];
+        for (line, weight) in lines.chunks_exact(row).zip(weights) {
+            // A length that the compiler knows: the sums stay in registers.
+            let line = line.get(at * SPAN..).and_then(<[u8]>::first_chunk::<SPAN>);
+            for (sum, value) in sums.iter_mut().zip(line.unwrap_or(&[0; SPAN])) {
                 *sum += i32::from(*value) * i32::from(*weight);
             }
         }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = (sum >> filter.bits).clamp(0, 255) as u8;
-        }
+        *out = sums.map(|sum| (sum >> bits).clamp(0, 255) as u8);
+    }
+    for (i, out) in rest.iter_mut().enumerate() {
+        let value = |line: &[u8]| i32::from(line.get(done + i).copied().unwrap_or(0));
+        let lines = lines.chunks_exact(row).zip(weights);
+        let sum: i32 = lines
+            .map(|(line, weight)| value(line) * i32::from(*weight))
+            .sum();
+        *out = ((sum + (1 << (bits - 1))) >> bits).clamp(0, 255) as u8;
     }
 }
