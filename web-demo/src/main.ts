@@ -56,6 +56,7 @@ function open(name: string): void {
   // Opening a post is nothing that a writer would take back.
   editor.chain().setMeta('addToHistory', false).setContent(sample.html, { emitUpdate: true }).setTextSelection(1).run();
   title.dispatchEvent(new Event('input', { bubbles: true }));
+  panel.reset();
 }
 
 const first = new URLSearchParams(location.search).get('post');

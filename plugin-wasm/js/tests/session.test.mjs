@@ -128,6 +128,7 @@ test('a post that gets its id when it is saved is the same post', async () => {
 
 test('a slow editor’s old answer does not bring an old post back', async () => {
   const the = stage({ post: { id: 'one' } });
+  the.session.intent();
   await settle();
   const answers = [];
   the.adapter.read = () => new Promise((resolve) => answers.push(resolve));
