@@ -13,6 +13,8 @@ pub mod draft;
 pub mod error;
 #[cfg(any(feature = "core", feature = "decoders"))]
 mod facts;
+#[cfg(feature = "core")]
+pub mod filter;
 #[cfg(any(feature = "net", feature = "draft"))]
 pub mod options;
 #[cfg(feature = "core")]

@@ -8,7 +8,7 @@
 //! only the small picture is ever converted to RGB.
 
 use crate::error::SmartSummaryError;
-use imaging::{Samples, resample};
+use crate::filter::{self, Samples};
 
 /// A band's size in bytes. Each band costs the filter's weights anew, about a millisecond.
 const BAND: usize = 16 << 20;
@@ -174,9 +174,8 @@ impl Shrink {
             };
         }
         if let Layout::Packed { .. } = self.layout {
-            let seen = (self.seen.0, f64::from(rows));
-            let (from, to) = ((self.from.0, rows), (self.to.0, rows));
-            let narrow = resample(&self.band, Samples::Four, from, seen, to)?;
+            let (width, wanted) = (self.from.0 as usize, self.to.0 as usize);
+            let narrow = filter::rows(&self.band, Samples::Four, width, self.seen.0, wanted);
             if self.narrow.is_empty() {
                 self.narrow = narrow;
             } else {
@@ -202,8 +201,9 @@ impl Shrink {
         let has_alpha = self.transparent && (same || self.alpha == Alpha::Kept);
         let pixels = match self.layout {
             Layout::Packed { blue_first, .. } => {
-                let (from, seen) = ((width, self.from.1), (f64::from(width), self.seen.1));
-                let mut pixels = resample(&self.narrow, Samples::Four, from, seen, self.to)?;
+                let stride = width as usize * 4;
+                let mut pixels =
+                    filter::columns(&self.narrow, stride, self.seen.1, height as usize);
                 if has_alpha && !same {
                     straighten(&mut pixels);
                 }
@@ -318,10 +318,15 @@ fn planes(
     // The last chroma sample of an odd edge covers one luma sample only: what is beyond the edge is cut off.
     let part = (seen.0 / f64::from(across), seen.1 / f64::from(down));
     Ok(Planes {
-        luma: resample(luma, Samples::One, from, seen, to)?,
-        blue: resample(blue, Samples::One, chroma, part, to)?,
-        red: resample(red, Samples::One, chroma, part, to)?,
+        luma: plane(luma, from, seen, to),
+        blue: plane(blue, chroma, part, to),
+        red: plane(red, chroma, part, to),
     })
+}
+
+fn plane(data: &[u8], from: (u32, u32), seen: (f64, f64), to: (u32, u32)) -> Vec<u8> {
+    let narrow = filter::rows(data, Samples::One, from.0 as usize, seen.0, to.0 as usize);
+    filter::columns(&narrow, to.0 as usize, seen.1, to.1 as usize)
 }
 
 impl Planes {
@@ -426,7 +431,14 @@ mod tests {
         assert!(work.band_rows() < height, "more bands than one");
         let small = shrink(work, &pixels);
         let seen = (f64::from(width), f64::from(height));
-        let whole = resample(&pixels, Samples::Four, (width, height), seen, (500, 250)).unwrap();
+        let whole = imaging::resample(
+            &pixels,
+            imaging::Samples::Four,
+            (width, height),
+            seen,
+            (500, 250),
+        )
+        .unwrap();
         // Columns first or rows first round differently; a band that began a row too late would differ by more.
         let worst = worst(&small.pixels, &whole);
         assert!(worst <= 3, "{worst}");

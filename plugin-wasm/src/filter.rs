@@ -1,0 +1,390 @@
+//! Lanczos3 in few bytes of code, for pixels that come from the browser.
+//!
+//! The crate `imaging` has a filter for any machine; in a module it is four times as large as all that is here. This one
+//! knows bytes, alone or four to a pixel, and WebAssembly's vectors. A native build has the same sums without vectors, so
+//! that its tests hold for both.
+
+/// Bits after the point of a weight.
+const BITS: u32 = 14;
+/// Half of one, for rounding.
+const HALF: i32 = 1 << (BITS - 1);
+/// Taps are taken so many at a time.
+const LANES: usize = 8;
+/// Bytes of a column block: what one vector holds.
+const BLOCK: usize = 16;
+
+/// How many bytes stand side by side and are filtered each for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Samples {
+    /// A plane.
+    One,
+    /// A pixel of four bytes.
+    Four,
+}
+
+impl Samples {
+    fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Four => 4,
+        }
+    }
+}
+
+/// Which samples make each sample of the result, and how much each weighs.
+struct Weights {
+    /// The first sample of each window.
+    starts: Vec<usize>,
+    /// `taps` weights for each window; those that lie outside weigh nothing.
+    weights: Vec<i16>,
+    /// A multiple of [`LANES`].
+    taps: usize,
+}
+
+impl Weights {
+    /// For the part from 0 to `seen` of `count` samples, to `wanted` samples.
+    fn new(count: usize, seen: f64, wanted: usize) -> Self {
+        let scale = seen / wanted as f64;
+        let stretch = scale.max(1.0);
+        let support = 3.0 * stretch;
+        let taps = ((2.0 * support) as usize + 2).next_multiple_of(LANES);
+        let last = (seen + 0.999_999) as usize;
+        let last = last.clamp(1, count);
+        let mut starts = Vec::with_capacity(wanted);
+        let mut weights = vec![0; wanted * taps];
+        let mut exact = vec![0.0; taps];
+        for (index, rounded) in weights.chunks_exact_mut(taps).enumerate() {
+            let center = (index as f64 + 0.5) * scale;
+            let start = ((center - support + 0.5).max(0.0) as usize).min(last - 1);
+            let end = ((center + support + 0.5) as usize).clamp(start + 1, last);
+            let mut sum = 0.0;
+            for (tap, weight) in exact.iter_mut().enumerate() {
+                let place = start + tap;
+                let distance = (place as f64 + 0.5 - center) / stretch;
+                *weight = if place < end { lanczos3(distance) } else { 0.0 };
+                sum += *weight;
+            }
+            // What rounding takes from one tap is given to the next, so that white stays white.
+            let one = f64::from(1 << BITS);
+            let (mut owed, mut given) = (0.0, 0);
+            for (weight, rounded) in exact.iter().zip(rounded) {
+                owed += *weight / sum * one;
+                let whole = (owed + 32_768.5) as i32 - 32_768;
+                *rounded = (whole - given) as i16;
+                given = whole;
+            }
+            starts.push(start);
+        }
+        Self {
+            starts,
+            weights,
+            taps,
+        }
+    }
+
+    /// Each window's first sample and weights.
+    fn windows(&self) -> impl Iterator<Item = (usize, &[i16])> {
+        let starts = self.starts.iter().copied();
+        starts.zip(self.weights.chunks_exact(self.taps))
+    }
+}
+
+/// The Lanczos window of three lobes.
+fn lanczos3(x: f64) -> f64 {
+    if x.abs() >= 3.0 {
+        return 0.0;
+    }
+    sinc(x) * sinc(x / 3.0)
+}
+
+/// sin(pi x) / (pi x), for |x| up to 3, to eight digits. The library's sine would be 7 kB.
+fn sinc(x: f64) -> f64 {
+    let x = x.abs();
+    if x < 1e-6 {
+        return 1.0;
+    }
+    let whole = (x + 0.5) as i32;
+    let rest = (x - f64::from(whole)) * std::f64::consts::PI;
+    let square = rest * rest;
+    let mut term = 1.0;
+    for step in [110.0, 72.0, 42.0, 20.0, 6.0] {
+        term = 1.0 - term * square / step;
+    }
+    let sine = rest * term;
+    let sine = if whole % 2 == 0 { sine } else { -sine };
+    sine / (x * std::f64::consts::PI)
+}
+
+fn byte(sum: i32) -> u8 {
+    (sum >> BITS).clamp(0, 255) as u8
+}
+
+/// Filters each row of `width` samples to `wanted`. `seen`: how much of a row is picture.
+pub fn rows(data: &[u8], samples: Samples, width: usize, seen: f64, wanted: usize) -> Vec<u8> {
+    let count = samples.count();
+    if width == wanted && seen == width as f64 {
+        return data.to_vec();
+    }
+    let weights = Weights::new(width, seen, wanted);
+    // Room behind a row, so that a window may look past its end at weights that are nothing.
+    let mut row = vec![0; (width + weights.taps) * count];
+    let mut out = vec![0; data.len() / (width * count) * wanted * count];
+    let results = out.chunks_exact_mut(wanted * count);
+    for (stored, result) in data.chunks_exact(width * count).zip(results) {
+        if let Some(place) = row.get_mut(..stored.len()) {
+            place.copy_from_slice(stored);
+        }
+        match samples {
+            Samples::One => one_row(&row, &weights, result),
+            Samples::Four => four_row(&row, &weights, result),
+        }
+    }
+    out
+}
+
+fn one_row(row: &[u8], weights: &Weights, result: &mut [u8]) {
+    for ((start, window), result) in weights.windows().zip(result) {
+        let taken = row.get(start..start + window.len()).unwrap_or_default();
+        let mut sum = sums::ZERO;
+        let groups = window.as_chunks::<LANES>().0;
+        for (bytes, weights) in taken.as_chunks::<LANES>().0.iter().zip(groups) {
+            sum = sums::eight(sum, bytes, weights);
+        }
+        let [a, b, c, d] = sums::lanes(sum);
+        *result = byte(a + b + c + d + HALF);
+    }
+}
+
+fn four_row(row: &[u8], weights: &Weights, result: &mut [u8]) {
+    let results = result.as_chunks_mut::<4>().0;
+    for ((start, window), result) in weights.windows().zip(results) {
+        let taken = row.get(start * 4..(start + window.len()) * 4);
+        let pairs = taken.unwrap_or_default().as_chunks::<8>().0;
+        let mut sum = sums::ZERO;
+        for (pixels, weights) in pairs.iter().zip(window.as_chunks::<2>().0) {
+            sum = sums::two_pixels(sum, pixels, *weights);
+        }
+        *result = sums::lanes(sum).map(|sum| byte(sum + HALF));
+    }
+}
+
+/// Filters the columns of rows of `stride` bytes to `wanted` rows. `seen`: how much of a column is picture.
+pub fn columns(data: &[u8], stride: usize, seen: f64, wanted: usize) -> Vec<u8> {
+    let height = data.len() / stride;
+    if height == wanted && seen == height as f64 {
+        return data.to_vec();
+    }
+    let weights = Weights::new(height, seen, wanted);
+    let mut out = vec![0; stride * wanted];
+    for ((start, window), result) in weights.windows().zip(out.chunks_exact_mut(stride)) {
+        let taken = data.get(start * stride..).unwrap_or_default();
+        let mut at = 0;
+        let mut blocks = result.chunks_exact_mut(BLOCK);
+        for block in &mut blocks {
+            let mut sum = [sums::ZERO; 4];
+            let mut rows = taken.chunks_exact(stride);
+            for [first, second] in window.as_chunks::<2>().0 {
+                let Some(one) = rows.next().and_then(|row| row.get(at..)?.first_chunk()) else {
+                    break;
+                };
+                // Past the last row there is no weight; any bytes will do.
+                let other = rows.next().and_then(|row| row.get(at..)?.first_chunk());
+                sum = sums::two_rows(sum, one, other.unwrap_or(one), [*first, *second]);
+            }
+            for (place, sum) in block.as_chunks_mut::<4>().0.iter_mut().zip(sum) {
+                *place = sums::lanes(sum).map(|sum| byte(sum + HALF));
+            }
+            at += BLOCK;
+        }
+        for (offset, place) in blocks.into_remainder().iter_mut().enumerate() {
+            let column = taken.chunks_exact(stride).zip(window);
+            let sum: i32 = column
+                .filter_map(|(row, weight)| {
+                    Some(i32::from(*row.get(at + offset)?) * i32::from(*weight))
+                })
+                .sum();
+            *place = byte(sum + HALF);
+        }
+    }
+    out
+}
+
+/// Sums of four lanes of 32 bits.
+#[cfg(target_arch = "wasm32")]
+mod sums {
+    use super::{BLOCK, LANES};
+    use core::arch::wasm32::{
+        i16x8, i32x4, i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_splat, u8x16_shuffle,
+        u16x8_extend_high_u8x16, u16x8_extend_low_u8x16, u64x2, u64x2_splat, v128,
+    };
+
+    pub(super) type Sum = v128;
+    pub(super) const ZERO: Sum = i32x4(0, 0, 0, 0);
+
+    fn vector(bytes: &[u8; BLOCK]) -> v128 {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *bytes;
+        u64x2(
+            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            u64::from_le_bytes([i, j, k, l, m, n, o, p]),
+        )
+    }
+
+    fn pair([first, second]: [i16; 2]) -> v128 {
+        i32x4_splat(i32::from(second) << 16 | i32::from(first) & 0xFFFF)
+    }
+
+    /// Eight samples, each with its weight.
+    pub(super) fn eight(sum: Sum, bytes: &[u8; LANES], weights: &[i16; LANES]) -> Sum {
+        let samples = u16x8_extend_low_u8x16(u64x2_splat(u64::from_le_bytes(*bytes)));
+        let [a, b, c, d, e, f, g, h] = *weights;
+        i32x4_add(sum, i32x4_dot_i16x8(samples, i16x8(a, b, c, d, e, f, g, h)))
+    }
+
+    /// Two pixels of four samples, each pixel with its weight.
+    pub(super) fn two_pixels(sum: Sum, pixels: &[u8; 8], weights: [i16; 2]) -> Sum {
+        let both = u64x2_splat(u64::from_le_bytes(*pixels));
+        let beside = u8x16_shuffle::<0, 4, 1, 5, 2, 6, 3, 7, 0, 0, 0, 0, 0, 0, 0, 0>(both, both);
+        let samples = u16x8_extend_low_u8x16(beside);
+        i32x4_add(sum, i32x4_dot_i16x8(samples, pair(weights)))
+    }
+
+    /// Sixteen samples of each of two rows, each row with its weight.
+    pub(super) fn two_rows(
+        [a, b, c, d]: [Sum; 4],
+        one: &[u8; BLOCK],
+        other: &[u8; BLOCK],
+        weights: [i16; 2],
+    ) -> [Sum; 4] {
+        let (one, other, weights) = (vector(one), vector(other), pair(weights));
+        let low =
+            u8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(one, other);
+        let high = u8x16_shuffle::<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(
+            one, other,
+        );
+        let add = |sum, samples| i32x4_add(sum, i32x4_dot_i16x8(samples, weights));
+        [
+            add(a, u16x8_extend_low_u8x16(low)),
+            add(b, u16x8_extend_high_u8x16(low)),
+            add(c, u16x8_extend_low_u8x16(high)),
+            add(d, u16x8_extend_high_u8x16(high)),
+        ]
+    }
+
+    pub(super) fn lanes(sum: Sum) -> [i32; 4] {
+        [
+            i32x4_extract_lane::<0>(sum),
+            i32x4_extract_lane::<1>(sum),
+            i32x4_extract_lane::<2>(sum),
+            i32x4_extract_lane::<3>(sum),
+        ]
+    }
+}
+
+/// The same without vectors.
+#[cfg(not(target_arch = "wasm32"))]
+mod sums {
+    use super::{BLOCK, LANES};
+
+    pub(super) type Sum = [i32; 4];
+    pub(super) const ZERO: Sum = [0; 4];
+
+    pub(super) fn eight(mut sum: Sum, bytes: &[u8; LANES], weights: &[i16; LANES]) -> Sum {
+        for (lane, (byte, weight)) in bytes.iter().zip(weights).enumerate() {
+            if let Some(sum) = sum.get_mut(lane / 2) {
+                *sum += i32::from(*byte) * i32::from(*weight);
+            }
+        }
+        sum
+    }
+
+    pub(super) fn two_pixels(mut sum: Sum, pixels: &[u8; 8], weights: [i16; 2]) -> Sum {
+        for (pixel, weight) in pixels.as_chunks::<4>().0.iter().zip(weights) {
+            for (sum, byte) in sum.iter_mut().zip(pixel) {
+                *sum += i32::from(*byte) * i32::from(weight);
+            }
+        }
+        sum
+    }
+
+    pub(super) fn two_rows(
+        mut sum: [Sum; 4],
+        one: &[u8; BLOCK],
+        other: &[u8; BLOCK],
+        [first, second]: [i16; 2],
+    ) -> [Sum; 4] {
+        for (sum, (one, other)) in sum.as_flattened_mut().iter_mut().zip(one.iter().zip(other)) {
+            *sum += i32::from(*one) * i32::from(first) + i32::from(*other) * i32::from(second);
+        }
+        sum
+    }
+
+    pub(super) fn lanes(sum: Sum) -> [i32; 4] {
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(count: usize) -> Vec<u8> {
+        let mut state = 4_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        // Neighbours resemble each other, as in pictures.
+        let mut last = 128_u8;
+        (0..count)
+            .map(|_| {
+                last = ((u16::from(last) * 3 + u16::from(next())) / 4) as u8;
+                last
+            })
+            .collect()
+    }
+
+    /// Against the filter of the crate `imaging`, which others have measured.
+    #[track_caller]
+    fn check(samples: Samples, from: (usize, usize), seen: (f64, f64), to: (usize, usize)) {
+        let count = samples.count();
+        let data = noise(from.0 * from.1 * count);
+        let narrow = rows(&data, samples, from.0, seen.0, to.0);
+        let ours = columns(&narrow, to.0 * count, seen.1, to.1);
+        let kind = match samples {
+            Samples::One => imaging::Samples::One,
+            Samples::Four => imaging::Samples::Four,
+        };
+        let size = |(width, height): (usize, usize)| (width as u32, height as u32);
+        let theirs = imaging::resample(&data, kind, size(from), seen, size(to)).unwrap();
+        assert_eq!(ours.len(), theirs.len());
+        let differences = ours.iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b));
+        let worst = differences.max().unwrap();
+        assert!(worst <= 3, "{samples:?} {from:?} to {to:?}: {worst}");
+    }
+
+    #[test]
+    fn pixels_are_filtered_as_imaging_does() {
+        check(Samples::Four, (211, 97), (211.0, 97.0), (100, 46));
+        check(Samples::Four, (64, 48), (64.0, 48.0), (63, 47));
+        check(Samples::Four, (40, 30), (39.5, 29.5), (13, 10));
+        check(Samples::Four, (700, 9), (700.0, 9.0), (20, 1));
+    }
+
+    #[test]
+    fn planes_are_filtered_as_imaging_does_also_when_they_grow() {
+        check(Samples::One, (211, 97), (211.0, 97.0), (100, 46));
+        check(Samples::One, (50, 40), (50.0, 40.0), (77, 61));
+        check(Samples::One, (3, 2), (2.5, 1.5), (5, 3));
+        check(Samples::One, (1, 1), (1.0, 1.0), (4, 4));
+    }
+
+    #[test]
+    fn white_stays_white_and_black_black() {
+        for value in [0, 255] {
+            let data = vec![value; 333 * 57 * 4];
+            let narrow = rows(&data, Samples::Four, 333, 333.0, 100);
+            let small = columns(&narrow, 400, 57.0, 17);
+            assert!(small.iter().all(|byte| *byte == value));
+        }
+    }
+}
