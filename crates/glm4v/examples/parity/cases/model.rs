@@ -28,9 +28,16 @@ struct Bench<'a> {
     grids: HashMap<String, Pixels>,
 }
 
+/// What a batch gave for each of its rows.
+struct Answers {
+    tokens: Vec<Vec<u32>>,
+    /// The logits that the first token was chosen from.
+    first: Vec<Vec<f32>>,
+}
+
 /// All checks that need weights.
 pub fn values(checkpoint: &Checkpoint, report: &mut Report<'_>) {
-    let bench = match Bench::load(checkpoint, LoadOptions::default()) {
+    let bench = match Bench::load(checkpoint, &LoadOptions::default()) {
         Ok(bench) => bench,
         Err(error) => return report.at(&checkpoint.name, "model").failed("load", &error),
     };
@@ -67,7 +74,7 @@ fn bfloat16(checkpoint: &Checkpoint, report: &mut Report<'_>) {
                 return Ok(());
             }
             if bench.is_none() {
-                bench = Some(Bench::load(checkpoint, options.clone())?);
+                bench = Some(Bench::load(checkpoint, &options)?);
             }
             let bench = bench.as_ref().context("not loaded")?;
             let exact = tensors.f32("logits_last8")?.values;
@@ -91,8 +98,8 @@ impl Checkpoint {
 }
 
 impl<'a> Bench<'a> {
-    fn load(checkpoint: &'a Checkpoint, options: LoadOptions) -> Result<Self> {
-        let model = Model::load(&checkpoint.dir, &options)?;
+    fn load(checkpoint: &'a Checkpoint, options: &LoadOptions) -> Result<Self> {
+        let model = Model::load(&checkpoint.dir, options)?;
         let processor = Processor::from_dir(&checkpoint.dir)?;
         let cases = json_if_there::<Rows>(&checkpoint.expected.join("cases.json"))?;
         let cases = cases.unwrap_or_default();
@@ -312,7 +319,7 @@ impl<'a> Bench<'a> {
         adapters: &[Option<Arc<Adapter>>],
         count: usize,
         chunk: usize,
-    ) -> Result<(Vec<Vec<u32>>, Vec<Vec<f32>>)> {
+    ) -> Result<Answers> {
         let mut rows = adapters
             .iter()
             .map(|adapter| self.model.row(adapter.clone()))
@@ -338,7 +345,7 @@ impl<'a> Bench<'a> {
                 who.push(index);
             }
             if work.is_empty() {
-                return Ok((tokens, first));
+                return Ok(Answers { tokens, first });
             }
             let step = self.model.step(&mut work)?;
             for ((place, token), of) in step.greedy()?.into_iter().enumerate().zip(&step.finished) {
@@ -366,7 +373,7 @@ impl<'a> Bench<'a> {
         }
         let count = wanted.iter().map(Vec::len).min().unwrap_or(0);
         let none = vec![None; inputs.len()];
-        let (found, _) = self.together(&inputs, &none, count, 16)?;
+        let found = self.together(&inputs, &none, count, 16)?.tokens;
         for (wanted, (found, case)) in wanted.iter().zip(found.iter().zip(&self.cases)) {
             let name = string(case, "id")?;
             at.same(
@@ -420,15 +427,16 @@ impl<'a> Bench<'a> {
         let expected = tensors.i64("greedy_tokens")?;
         let count = expected.shape.last().copied().unwrap_or(0);
         let none = vec![None; inputs.len()];
-        let (tokens, logits) = self.together(&inputs, &none, count, usize::MAX)?;
-        let logits: Vec<f32> = logits.into_iter().flatten().collect();
+        let answers = self.together(&inputs, &none, count, usize::MAX)?;
+        let logits: Vec<f32> = answers.first.into_iter().flatten().collect();
         at.close(
             "logits of the batch",
             &logits,
             &tensors.f32("logits_last")?.values,
             LOGITS,
         );
-        let tokens: Vec<i64> = tokens
+        let tokens: Vec<i64> = answers
+            .tokens
             .iter()
             .flatten()
             .map(|token| i64::from(*token))
@@ -514,7 +522,7 @@ impl<'a> Bench<'a> {
 
         let merged = Bench::load(
             self.checkpoint,
-            LoadOptions {
+            &LoadOptions {
                 merge: vec![dir],
                 ..LoadOptions::default()
             },
@@ -553,7 +561,7 @@ impl<'a> Bench<'a> {
         }
         let count = wanted.iter().map(Vec::len).min().unwrap_or(0);
         ensure!(count > 0, "no tokens are expected");
-        let (found, _) = self.together(&inputs, &adapters, count, 16)?;
+        let found = self.together(&inputs, &adapters, count, 16)?.tokens;
         let wanted: Vec<_> = wanted
             .iter()
             .map(|all| all.get(..count).unwrap_or(all).to_vec())
