@@ -147,3 +147,12 @@ test('a slow editor’s old answer does not bring an old post back', async () =>
   await Promise.all([first, second]);
   assert.equal(the.session.state.fields.title.value, 'Of the second');
 });
+
+test('a post that is too thin for a summary is not announced as summarised', async () => {
+  const the = stage({ post: { content: 'a' } });
+  await run(the, { title: '', meta_description: '', summary: ' ' });
+  assert.equal(the.said.at(-1), 'The article does not hold enough for a summary.');
+  const some = stage();
+  await run(some, { title: 'Rye', summary: ' ' });
+  assert.equal(some.said.at(-1), 'Summary ready: title.');
+});

@@ -276,3 +276,57 @@ test('warnings stand at their field and go with the next run', () => {
   assert.deepEqual(state.fields.title.notes, ['field_shortened']);
   assert.deepEqual(reduce(state, start('title')).fields.title.notes, []);
 });
+
+test('an answer without words leaves its field empty, unselected, with the reason', () => {
+  const blank = { title: '', meta_description: ' ', keywords: [], slug: '', summary: '', alt_texts: [] };
+  const state = after(...ran(blank));
+  for (const name of Object.keys(blank)) {
+    const { status, accepted, notes } = state.fields[name];
+    assert.deepEqual([status, accepted, notes], ['absent', false, ['field_empty']], name);
+  }
+  assert.deepEqual(selected(state), {});
+});
+
+test('a field that the article is too thin for is empty, not failed', () => {
+  const warnings = [{ code: 'field_empty', field: 'summary', detail: '' }];
+  const state = after(read(), start('title', 'summary'), finish({ title: 'T', warnings }));
+  assert.equal(state.fields.summary.status, 'absent');
+  assert.deepEqual(state.fields.summary.notes, ['field_empty']);
+});
+
+test('a blank answer takes away nothing that was there', () => {
+  const state = after(...ran({ title: 'T' }), ...ran({ title: ' ' }));
+  assert.equal(state.fields.title.value, 'T');
+  assert.equal(state.fields.title.status, 'ready');
+});
+
+test('structured data without a title or a description are not selected', () => {
+  const whole = { headline: 'T', description: 'D', '@type': 'BlogPosting' };
+  const cases = [
+    ['open_graph', { 'og:type': 'article' }, false],
+    ['open_graph', { 'og:title': 'T', 'og:type': 'article' }, false],
+    ['open_graph', { 'og:title': 'T', 'og:description': 'D' }, true],
+    ['json_ld', { ...whole, headline: '' }, false],
+    ['json_ld', whole, true],
+  ];
+  for (const [name, value, expected] of cases)
+    assert.equal(after(...ran({ [name]: value })).fields[name].accepted, expected, JSON.stringify(value));
+});
+
+test('each arrival is selected by what the host holds then', () => {
+  const filled = { title: 'Theirs', alt_texts: { one: 'Theirs.' } };
+  const again = after(...ran({ title: 'T', alt_texts: ALTS }), ...ran({ title: 'U', alt_texts: ALTS }, filled));
+  assert.equal(again.fields.title.accepted, false);
+  assert.deepEqual(selected(again).alt_texts, { two: 'A line.' });
+  const meanwhile = after(read(), start('title'), { ...field('title', 'T'), host: { title: 'Typed meanwhile' } });
+  assert.equal(meanwhile.fields.title.accepted, false);
+  const emptied = after(...ran({ title: 'T' }, { title: 'Theirs' }), ...ran({ title: 'U' }));
+  assert.equal(emptied.fields.title.accepted, true);
+});
+
+test('what the writer chose is for the texts that were then handed over', () => {
+  const chosen = [...ran({ title: 'T' }, { title: 'Old' }), { do: 'accept', field: 'title', on: true }];
+  const handed = { do: 'applied', fields: 1, host: { title: 'T' } };
+  assert.equal(after(...chosen, ...ran({ title: 'U' }, { title: 'Old' })).fields.title.accepted, true);
+  assert.equal(after(...chosen, handed, ...ran({ title: 'U' }, { title: 'T' })).fields.title.accepted, false);
+});

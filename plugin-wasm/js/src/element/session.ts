@@ -117,11 +117,12 @@ export class Session {
           prepared: this.state.pictures.flatMap(({ prepared }) => prepared ?? []),
           onProgress: (progress) => tell({ do: 'progress', progress }),
           onDelta: (field, text) => tell({ do: 'delta', field, text }),
-          onField: (field, value) => tell({ do: 'field', field, value }),
+          onField: (field, value) => tell({ do: 'field', field, value, host: this.#around.adapter()?.current() }),
         },
       );
       if (!current()) return;
-      this.dispatch({ do: 'finish', summary: wanted.length === 1 ? another(summary, wanted[0], before) : summary });
+      const answer = wanted.length === 1 ? another(summary, wanted[0], before) : summary;
+      this.dispatch({ do: 'finish', summary: answer, host: this.#around.adapter()?.current() });
       this.#around.announce(this.#readyWords(wanted));
       void this.#ground();
     } catch (cause) {
@@ -330,8 +331,13 @@ export class Session {
 
   #readyWords(wanted: readonly Field[]): string {
     const m = this.#around.messages();
-    const came = wanted.filter((name) => this.state.fields[name].status === 'ready');
-    const alts = this.state.fields.alt_texts.value?.length ?? 0;
+    const { fields } = this.state;
+    const alts = fields.alt_texts.value?.filter(({ text, decorative }) => decorative || text.trim() !== '').length ?? 0;
+    const came = wanted.filter((name) => {
+      const { status, notes } = fields[name];
+      return status === 'ready' && !notes.includes('field_empty') && (name !== 'alt_texts' || alts > 0);
+    });
+    if (came.length === 0) return m.nothingCame;
     return m.ready(m.list(came.map((name) => (name === 'alt_texts' ? m.altTexts(alts) : m.lower(name)))));
   }
 

@@ -55,6 +55,8 @@ export interface FieldState<T> {
   edited: boolean;
   /** Whether "Apply" takes it. */
   accepted: boolean;
+  /** The writer said so; until then an arrival decides by what the host holds. */
+  chosen?: boolean;
   error?: SmartSummaryError;
   /** What a person should look at. */
   notes: WarningCode[];
@@ -76,6 +78,7 @@ export interface PictureState {
   /** Of one picture's alt text: whether the writer changed it, whether "Apply" takes it. */
   altEdited: boolean;
   altAccepted: boolean;
+  altChosen?: boolean;
 }
 
 /** What stands in the way of a run, until it is answered. */
@@ -132,8 +135,9 @@ export type Action =
   | { do: 'start'; wanted: readonly Field[] }
   | { do: 'progress'; progress: Progress }
   | { do: 'delta'; field: Field; text: string }
-  | { do: 'field'; field: Field; value: unknown }
-  | { do: 'finish'; summary: Summary }
+  /** `host`: what the host holds at this moment. */
+  | { do: 'field'; field: Field; value: unknown; host?: HostValues }
+  | { do: 'finish'; summary: Summary; host?: HostValues }
   | { do: 'stop' }
   | { do: 'fail'; error: SmartSummaryError; now: number; automatic: boolean }
   | { do: 'dismiss' }
@@ -173,9 +177,10 @@ export function reduce(state: State, action: Action): State {
     case 'delta':
       return state.run === undefined ? state : grown(state, state.run, action.field, action.text);
     case 'field':
-      return state.run === undefined ? state : arrived(writing(state, state.run), action.field, action.value);
+      if (state.run === undefined) return state;
+      return arrived(withHost(writing(state, state.run), action.host), action.field, action.value);
     case 'finish':
-      return finished(state, action.summary);
+      return finished(withHost(state, action.host), action.summary);
     case 'stop':
       return settled(state, undefined);
     case 'fail':
@@ -193,15 +198,15 @@ export function reduce(state: State, action: Action): State {
     case 'take-offer':
       return takeOffer(state, action.field);
     case 'accept':
-      return withField(state, action.field, { accepted: action.on });
+      return withField(state, action.field, { accepted: action.on, chosen: action.on });
     case 'accept-alt':
-      return withPicture(state, action.id, { altAccepted: action.on });
+      return withPicture(state, action.id, { altAccepted: action.on, altChosen: action.on });
     case 'evidence':
       return { ...state, evidence: action.evidence };
     case 'prepared':
       return action.pictures.reduce((next, prepared) => withPicture(next, prepared.id, ready(prepared)), state);
     case 'applied':
-      return { ...state, host: action.host, applyFailed: false, applied: { fields: action.fields, undoable: true } };
+      return applied(state, action.fields, action.host);
     case 'apply-failed':
       return { ...state, applyFailed: true };
     case 'undo-gone':
@@ -215,6 +220,7 @@ const EDITED = {
   status: 'ready',
   edited: true,
   accepted: true,
+  chosen: true,
   offer: undefined,
   error: undefined,
   unchanged: false,
@@ -230,6 +236,10 @@ const RETRYABLE = new Set([
 
 function withField<F extends Field>(state: State, name: F, change: Partial<FieldState<Values[F]>>): State {
   return { ...state, fields: { ...state.fields, [name]: { ...state.fields[name], ...change } } };
+}
+
+function withHost(state: State, host: HostValues = state.host): State {
+  return { ...state, host };
 }
 
 function withPicture(state: State, id: string, change: Partial<PictureState>): State {
@@ -320,8 +330,10 @@ function grown(state: State, run: Run, name: Field, text: string): State {
 function arrived(state: State, name: Field, value: unknown): State {
   if (name === 'alt_texts') return altsArrived(state, value as AltText[]);
   const field = state.fields[name];
-  if (field.edited) return withField(state, name, { offer: same(field.value, value) ? undefined : (value as never) });
-  const accepted = field.made === undefined ? isBlank(state.host[name]) : field.accepted;
+  if (field.edited)
+    return withField(state, name, { offer: same(field.value, value) || isBlank(value) ? undefined : (value as never) });
+  if (isBlank(value)) return cameBlank(state, name);
+  const accepted = field.chosen ?? (isBlank(state.host[name]) && isWhole(name, value));
   return withField(state, name, {
     status: 'ready',
     value: value as never,
@@ -331,11 +343,42 @@ function arrived(state: State, name: Field, value: unknown): State {
   });
 }
 
+/** An answer without words is no answer: what was there stays, and the note says why nothing new came. */
+function cameBlank(state: State, name: Field): State {
+  const { made, notes } = state.fields[name];
+  return withField(state, name, {
+    status: made === undefined ? 'absent' : 'ready',
+    value: made as never,
+    notes: [...new Set([...notes, 'field_empty' as const])],
+    ...(made === undefined && { accepted: false }),
+  });
+}
+
+/** Structured data that lack a title or a description are not handed over unasked. */
+function isWhole(name: Field, value: unknown): boolean {
+  const needed = { open_graph: ['og:title', 'og:description'], json_ld: ['headline', 'description'] };
+  if (name !== 'open_graph' && name !== 'json_ld') return true;
+  return needed[name].every((key) => !isBlank((value as Record<string, unknown>)[key]));
+}
+
+/** The writer's choices were for what has now been handed over. */
+function applied(state: State, fields: number, host: HostValues): State {
+  let next: State = { ...state, host, applyFailed: false, applied: { fields, undoable: true } };
+  for (const name of FIELDS) if (next.fields[name].accepted) next = withField(next, name, { chosen: undefined });
+  const pictures = next.pictures.map((one) => (one.altAccepted ? { ...one, altChosen: undefined } : one));
+  return { ...next, pictures };
+}
+
 function altsArrived(state: State, alts: AltText[]): State {
+  if (alts.length === 0) return cameBlank(state, 'alt_texts');
   const had = new Map(state.fields.alt_texts.value?.map((alt) => [alt.id, alt]));
   const keep = new Set(state.pictures.filter(({ altEdited }) => altEdited).map(({ id }) => id));
   const value = alts.map((alt) => (keep.has(alt.id) ? (had.get(alt.id) ?? alt) : alt));
-  return withField(state, 'alt_texts', { status: 'ready', value, made: alts, accepted: true });
+  const pictures = state.pictures.map((one) => ({
+    ...one,
+    altAccepted: one.altChosen ?? isBlank(state.host.alt_texts?.[one.id]),
+  }));
+  return withField({ ...state, pictures }, 'alt_texts', { status: 'ready', value, made: alts, accepted: true });
 }
 
 function finished(state: State, summary: Summary): State {
@@ -343,7 +386,12 @@ function finished(state: State, summary: Summary): State {
   let next = state;
   for (const name of wanted) {
     const value = summary[name];
-    if (value === undefined || isBlank(value)) continue;
+    const hollow = summary.warnings.some(({ code, field }) => code === 'field_empty' && field === name);
+    if (value === undefined && !hollow) continue;
+    if (isBlank(value)) {
+      if (!next.fields[name].edited) next = cameBlank(next, name);
+      continue;
+    }
     const done = name !== 'alt_texts' && same(next.fields[name].made, value) && next.fields[name].status === 'ready';
     if (!done) next = arrived(next, name, value);
   }
@@ -395,7 +443,7 @@ function editAlt(state: State, { id, text, decorative }: { id: string; text?: st
     return { ...alt, ...(text !== undefined && { text }), ...(decorative !== undefined && { decorative }) };
   });
   const next = withField(state, 'alt_texts', { value, status: 'ready' });
-  return withPicture(next, id, { altEdited: true, altAccepted: true });
+  return withPicture(next, id, { altEdited: true, altAccepted: true, altChosen: true });
 }
 
 function takeOffer(state: State, name: Field): State {
@@ -439,7 +487,10 @@ export function structured<F extends 'open_graph' | 'json_ld'>(state: State, nam
 
 /** Whether any field has something to show. */
 export function hasFields(state: State): boolean {
-  return FIELDS.some((name) => state.fields[name].status === 'failed' || !isBlank(state.fields[name].value));
+  return FIELDS.some((name) => {
+    const { status, value, notes } = state.fields[name];
+    return status === 'failed' || notes.length > 0 || !isBlank(value);
+  });
 }
 
 /** The tag whose limits hold: the answer's, else the draft's, else the post's. */

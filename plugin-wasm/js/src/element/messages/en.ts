@@ -151,6 +151,7 @@ export const en = {
 
   ready: (list: string) => `Summary ready: ${list}.`,
   altTexts: (n: number) => count(n, 'alt text', 'alt texts'),
+  nothingCame: 'The article does not hold enough for a summary.',
   stopped: 'Stopped.',
 
   signIn: 'Sign in again',

@@ -145,6 +145,7 @@ export const zh: Messages = {
 
   ready: (list) => `摘要已就绪：${list}。`,
   altTexts: (n) => `${n} 条替代文本`,
+  nothingCame: '文章内容不足，无法生成摘要。',
   stopped: '已停止。',
 
   signIn: '重新登录',

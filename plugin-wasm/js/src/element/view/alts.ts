@@ -82,7 +82,9 @@ function altRow(panel: Panel, id: string) {
       setText(spoken, m.chars(length, max));
       setAttr(count, 'data-level', level(length, max));
       show(edited, picture()?.altEdited ?? false);
-      setAttr(accept, 'aria-pressed', String(picture()?.altAccepted ?? false));
+      const something = decorative || text.trim() !== '';
+      setAttr(accept, 'aria-pressed', String(something && (picture()?.altAccepted ?? false)));
+      setAttr(accept, 'aria-disabled', something ? undefined : 'true');
     },
   };
 }

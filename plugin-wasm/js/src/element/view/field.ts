@@ -57,10 +57,14 @@ export function frame(
     update() {
       const field = state().fields[name];
       const bare = isBlank(field.value) && field.status === 'awaited';
+      // An answer without words: the note says so where the field would be.
+      const hollow = isBlank(field.value) && field.status === 'absent';
       show(skeleton, bare);
-      show(body, !bare);
+      show(body, !bare && !hollow);
+      show(head, !hollow);
+      show(accept, !hollow);
       show(edited, field.edited);
-      show(root, field.status !== 'absent' || !isBlank(field.value));
+      show(root, !hollow || field.notes.length > 0);
       setAttr(root, 'data-status', field.status);
       setAttr(root, 'aria-busy', field.status === 'awaited' || field.status === 'writing' ? 'true' : undefined);
       setAttr(accept, 'aria-pressed', String(field.accepted));

@@ -17,7 +17,10 @@ export function structuredData(panel: Panel): View {
     root,
     update() {
       const { open_graph, json_ld } = state().fields;
-      show(root, open_graph.status !== 'absent' || json_ld.status !== 'absent');
+      const shown = [open_graph, json_ld].filter(
+        ({ status, notes }) => status === 'ready' || status === 'failed' || notes.length > 0,
+      );
+      show(root, shown.length > 0);
       for (const one of blocks) one.update();
     },
   };
