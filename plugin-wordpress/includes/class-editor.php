@@ -116,14 +116,14 @@ final class Editor {
 		$sent   = isset( $_POST['smart_summary'] ) ? (array) wp_unslash( $_POST['smart_summary'] ) : array();
 		$fields = array();
 		foreach ( array( 'title', 'description' ) as $field ) {
-			if ( isset( $sent[ $field ] ) ) {
-				$fields[ $field ] = sanitize_text_field( (string) $sent[ $field ] );
+			if ( is_string( $sent[ $field ] ?? null ) ) {
+				$fields[ $field ] = sanitize_text_field( $sent[ $field ] );
 			}
 		}
 		if ( $fields && ! Seo\Registry::active() ) {
 			( new Seo\Own() )->write( $post_id, $fields );
 		}
-		$record = json_decode( (string) ( $sent['record'] ?? '' ), true );
+		$record = is_string( $sent['record'] ?? null ) ? json_decode( $sent['record'], true ) : null;
 		if ( is_array( $record ) ) {
 			$record = Meta::sanitize_record( $record );
 			Meta::set_record( $post_id, $record );

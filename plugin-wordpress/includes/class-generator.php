@@ -150,7 +150,12 @@ final class Generator {
 	 * @return array<string, mixed>|WP_Error The answer.
 	 */
 	public static function summarize( WP_Post $post, array $fields, array $files, string $run, string $who = 'batch' ) {
+		$sources = Pictures::of( $post->post_content );
+		$names   = Pictures::names( $sources );
 		$content = trim( (string) preg_replace( '/<!--\s*\/?wp:.*?-->\n?/s', '', $post->post_content ) );
+		foreach ( $sources as $id => $picture ) {
+			$content = str_replace( array( esc_attr( $picture['src'] ), $picture['src'] ), $names[ $id ], $content );
+		}
 		$request = array(
 			'fields'     => $fields,
 			'guidelines' => (object) Settings::guidelines(),
@@ -168,12 +173,11 @@ final class Generator {
 			}
 			$request['article']['url'] = (string) get_permalink( $post );
 		}
-		$sources = Pictures::of( $post->post_content );
 		foreach ( $files as $id => $path ) {
 			$image   = array(
 				'id'       => (string) $id,
 				// As in the content, so that the picture's place in the text is found.
-				'filename' => basename( (string) wp_parse_url( $sources[ $id ]['src'] ?? $path, PHP_URL_PATH ) ),
+				'filename' => $names[ $id ] ?? wp_basename( $path ),
 			);
 			$caption = trim( wp_strip_all_tags( (string) wp_get_attachment_caption( $id ) ) );
 			if ( '' !== $caption ) {

@@ -117,4 +117,21 @@ final class Pictures {
 		$file = $best[1];
 		return '' !== $file && is_readable( $file ) && in_array( (string) wp_check_filetype( $file )['type'], self::FORMATS, true ) ? $file : '';
 	}
+
+	/**
+	 * What the pictures are called in the article that is sent. WordPress' own endings (`-scaled`, `-1024x683`) are no words
+	 * of the author, and an engine that does not look at pictures would take them for some.
+	 *
+	 * @param array<int, array{src: string}> $pictures Attachment => address.
+	 * @return array<int, string> Attachment => name.
+	 */
+	public static function names( array $pictures ): array {
+		$names = array();
+		foreach ( $pictures as $id => $picture ) {
+			$name         = rawurldecode( wp_basename( (string) wp_parse_url( $picture['src'], PHP_URL_PATH ) ) );
+			$plain        = (string) preg_replace( '/(-scaled|-rotated|-e\d{10,}|-\d+x\d+)+(?=\.\w+$)/i', '', $name );
+			$names[ $id ] = in_array( $plain, $names, true ) ? $name : $plain;
+		}
+		return $names;
+	}
 }

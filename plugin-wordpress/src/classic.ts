@@ -6,7 +6,7 @@ import type { Adapter, HostValues, UndoHandle } from '@smart-summary/web/element
 import { createClient, type Made } from './client.js';
 import { panelElement } from './element.js';
 import { facts } from './facts.js';
-import { isDecorative, keyOf, postImage, type Picture } from './pictures.js';
+import { isDecorative, keyOf, namesOf, postImage, withNames, type Picture } from './pictures.js';
 import { recordOf, recordWith } from './record.js';
 import { SeoFields } from './seo.js';
 import { __ } from './i18n.js';
@@ -30,14 +30,15 @@ class Classic implements Adapter {
   }
 
   read(): Post {
+    const all = this.#pictures();
     return {
       title: field('title')?.value.trim() || undefined,
-      content: this.#content(),
+      content: withNames(this.#content(), all),
       format: 'html',
       language: facts.language,
-      images: this.#pictures()
+      images: all
         .filter((picture) => !isDecorative(picture, this.#record))
-        .map((picture) => postImage(picture)),
+        .map((picture) => postImage(picture, namesOf(all))),
     };
   }
 

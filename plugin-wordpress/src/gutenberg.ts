@@ -5,7 +5,18 @@ import type { Adapter, HostValues, UndoHandle } from '@smart-summary/web/element
 
 import type { Made } from './client.js';
 import { facts, type SeoValues } from './facts.js';
-import { flat, isDecorative, marksDecorative, picturesOf, plain, postImage, text, type Picture } from './pictures.js';
+import {
+  flat,
+  isDecorative,
+  marksDecorative,
+  namesOf,
+  picturesOf,
+  plain,
+  postImage,
+  text,
+  withNames,
+  type Picture,
+} from './pictures.js';
 import { recordOf, recordWith, type PostRecord } from './record.js';
 import { SeoFields, confirmSaved } from './seo.js';
 import { blockEditor, call, coreActions, editor } from './store.js';
@@ -58,6 +69,8 @@ export class Gutenberg implements Adapter {
   /** What was accepted since the last save, and what the SEO plugin held before. */
   #accepted: Partial<SeoValues> = {};
   #before: SeoValues = { ...facts.seoValues };
+  /** Our own edit, which is no undo. */
+  #applying = false;
 
   constructor(made: () => Made | undefined) {
     this.#made = made;
@@ -68,15 +81,16 @@ export class Gutenberg implements Adapter {
   async read(): Promise<Post> {
     await Promise.all([this.#tags.load(), this.#loadFeatured()]);
     const permalink = editor().getPermalink() ?? '';
+    const all = this.pictures();
     return {
       title: attribute('title').trim() || undefined,
-      content: articleHtml(),
+      content: withNames(articleHtml(), all),
       format: 'html',
       url: /^https?:/.test(permalink) ? permalink : undefined,
       language: facts.language,
-      images: this.pictures()
+      images: all
         .filter((picture) => !isDecorative(picture, record()))
-        .map((picture) => postImage(picture)),
+        .map((picture) => postImage(picture, namesOf(all))),
     };
   }
 
@@ -124,10 +138,15 @@ export class Gutenberg implements Adapter {
     }
     Object.assign(this.#accepted, seo);
     const undo = new Undo(this, Object.keys(edits), Object.keys(metaEdits), Object.keys(values.alt_texts ?? {}));
-    // One edit of the post is one step of the editor's undo: title, excerpt, blocks and meta go and come back together.
-    await edit({ ...edits, meta: { ...meta(), ...metaEdits } });
-    for (const field of ['title', 'description'] as const) {
-      if (seo[field] !== undefined) this.seo.accept(field, seo[field], was[field]);
+    this.#applying = true;
+    try {
+      for (const field of ['title', 'description'] as const) {
+        if (seo[field] !== undefined) this.seo.accept(field, seo[field], was[field]);
+      }
+      // One edit of the post is one step of the editor's undo: title, excerpt, blocks and meta go and come back together.
+      await edit({ ...edits, meta: { ...meta(), ...metaEdits } });
+    } finally {
+      this.#applying = false;
     }
     return undo.applied();
   }
@@ -172,7 +191,7 @@ export class Gutenberg implements Adapter {
       seen = now;
       for (const field of ['title', 'description'] as const) {
         if (now[field] === before[field]) continue;
-        if (now[field] !== this.#accepted[field]) this.seo.restore(field, now[field]);
+        if (!this.#applying) this.seo.restore(field, now[field]);
       }
     });
   }

@@ -3,7 +3,16 @@
 import { authorWords, backend } from './panel.js';
 import { facts } from './facts.js';
 import { articleHtml, blocksWith, edit, meta, postBlocks, record, RECORD } from './gutenberg.js';
-import { altAttribute, marksDecorative, picturesOf, postImage, text, type Picture } from './pictures.js';
+import {
+  altAttribute,
+  marksDecorative,
+  namesOf,
+  picturesOf,
+  postImage,
+  text,
+  withNames,
+  type Picture,
+} from './pictures.js';
 import { authorOf, hash } from './record.js';
 import { editor } from './store.js';
 import { __, sprintf } from './i18n.js';
@@ -32,14 +41,15 @@ function pictureOf(clientId: string): Picture | undefined {
 async function suggest(picture: Picture, signal: AbortSignal): Promise<Suggestion> {
   const { client } = await backend();
   const permalink = editor().getPermalink() ?? '';
+  const all = picturesOf(postBlocks());
   const summary = await client.summarize(
     {
       title: text(editor().getEditedPostAttribute('title')) || undefined,
-      content: articleHtml(),
+      content: withNames(articleHtml(), all),
       format: 'html',
       url: /^https?:/.test(permalink) ? permalink : undefined,
       language: facts.language,
-      images: [postImage(picture)],
+      images: [postImage(picture, namesOf(all))],
     },
     { signal, fields: ['alt_texts'] },
   );
@@ -110,12 +120,16 @@ function AltDialog({ picture, onClose }: { picture: Picture; onClose: () => void
         __nextHasNoMarginBottom: true,
       }),
     made !== undefined &&
-      el(ToggleControl, {
-        label: __('Decorative: says nothing, stays empty', 'smart-summary'),
-        checked: decorative,
-        onChange: setDecorative,
-        __nextHasNoMarginBottom: true,
-      }),
+      el(
+        'div',
+        { style: { marginTop: '16px' } },
+        el(ToggleControl, {
+          label: __('Decorative: says nothing, stays empty', 'smart-summary'),
+          checked: decorative,
+          onChange: setDecorative,
+          __nextHasNoMarginBottom: true,
+        }),
+      ),
     el(
       'div',
       { className: 'smart-summary-buttons', style: { display: 'flex', gap: '8px', marginTop: '16px' } },

@@ -73,13 +73,37 @@ export function isDecorative(picture: Picture, record: PostRecord): boolean {
   return picture.alt === '' && (picture.decorative || (record.alts[picture.key]?.decorative ?? false));
 }
 
+/**
+ * What the pictures are called in the article that is sent. WordPress' own endings (`-scaled`, `-1024x683`) are no words of
+ * the author, and an engine that does not look at pictures would take them for some.
+ */
+export function namesOf(pictures: Picture[]): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const { key, src } of pictures) {
+    const name = fileName(src);
+    const plainName = name.replace(/(-scaled|-rotated|-e\d{10,}|-\d+x\d+)+(?=\.\w+$)/i, '');
+    names.set(key, [...names.values()].includes(plainName) ? name : plainName);
+  }
+  return names;
+}
+
+/** The article with the pictures' names in place of their addresses. */
+export function withNames(html: string, pictures: Picture[]): string {
+  const names = namesOf(pictures);
+  let named = html;
+  for (const { key, src } of pictures) {
+    for (const written of new Set([src, src.replace(/&/g, '&amp;')]))
+      named = named.replaceAll(written, names.get(key) ?? src);
+  }
+  return named;
+}
+
 /** The picture as the package takes it. Its bytes come in the smallest size that is large enough. */
-export function postImage(picture: Picture, role: 'auto' | 'informative' = 'auto'): PostImage {
+export function postImage(picture: Picture, names: Map<string, string>): PostImage {
   return {
     id: picture.key,
-    filename: fileName(picture.src),
+    filename: names.get(picture.key) ?? fileName(picture.src),
     caption: picture.caption || undefined,
-    role,
     source: () => bytes(picture),
   };
 }

@@ -145,7 +145,9 @@ test('the Tools page counts, fills, shows how far it is, and takes back', async 
     await page.goto(`${url}/wp-admin/tools.php?page=smart-summary-tools`);
     await page.click('#smart-summary-count');
     await page.getByText(/lacks? something/).waitFor();
+    const before = await page.locator('#smart-summary-runs tbody tr').count();
     await page.getByRole('button', { name: 'Fill' }).click();
+    await page.locator(`#smart-summary-runs tbody tr:nth-child(${before + 1})`).waitFor();
     const newest = page.locator('#smart-summary-runs tbody tr').first();
     await page.locator('#smart-summary-runs tbody tr:first-child[data-state=done]').waitFor({ timeout: 60_000 });
     assert.notEqual(state(id).description, '');

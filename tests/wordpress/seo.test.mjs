@@ -64,7 +64,12 @@ test('the editor’s undo takes the words out of the SEO plugin’s own fields t
     const before = await shown();
     await admin.run();
     await admin.apply();
-    assert.notEqual((await shown()).description, '');
+    const applied = await shown();
+    assert.notEqual(applied.description, '');
+    await admin.page.evaluate(() => wp.data.dispatch('core/editor').undo());
+    assert.deepEqual(await shown(), before);
+    await admin.page.evaluate(() => wp.data.dispatch('core/editor').redo());
+    assert.deepEqual(await shown(), applied);
     await admin.page.evaluate(() => wp.data.dispatch('core/editor').undo());
     assert.deepEqual(await shown(), before);
   } finally {

@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 const work = join(root, 'target/wordpress');
 const cache = join(work, 'cache');
-export const dir = join(work, 'site');
+/** `WP_SITE` names the folder of another site, for instance of an older WordPress; only with `--keep`. */
+export const dir = process.env.WP_SITE ?? join(work, 'site');
 export const wordpress = join(dir, 'site');
 
 /** WordPress 7.1.1, WP-CLI 2.12.0 and the SQLite integration 3.0.2, all in the files of this package. */

@@ -156,7 +156,7 @@ final class Runs_Controller {
 		$run_id = (int) $request['id'];
 		switch ( $request['verb'] ) {
 			case 'slice':
-				$run = Backfill::slice( $run_id, 5 );
+				$run = Backfill::slice( $run_id, 2 );
 				if ( is_wp_error( $run ) ) {
 					return $run;
 				}

@@ -242,4 +242,11 @@ final class PluginTest extends TestCase {
 			$this->assertFalse( wp_http_validate_url( $other ), $other );
 		}
 	}
+
+	public function test_wordpress_own_endings_are_not_taken_for_the_authors_words(): void {
+		$this->assertSame(
+			array( 'a-bridge.jpg', 'gear-5.png', 'a-bridge-1024x683.jpg' ),
+			array_values( Pictures::names( array( array( 'src' => 'http://x/a-bridge-e1700000000-scaled.jpg' ), array( 'src' => 'http://x/gear-5.png?v=1' ), array( 'src' => 'http://x/a-bridge-1024x683.jpg' ) ) ) )
+		);
+	}
 }
