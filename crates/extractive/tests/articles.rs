@@ -152,6 +152,21 @@ fn a_chinese_article() {
 }
 
 #[test]
+fn of_a_picture_that_the_article_does_not_show_nothing_is_invented() {
+    let names = ["IMG_2041-edited.jpg", "cam-12mp-icc.jpg", "tiny-1x1.jpg"];
+    let images = names.map(|name| ImageContext {
+        id: name,
+        filename: Some(name),
+        ..ImageContext::default()
+    });
+    let elsewhere = BREAD.replace("IMG_2041", "other");
+    let found = summary("Rye", &elsewhere, ContentFormat::Html, &images);
+    for alt in &found.alt_texts {
+        assert!(alt.decorative && alt.text.is_empty(), "{alt:?}");
+    }
+}
+
+#[test]
 fn other_languages_are_served_gracefully() {
     let cases = [
         (

@@ -92,7 +92,10 @@ pub(crate) fn alt_candidates(
     if let Some(place) = place {
         around(analysis, place, &mut add);
     }
-    add(&analysis.title, AltSource::Title);
+    // The title may stand for a picture of the article; of one that the article does not show nothing is known.
+    if place.is_some() {
+        add(&analysis.title, AltSource::Title);
+    }
     for candidate in &mut out {
         candidate.features = features::of(analysis, candidate, &name);
         candidate.score = weights::score(&candidate.features, &analysis.language);
@@ -236,6 +239,28 @@ const EMPTY_NAMES: &[&str] = &[
     "gopr",
     "pano",
     "burst",
+    "cam",
+    "camera",
+    "mp",
+    "dpi",
+    "kb",
+    "mb",
+    "icc",
+    "exif",
+    "srgb",
+    "rgb",
+    "cmyk",
+    "hdr",
+    "raw",
+    "heic",
+    "avif",
+    "bmp",
+    "tiff",
+    "lossy",
+    "lossless",
+    "progressive",
+    "baseline",
+    "tiny",
 ];
 
 /// `cloud-functions_list2.png` -> `cloud functions list`; empty when the name says nothing (`IMG_1234`, a hash, a date).
@@ -327,6 +352,11 @@ mod tests {
             ".png",
             "1.png",
             "1579087652-2.png",
+            "cam-12mp-icc.jpg",
+            "cam-24mp-progressive-icc.jpg",
+            "webp-lossy-10mp-o6.webp",
+            "tiny-1x1.jpg",
+            "cmyk-1600x1000.jpg",
         ] {
             check(name, "");
         }

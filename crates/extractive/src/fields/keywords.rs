@@ -400,3 +400,99 @@ const BEFORE_NOUN: &str = "a an the your my our its their his her this that thes
 fn is_in(list: &str, word: &str) -> bool {
     list.split(' ').any(|other| other == word)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Article, ContentFormat, Guidance, Limits, summarize};
+
+    fn found(title: &str, content: &str) -> Vec<String> {
+        let article = Article {
+            title: Some(title),
+            content,
+            format: ContentFormat::Text,
+            language: None,
+        };
+        summarize(&article, &[], &Limits::default(), &Guidance::default()).keywords
+    }
+
+    fn keyword(text: &str, part: bool, name: bool) -> Keyword {
+        Keyword::new(text, "en", part, name)
+    }
+
+    #[track_caller]
+    fn chosen(added: Vec<Keyword>, expect: &[&str]) {
+        let mut out = Vec::new();
+        for keyword in added {
+            add(&mut out, keyword);
+        }
+        let texts: Vec<String> = out.into_iter().map(|keyword| keyword.text).collect();
+        assert_eq!(texts, expect);
+    }
+
+    #[test]
+    fn a_part_gives_way_to_the_name_that_holds_it() {
+        let whole = || keyword("OpenID Connect", false, true);
+        let part = || keyword("OpenID", true, true);
+        chosen(vec![whole(), part()], &["OpenID Connect"]);
+        chosen(
+            vec![part(), keyword("token", false, true), whole()],
+            &["OpenID Connect", "token"],
+        );
+        // What stands alone often enough is a subject of its own.
+        chosen(
+            vec![keyword("OpenID", false, true), whole()],
+            &["OpenID", "OpenID Connect"],
+        );
+        // A verb in front makes no name.
+        chosen(
+            vec![part(), keyword("use OpenID", false, false)],
+            &["OpenID", "use OpenID"],
+        );
+    }
+
+    #[test]
+    fn the_same_words_are_said_once() {
+        chosen(
+            vec![
+                keyword("dev/test", false, true),
+                keyword("dev-test", false, true),
+                keyword("Containers", false, true),
+                keyword("container", false, true),
+            ],
+            &["dev/test", "Containers"],
+        );
+    }
+
+    #[test]
+    fn verbs_are_no_keywords() {
+        let keywords = found(
+            "How phishing works",
+            "Phishing mails fooled the whole team. We were fooled by a mail from the bank. The bank had asked nobody. \
+             Attackers fooled us because the mail looked right, and a bank was named. Phishing costs a bank money. \
+             A password manager is not fooled by a mail. The password manager knows the address of the bank.",
+        );
+        assert!(keywords.iter().any(|word| word == "bank"), "{keywords:?}");
+        assert!(
+            !keywords.iter().any(|word| word == "fooled"),
+            "{keywords:?}"
+        );
+    }
+
+    #[test]
+    fn a_name_is_not_said_in_pieces() {
+        let keywords = found(
+            "Sign in with OpenID Connect",
+            "OpenID Connect adds identity to tokens. A server of OpenID Connect signs each token. With OpenID Connect, \
+             an app sends the browser to the server. The app checks the token with the key of the server. OpenID \
+             Connect names the key. Tokens expire after an hour, and the app asks the server for a new token.",
+        );
+        assert!(
+            keywords.iter().any(|word| word == "OpenID Connect"),
+            "{keywords:?}"
+        );
+        for piece in ["OpenID", "Connect"] {
+            assert!(!keywords.iter().any(|word| word == piece), "{keywords:?}");
+        }
+    }
+}
