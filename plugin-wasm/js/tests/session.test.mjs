@@ -156,3 +156,45 @@ test('a post that is too thin for a summary is not announced as summarised', asy
   await run(some, { title: 'Rye', summary: ' ' });
   assert.equal(some.said.at(-1), 'Summary ready: title.');
 });
+
+test('of more pictures than are taken the first are sent, and the others are named before any is prepared', async () => {
+  const the = stage({ post: { images: [...'abcdefghij'].map(picture) } });
+  const done = the.session.run();
+  await settle();
+  assert.equal(the.calls[0].sent.images.map(({ id }) => id).join(''), 'abcdefgh');
+  const stages = () => the.session.state.pictures.map(({ stage }) => stage[0]).join('');
+  assert.equal(stages(), 'iiiiiiiirr');
+  the.calls[0].options.onProgress({ stage: 'uploading' });
+  assert.equal(the.said.at(-1), '2 pictures are not sent: i.jpg, j.jpg.');
+  the.calls[0].resolve({ title: 'T' });
+  await done;
+  the.editor.images = the.editor.images.slice(1);
+  await run(the, { title: 'U' });
+  assert.equal(the.calls[1].sent.images.map(({ id }) => id).join(''), 'bcdefghi');
+  assert.equal(stages(), 'iiiiiiiir');
+});
+
+test('a server that takes fewer pictures is sent fewer', async () => {
+  const the = stage({ post: { images: [...'abc'].map(picture) } });
+  const first = the.session.run();
+  await settle();
+  the.calls[0].reject({ code: 'too_many_images', message: '', status: 413, problem: { limit: 2 } });
+  await first;
+  the.session.fewer();
+  await settle();
+  assert.equal(the.calls[1].sent.images.map(({ id }) => id).join(''), 'ab');
+  the.session.stop();
+});
+
+test('an article that is too long is refused before anything is prepared, and its beginning can be used', async () => {
+  const the = stage({ post: { content: 'Rye bread. '.repeat(20_000) } });
+  await the.session.run();
+  assert.equal(the.calls.length, 0);
+  assert.equal(the.session.state.refusal.error.code, 'content_too_long');
+  assert.equal(the.session.state.chars, 220_000);
+  the.session.shorten();
+  await settle();
+  assert.equal(the.calls.length, 1);
+  assert.ok(the.calls[0].sent.content.length <= 200_000);
+  the.session.stop();
+});

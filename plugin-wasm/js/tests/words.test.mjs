@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { en } from '../dist/element/messages/en.js';
 import { messagesFor } from '../dist/element/messages/index.js';
 import { zh } from '../dist/element/messages/zh.js';
-import { actionLabel, actionOf, wordsOf } from '../dist/element/refusal.js';
+import { actionLabel, actionOf, reasonOf, wordsOf } from '../dist/element/refusal.js';
 import { initial } from '../dist/element/state.js';
 import { SmartSummaryError } from '../dist/error.js';
 import { CODES } from '../dist/generated/api.js';
@@ -73,7 +73,8 @@ test('what can be done is told by the code', () => {
     ['image_too_large', picture, 'leave-out'],
     ['unsupported_image', picture, 'leave-out'],
     ['image_broken', picture, 'leave-out'],
-    ['content_too_long', {}, 'again'],
+    ['content_too_long', {}, 'shorten'],
+    ['too_many_images', {}, 'fewer'],
     ['rate_limited', {}, 'again'],
     ['engine_failed', {}, 'again'],
     ['offline', {}, 'again'],
@@ -141,4 +142,28 @@ test('a long wait is told in minutes and hours', () => {
 test('a language without words of its own is spoken to in English', () => {
   const cases = { zh, 'zh-Hans': zh, 'zh-CN': zh, en, 'en-GB': en, de: en, '': en };
   for (const [tag, messages] of Object.entries(cases)) assert.equal(messagesFor(tag), messages, tag);
+});
+
+test('a picture that is not sent has a reason and what to do', () => {
+  const cases = [
+    [
+      { code: 'unsupported_image', message: 'HEIC is not read here; save the picture as JPEG' },
+      'HEIC is not read here; save it as JPEG.',
+    ],
+    [{ code: 'unsupported_image', message: 'SVG is not read; send JPEG' }, 'SVG is not read here; save it as JPEG.'],
+    [{ code: 'unsupported_image', message: '' }, 'This kind of file is not read here; save it as JPEG.'],
+    [{ code: 'too_many_pixels', message: '' }, 'Too many pixels; save it with at most 40,000,000.'],
+    [{ code: 'image_broken', message: '' }, 'The file cannot be read; open it in an image editor and save it again.'],
+    [{ code: 'not_an_image', message: '' }, 'This is not a picture; choose a JPEG, PNG, WebP or GIF.'],
+  ];
+  for (const [facts, expected] of cases) assert.equal(reasonOf(new SmartSummaryError(facts), en), expected);
+  const heic = new SmartSummaryError(cases[0][0]);
+  assert.equal(reasonOf(heic, zh), '此处无法读取 HEIC，请另存为 JPEG。');
+});
+
+test('an article that is too long is told by how much', () => {
+  const long = { ...STATE, chars: 212_345 };
+  const error = problem('content_too_long');
+  assert.equal(wordsOf(error, en, long), 'The article is 12,345 characters too long; at most 200,000 are taken.');
+  assert.equal(wordsOf(error, zh, long), '文章超出 12,345 字，最多 200,000 字。');
 });

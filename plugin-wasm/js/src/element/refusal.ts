@@ -5,11 +5,13 @@ import type { Messages } from './messages/index.js';
 import type { Refusal, State } from './state.js';
 
 /** The one thing that a writer can do about a refusal. */
-export type RefusalAction = 'sign-in' | 'close' | 'leave-out' | 'hold' | 'again';
+export type RefusalAction = 'sign-in' | 'close' | 'leave-out' | 'fewer' | 'shorten' | 'hold' | 'again';
 
 /** What to do: by the error's code, so that it holds in every language. */
 export function actionOf({ error, automatic }: Refusal): RefusalAction {
   if (automatic) return 'hold';
+  if (error.code === 'too_many_images') return 'fewer';
+  if (error.code === 'content_too_long') return 'shorten';
   const status = statusOf(error);
   if (status === 401) return 'sign-in';
   if (status === 403) return 'close';
@@ -18,7 +20,15 @@ export function actionOf({ error, automatic }: Refusal): RefusalAction {
 }
 
 export function actionLabel(action: RefusalAction, m: Messages): string {
-  return { 'sign-in': m.signIn, close: m.close, 'leave-out': m.leaveOut, hold: m.dontWait, again: m.tryAgain }[action];
+  return {
+    'sign-in': m.signIn,
+    close: m.close,
+    'leave-out': m.leaveOut,
+    fewer: m.fewer,
+    shorten: m.shorten,
+    hold: m.dontWait,
+    again: m.tryAgain,
+  }[action];
 }
 
 /** The error in the reader's words. */
@@ -40,11 +50,11 @@ export function wordsOf(error: SmartSummaryError, m: Messages, state: State): st
     case 'unsupported_image':
     case 'not_an_image':
     case 'unsupported_media_type':
-      return m.imageUnsupported(picture);
+      return m.imageUnsupported(picture, foundIn(error));
     case 'image_broken':
       return m.imageBroken(picture);
     case 'content_too_long':
-      return m.tooLong(number(limit ?? LIMITS.max_content_chars));
+      return tooLong(state.chars, limit ?? LIMITS.max_content_chars, m);
     case 'body_too_large':
       return m.bodyTooLarge;
     case 'too_many_images':
@@ -71,6 +81,42 @@ export function wordsOf(error: SmartSummaryError, m: Messages, state: State): st
       return m.otherProblem(error.problem?.detail ?? error.message);
     default:
       return m.serverFailed;
+  }
+}
+
+/** By how much the article is too long, where that is known. */
+function tooLong(chars: number, limit: number, m: Messages): string {
+  const number = (value: number) => new Intl.NumberFormat(m.tag).format(value);
+  return m.tooLong(number(limit), chars > limit ? number(chars - limit) : undefined);
+}
+
+/** What the picture is instead, in the words of who looked into it. */
+function foundIn({ message, problem }: SmartSummaryError): string | undefined {
+  const found =
+    /^([A-Z][\w .-]{1,20}) is not read\b/.exec(message) ??
+    /\bis (?:an? )?(HEIC|HEIF|AVIF|SVG|TIFF|BMP|PDF)\b/.exec(problem?.detail ?? '');
+  return found?.[1];
+}
+
+/** Why a picture is not sent and what can be done, as a line under its name. */
+export function reasonOf(error: SmartSummaryError, m: Messages): string {
+  const limit = error.problem?.limit;
+  switch (error.code) {
+    case 'too_many_images':
+      return m.reason.tooMany;
+    case 'image_too_large':
+      return m.reason.tooLarge(bytes(limit ?? LIMITS.max_image_bytes, m.tag));
+    case 'too_many_pixels':
+      return m.reason.tooManyPixels(new Intl.NumberFormat(m.tag).format(limit ?? LIMITS.max_pixels));
+    case 'unsupported_image':
+    case 'unsupported_media_type':
+      return m.reason.unsupported(foundIn(error));
+    case 'not_an_image':
+      return m.reason.notAnImage;
+    case 'worker_failed':
+      return m.workerFailed;
+    default:
+      return m.reason.broken;
   }
 }
 

@@ -1,8 +1,10 @@
 import { SmartSummaryError } from '../error.js';
 import type { Field, Post, SmartSummary, Summary } from '../types.js';
 import type { Adapter, HostValues, UndoHandle } from './adapter.js';
+import { LIMITS } from '../generated/api.js';
+import { beginning, charsOf, chosen, type Bounds } from './choice.js';
 import type { Messages } from './messages/index.js';
-import { FIELDS, initial, isBlank, reduce, selected, type Action, type State } from './state.js';
+import { FIELDS, initial, isBlank, leftOut, reduce, selected, type Action, type State } from './state.js';
 
 const READ_AFTER_MS = 250;
 const DRAFT_AFTER_MS = 800;
@@ -35,7 +37,11 @@ export class Session {
   #draft: AbortController | undefined;
   #undo: UndoHandle | undefined;
   #wanted: readonly Field[] = FIELDS;
+  #bounds: Bounds = { images: LIMITS.max_images, contentChars: LIMITS.max_content_chars };
+  /** The writer has agreed that only the beginning of this post is read. */
+  #cut = false;
   readonly #leftOut = new Set<string>();
+  #saidLeftOut = '';
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   #unsubscribe: (() => void) | undefined;
 
@@ -101,25 +107,27 @@ export class Session {
       if (current()) this.dispatch(action);
     };
     try {
-      const post = await this.#read();
-      if (post === undefined || this.state.empty || !current()) return;
+      const read = await this.#read();
+      if (read === undefined || this.state.empty || !current()) return;
+      const post = this.#taken(read);
       const wanted = fields.filter((name) => name !== 'alt_texts' || post.images.length > 0);
       this.#wanted = wanted;
       const before = { ...this.state.fields };
       this.dispatch({ do: 'start', wanted });
       this.#around.emit('ss-run', { fields: wanted });
-      const summary = await client.summarize(
-        { ...post, images: post.images.filter(({ id }) => !this.#leftOut.has(id)) },
-        {
-          signal: run.signal,
-          fields: [...wanted],
-          candidates: wanted.length === 1 && isAlternative(wanted[0]) ? ALTERNATIVES : undefined,
-          prepared: this.state.pictures.flatMap(({ prepared }) => prepared ?? []),
-          onProgress: (progress) => tell({ do: 'progress', progress }),
-          onDelta: (field, text) => tell({ do: 'delta', field, text }),
-          onField: (field, value) => tell({ do: 'field', field, value, host: this.#around.adapter()?.current() }),
+      this.#checkLength(post);
+      const summary = await client.summarize(post, {
+        signal: run.signal,
+        fields: [...wanted],
+        candidates: wanted.length === 1 && isAlternative(wanted[0]) ? ALTERNATIVES : undefined,
+        prepared: this.state.pictures.flatMap(({ prepared }) => prepared ?? []),
+        onProgress: (progress) => {
+          tell({ do: 'progress', progress });
+          if (current() && progress.stage === 'uploading') this.#tellLeftOut();
         },
-      );
+        onDelta: (field, text) => tell({ do: 'delta', field, text }),
+        onField: (field, value) => tell({ do: 'field', field, value, host: this.#around.adapter()?.current() }),
+      });
       if (!current()) return;
       const answer = wanted.length === 1 ? another(summary, wanted[0], before) : summary;
       this.dispatch({ do: 'finish', summary: answer, host: this.#around.adapter()?.current() });
@@ -133,6 +141,32 @@ export class Session {
     }
   }
 
+  /** What of the post is sent; pictures beyond the number that is taken are told before any is prepared. */
+  #taken(post: Post): Post {
+    const wanted = post.images.filter(({ id }) => !this.#leftOut.has(id));
+    const images = chosen(wanted, this.#bounds.images);
+    const beyond = wanted.filter((image) => !images.includes(image)).map(({ id }) => id);
+    this.dispatch({ do: 'too-many', images: beyond, limit: this.#bounds.images });
+    const taken = { ...post, images };
+    return this.#cut ? beginning(taken, this.#bounds.contentChars) : taken;
+  }
+
+  #checkLength(post: Post): void {
+    const limit = this.#bounds.contentChars;
+    if (post.content.length <= limit || charsOf(post) <= limit) return;
+    throw new SmartSummaryError({ code: 'content_too_long', message: `at most ${limit} characters are taken` });
+  }
+
+  /** Says once which pictures are not sent. */
+  #tellLeftOut(): void {
+    const names = leftOut(this.state).map(({ name }) => name);
+    const said = names.join('\n');
+    if (said === this.#saidLeftOut) return;
+    this.#saidLeftOut = said;
+    const m = this.#around.messages();
+    if (names.length > 0) this.#around.announce(m.notSent(names.length, m.list(names)));
+  }
+
   #beginAnew(): void {
     this.#drop();
     this.#epoch += 1;
@@ -140,6 +174,8 @@ export class Session {
     this.#undo = undefined;
     this.#wanted = FIELDS;
     this.#leftOut.clear();
+    this.#cut = false;
+    this.#saidLeftOut = '';
     this.state = initial();
     this.#around.render();
   }
@@ -183,6 +219,17 @@ export class Session {
     this.again();
   }
 
+  /** Sends no more pictures than the server has said it takes. */
+  fewer(): void {
+    this.again();
+  }
+
+  /** Reads the beginning of an article that is too long. */
+  shorten(): void {
+    this.#cut = true;
+    this.again();
+  }
+
   /** No try by itself. */
   hold(): void {
     this.dispatch({ do: 'hold' });
@@ -192,9 +239,11 @@ export class Session {
   async prepare(): Promise<void> {
     const client = this.#around.client();
     const post = await this.#read();
+    if (client === undefined || post === undefined || this.running) return;
+    const { images: taken } = this.#taken(post);
     const missing = new Set(this.state.pictures.filter(({ stage }) => stage === 'idle').map(({ id }) => id));
-    if (client === undefined || post === undefined || missing.size === 0 || this.running) return;
-    const images = post.images.filter(({ id }) => missing.has(id));
+    if (missing.size === 0) return this.#tellLeftOut();
+    const images = taken.filter(({ id }) => missing.has(id));
     const here = this.#here();
     const pictures = await client
       .prepare(images, {
@@ -203,6 +252,7 @@ export class Session {
       .catch(() => []);
     if (!here()) return;
     this.dispatch({ do: 'prepared', pictures });
+    this.#tellLeftOut();
   }
 
   async apply(): Promise<void> {
@@ -311,6 +361,9 @@ export class Session {
   #fail(cause: unknown, retry: 'by-hand' | 'automatic'): void {
     const error = asError(cause);
     if (error.code === 'aborted') return this.dispatch({ do: 'stop' });
+    const limit = error.problem?.limit;
+    if (error.code === 'too_many_images') this.#bounds.images = limit ?? Math.floor(this.#bounds.images / 2);
+    if (error.code === 'content_too_long' && limit !== undefined) this.#bounds.contentChars = limit;
     this.dispatch({ do: 'fail', error, now: Date.now(), automatic: retry === 'by-hand' });
     this.#around.emit('ss-error', error);
     this.#countDown();

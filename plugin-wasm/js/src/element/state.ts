@@ -12,6 +12,7 @@ import type {
   WarningCode,
 } from '../types.js';
 import type { HostValues } from './adapter.js';
+import { charsOf } from './choice.js';
 
 /** The fields in the order in which the panel shows them. */
 export const FIELDS = [
@@ -110,6 +111,8 @@ export interface Facts {
 export interface State {
   /** Nothing to read: no words and no picture. */
   empty: boolean;
+  /** Characters of the post's source, as the server counts them. */
+  chars: number;
   /** The post's own language tag, or one told by its letters. */
   language: string;
   host: HostValues;
@@ -139,6 +142,8 @@ export type Action =
   | { do: 'field'; field: Field; value: unknown; host?: HostValues }
   | { do: 'finish'; summary: Summary; host?: HostValues }
   | { do: 'stop' }
+  /** These pictures are more than are taken at once. */
+  | { do: 'too-many'; images: readonly string[]; limit: number }
   | { do: 'fail'; error: SmartSummaryError; now: number; automatic: boolean }
   | { do: 'dismiss' }
   | { do: 'hold' }
@@ -158,7 +163,7 @@ export type Action =
 export function initial(): State {
   const field = () => ({ status: 'absent' as const, edited: false, accepted: false, notes: [] });
   const fields = Object.fromEntries(FIELDS.map((name) => [name, field()])) as unknown as FieldStates;
-  return { empty: true, language: '', host: {}, pictures: [], fields, evidence: {} };
+  return { empty: true, chars: 0, language: '', host: {}, pictures: [], fields, evidence: {} };
 }
 
 /** The next state; pure, so that every state can be made in a test. */
@@ -181,6 +186,8 @@ export function reduce(state: State, action: Action): State {
       return arrived(withHost(writing(state, state.run), action.host), action.field, action.value);
     case 'finish':
       return finished(withHost(state, action.host), action.summary);
+    case 'too-many':
+      return tooMany(state, action.images, action.limit);
     case 'stop':
       return settled(state, undefined);
     case 'fail':
@@ -261,7 +268,8 @@ function read(state: State, post: Post, host: HostValues): State {
     return { id, name, size, stage: 'idle', altEdited: false, altAccepted };
   });
   const empty = textOf(post).trim() === '' && post.images.length === 0;
-  return { ...state, empty, host, pictures, language: languageOf(post), draft: empty ? undefined : state.draft };
+  const chars = charsOf(post);
+  return { ...state, empty, chars, host, pictures, language: languageOf(post), draft: empty ? undefined : state.draft };
 }
 
 function takeDraft(state: State): State {
@@ -405,6 +413,16 @@ function finished(state: State, summary: Summary): State {
   return { ...next, facts: { language, source: engine, model, total_ms: timings.total, cached } };
 }
 
+function tooMany(state: State, images: readonly string[], limit: number): State {
+  const error = new SmartSummaryError({ code: 'too_many_images', message: `at most ${limit} pictures are sent` });
+  const pictures = state.pictures.map((one): PictureState => {
+    if (images.includes(one.id)) return { ...one, stage: 'refused', prepared: undefined, error };
+    const back = one.error?.code === 'too_many_images';
+    return back ? { ...one, stage: 'idle', error: undefined } : one;
+  });
+  return { ...state, pictures };
+}
+
 /** Ends the run: what came stays; what did not is as before, or failed when there is a reason. */
 function settled(state: State, reason: SmartSummaryError | undefined): State {
   let next = state;
@@ -483,6 +501,16 @@ export function structured<F extends 'open_graph' | 'json_ld'>(state: State, nam
     if (made && now && made !== now) words.set(made, now);
   }
   return Object.fromEntries(Object.entries(value).map(([key, text]) => [key, words.get(text) ?? text])) as Values[F];
+}
+
+/** The pictures that are sent, or will be as far as is known. */
+export function sent({ pictures }: State): PictureState[] {
+  return pictures.filter(({ stage }) => stage !== 'refused');
+}
+
+/** The pictures that are not sent, each with its reason. */
+export function leftOut({ pictures }: State): PictureState[] {
+  return pictures.filter(({ stage }) => stage === 'refused');
 }
 
 /** Whether any field has something to show. */

@@ -75,13 +75,16 @@ summary .quiet { margin-inline-start: 8px; font-size: 12px; }
 .size, .count { direction: ltr; unicode-bidi: isolate; }
 .size { font-variant-numeric: tabular-nums; color: var(--quiet); }
 .soft { color: var(--near); display: inline-flex; align-items: center; gap: 4px; }
-.why { color: var(--over); }
+.not-sent { display: grid; gap: 4px; margin-block-start: 8px; padding: 8px 10px; border: 1px solid var(--border); border-inline-start: 3px solid var(--near); border-radius: calc(var(--radius) - 2px); font-size: 12px; }
+.not-sent ul { display: grid; gap: 4px; }
+.not-sent li { overflow-wrap: anywhere; }
+.soft-names { display: flex; align-items: center; gap: 4px; margin-block-start: 8px; color: var(--near); overflow-wrap: anywhere; }
+.why { color: var(--quiet); }
 .thumb { inline-size: 28px; block-size: 28px; object-fit: cover; border-radius: 4px; background: var(--soft); flex: none; }
 .thumb.large { inline-size: 64px; block-size: 48px; }
 .bars { display: flex; gap: 4px; margin-block-start: 8px; }
 .bars i { flex: 1; block-size: 3px; border-radius: 2px; background: var(--border); overflow: hidden; }
 .bars i[data-stage="ready"] { background: var(--accent); }
-.bars i[data-stage="refused"] { background: var(--over); }
 .bars i[data-stage="preparing"]::before, .progress[data-stage="preparing"]::before { content: ""; display: block; block-size: 3px; inline-size: 40%; border-radius: 2px; background: var(--accent); animation: slide 1.1s ease-in-out infinite alternate; }
 .progress { block-size: 3px; border-radius: 2px; }
 

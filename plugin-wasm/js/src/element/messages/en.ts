@@ -101,9 +101,19 @@ export const en = {
   removed: (list: string) => `${list} removed`,
   nothingRemoved: 'held nothing private',
   soft: 'soft focus',
+  softNames: (list: string) => `Soft focus: ${list}.`,
   softTip: 'Too blurred to be described well. A sharper picture gives a better alt text.',
   notYet: 'not prepared yet',
-  leftOut: (reason: string) => `Left out: ${reason}`,
+  notSentTitle: (n: number) => `Not sent (${n})`,
+  notSent: (n: number, list: string) => `${n === 1 ? 'Not sent' : `${n} pictures are not sent`}: ${list}.`,
+  reason: {
+    tooMany: 'More pictures than are sent at once. Write its alt text by hand, or remove another picture.',
+    tooLarge: (limit: string) => `The file is too large; save it with at most ${limit}.`,
+    tooManyPixels: (limit: string) => `Too many pixels; save it with at most ${limit}.`,
+    unsupported: (found?: string) => `${found ?? 'This kind of file'} is not read here; save it as JPEG.`,
+    notAnImage: 'This is not a picture; choose a JPEG, PNG, WebP or GIF.',
+    broken: 'The file cannot be read; open it in an image editor and save it again.',
+  },
 
   was: (value: string) => `was: ${value}`,
   wasAction: (field: string, value: string) => `${field} was: ${value}. Put it back`,
@@ -166,14 +176,20 @@ export const en = {
   againIn: (ms: number) => `Again in ${duration(ms)}.`,
   dontWait: "Don't wait",
   leaveOut: 'Leave it out and try again',
+  fewer: 'Send the first ones',
+  shorten: 'Use the beginning',
   imageTooLarge: (name: string, limit?: string) =>
     `${name} is too large${limit ? `; at most ${limit} are taken` : ''}.`,
   imageTooManyPixels: (name: string, limit?: string) =>
     `${name} has too many pixels${limit ? `; at most ${limit} are taken` : ''}.`,
-  imageUnsupported: (name: string) => `${name} is not a JPEG, PNG, WebP or GIF.`,
+  imageUnsupported: (name: string, found?: string) =>
+    found === undefined
+      ? `${name} is not a JPEG, PNG, WebP or GIF.`
+      : `${name}: ${found} is not read here; save it as JPEG.`,
   imageBroken: (name: string) => `${name} cannot be read.`,
   thePicture: 'A picture',
-  tooLong: (limit: string) => `The article is too long; at most ${limit} characters are taken.`,
+  tooLong: (limit: string, over?: string) =>
+    `The article is ${over === undefined ? 'too long' : `${over} characters too long`}; at most ${limit} are taken.`,
   tooManyImages: (limit: number) => `At most ${count(limit, 'picture is', 'pictures are')} taken at once.`,
   bodyTooLarge: 'The post and its pictures are too large together.',
   tokenFailed: 'This site did not give permission. Try again in a moment.',

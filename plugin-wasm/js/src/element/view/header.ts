@@ -121,8 +121,9 @@ function status({ m, session, state }: Panel): View {
     if (run === undefined) return empty ? m.empty : '';
     if (run.phase === 'writing') return m.writing;
     if (run.phase === 'preparing') {
-      const at = pictures.findIndex(({ stage }) => stage === 'preparing');
-      return at < 0 ? m.preparingAll : m.preparing(pictures[at]!.name, at + 1, pictures.length);
+      const going = pictures.filter(({ error }) => error?.code !== 'too_many_images');
+      const at = going.findIndex(({ stage }) => stage === 'preparing');
+      return at < 0 ? m.preparingAll : m.preparing(going[at]!.name, at + 1, going.length);
     }
     if (run.position !== undefined) return m.queued(run.position, run.wait_ms);
     return run.wait_ms === undefined ? m.reading : m.tryingAgain(run.wait_ms);
@@ -149,6 +150,8 @@ function refusal(panel: Panel): View {
     if (button.getAttribute('aria-disabled') === 'true') return;
     if (action === 'close') session.dispatch({ do: 'dismiss' });
     else if (action === 'leave-out') session.leaveOut(state().refusal!.error.image!);
+    else if (action === 'fewer') session.fewer();
+    else if (action === 'shorten') session.shorten();
     else if (action === 'hold') return session.hold();
     else if (action === 'failed') session.againFailed();
     else session.again();
