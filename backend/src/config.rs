@@ -15,9 +15,9 @@ use std::time::Duration;
 
 pub use settings::{
     Anonymous, Auth, Batches, Cache, ENVIRONMENT_PREFIX, Engine, Intake, Log, Queue, Server,
-    Setting, Tier, Top,
+    Setting, Store, Tier, Top,
 };
-pub use value::{LogFormat, LogLevel, Secret};
+pub use value::{LogFormat, LogLevel, Secret, SecretAddress};
 
 use settings::Section;
 use source::Source;
@@ -43,6 +43,8 @@ pub struct Config {
     pub queue: Queue,
     /// Many requests at once.
     pub batches: Batches,
+    /// What several servers share.
+    pub store: Store,
     /// Who writes.
     pub engine: Engine,
     /// Callers without credentials, and with wrong ones.
@@ -134,6 +136,7 @@ impl Config {
             cache: Cache::read(&mut source, "cache"),
             queue: Queue::read(&mut source, "queue"),
             batches: Batches::read(&mut source, "batches"),
+            store: Store::read(&mut source, "store"),
             engine: Engine::read(&mut source, "engine"),
             anonymous: Anonymous::read(&mut source, "anonymous"),
             log: Log::read(&mut source, "log"),
@@ -163,6 +166,17 @@ impl Config {
         if self.auth.pepper.is_some() && self.auth.pepper_file.is_some() {
             source.fault("auth.pepper: auth.pepper_file is set too; keep one of them".to_owned());
         }
+        for (key, scheme, address) in [
+            ("postgres", "postgres", &self.store.postgres),
+            ("redis", "redis", &self.store.redis),
+        ] {
+            if address
+                .as_ref()
+                .is_some_and(|address| !address.expose().starts_with(scheme))
+            {
+                source.fault(format!("store.{key}: the address begins with {scheme}://"));
+            }
+        }
         if self.intake.max_image_bytes > self.intake.max_body_bytes {
             source.fault(format!(
                 "intake.max_image_bytes: {} is more than intake.max_body_bytes = {}; for instance {}",
@@ -190,6 +204,7 @@ impl Config {
         write_section(&mut text, Some("cache"), &self.cache);
         write_section(&mut text, Some("queue"), &self.queue);
         write_section(&mut text, Some("batches"), &self.batches);
+        write_section(&mut text, Some("store"), &self.store);
         write_section(&mut text, Some("engine"), &self.engine);
         write_section(&mut text, Some("anonymous"), &self.anonymous);
         write_section(&mut text, Some("log"), &self.log);
@@ -198,7 +213,7 @@ impl Config {
 
     /// Every setting there is, in the order of [`Config::print`]; the documentation's table is made from it.
     pub fn table() -> Vec<Row> {
-        let sections: [(&str, &[Setting]); 11] = [
+        let sections: [(&str, &[Setting]); 12] = [
             ("", Top::SETTINGS),
             ("server", Server::SETTINGS),
             ("auth", Auth::SETTINGS),
@@ -207,6 +222,7 @@ impl Config {
             ("cache", Cache::SETTINGS),
             ("queue", Queue::SETTINGS),
             ("batches", Batches::SETTINGS),
+            ("store", Store::SETTINGS),
             ("engine", Engine::SETTINGS),
             ("anonymous", Anonymous::SETTINGS),
             ("log", Log::SETTINGS),

@@ -22,7 +22,7 @@ const CRATES: &[(&str, &[&str])] = &[
 const ROOMS: &[(&str, &[&str])] = &[
     ("http", &["auth", "limits", "intake", "service", "batches"]),
     ("batches", &["auth", "limits", "intake", "service", "store"]),
-    ("auth", &[]),
+    ("auth", &["store"]),
     ("limits", &["auth", "store"]),
     ("store", &[]),
     ("intake", &[]),
@@ -42,6 +42,8 @@ const COMMON: &[&str] = &["config", "telemetry", "refusal"];
 const OUTER: &[(&str, &[&str])] = &[
     ("actix", &["http"]),
     ("rusqlite", &["auth", "store"]),
+    ("tokio_postgres", &["auth", "store"]),
+    ("redis", &["limits"]),
     ("ureq", &["batches", "cli"]),
     ("jsonwebtoken", &["auth"]),
     ("governor", &["limits"]),

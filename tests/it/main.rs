@@ -20,6 +20,7 @@ mod licences;
 // The tools of the tests below.
 mod check;
 mod client;
+mod databases;
 mod pictures;
 mod project;
 mod server;
@@ -40,6 +41,7 @@ mod limits;
 mod problems;
 mod queue;
 mod readme;
+mod several;
 mod stream;
 mod summaries;
 mod tokens;

@@ -360,12 +360,12 @@ impl Drop for Server {
 /// Ends a server and removes its data when this process ends: a server that all tests share is never dropped.
 ///
 /// A shell waits at a pipe that closes with this process, however that ends.
-struct Guard {
+pub(crate) struct Guard {
     shell: Mutex<Child>,
 }
 
 impl Guard {
-    fn of(server: &Child, data: &Path) -> Self {
+    pub(crate) fn of(server: &Child, data: &Path) -> Self {
         let shell = Command::new("sh")
             .args([
                 "-c",
@@ -383,7 +383,7 @@ impl Guard {
         }
     }
 
-    fn dismiss(&self) {
+    pub(crate) fn dismiss(&self) {
         let mut shell = self.shell.lock().unwrap();
         let _ = shell.kill();
         let _ = shell.wait();

@@ -45,6 +45,18 @@ pub(crate) fn npm(dir: &str) -> Result<()> {
     }
 }
 
+/// Installs Debian's PostgreSQL and Redis, for the tests of several servers, unless they are there.
+pub(crate) fn databases() -> Result<()> {
+    let postgres = std::path::Path::new("/usr/lib/postgresql").exists() || sh::has("postgres");
+    if postgres && sh::has("redis-server") {
+        return Ok(());
+    }
+    if !sh::has("apt-get") {
+        bail!("the tests of several servers need `redis-server` and PostgreSQL's `initdb` and `postgres`");
+    }
+    apt(&["postgresql", "redis-server"])
+}
+
 /// Installs Debian's Chromium and Firefox and a font with Chinese characters, for the browser tests, unless they are there.
 pub(crate) fn browsers() -> Result<()> {
     let font = || {

@@ -15,6 +15,7 @@ pub(crate) struct Args {
 /// Runs the Rust tests, the package's own tests, the tests of the page in a browser, and those of the WordPress plugin.
 pub(crate) fn run(args: &Args) -> Result<()> {
     setup::npm(setup::PACKAGE)?;
+    setup::databases()?;
     sh::part("Rust build", || cargo("build", &["--bins"]))?;
     sh::part("Rust tests", || cargo("test", &[]))?;
     if args.no_browser {

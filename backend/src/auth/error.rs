@@ -67,6 +67,9 @@ pub enum Error {
     /// The store does not answer.
     #[error("the key store does not answer; try again shortly")]
     Store(#[from] rusqlite::Error),
+    /// The store that servers share does not answer.
+    #[error("the key store does not answer; try again shortly")]
+    SharedStore(#[from] crate::store::Error),
     /// The store was written by a newer version.
     #[error(
         "the key store has form {found}, which this version does not know (it knows {known}); use a newer version"
@@ -116,7 +119,9 @@ impl Error {
             Self::InvalidField { .. } => Code::InvalidField,
             Self::NotFound => Code::NotFound,
             Self::Conflict(_) => Code::Conflict,
-            Self::Store(_) | Self::StoreTooNew { .. } => Code::StoreUnavailable,
+            Self::Store(_) | Self::SharedStore(_) | Self::StoreTooNew { .. } => {
+                Code::StoreUnavailable
+            }
             Self::TooManyTokens => Code::Overloaded,
             Self::File { .. } | Self::Random(_) => Code::Internal,
         }
@@ -136,7 +141,9 @@ impl From<Error> for Refusal {
         let refusal = Self::new(code, detail);
         match error {
             Error::InvalidField { field, .. } => refusal.field(field),
-            Error::Store(_) => refusal.retry_after(std::time::Duration::from_secs(1)),
+            Error::Store(_) | Error::SharedStore(_) => {
+                refusal.retry_after(std::time::Duration::from_secs(1))
+            }
             Error::TooManyTokens => refusal.retry_after(std::time::Duration::from_secs(60)),
             _ => refusal,
         }

@@ -134,6 +134,11 @@ impl Pepper {
             .into()
     }
 
+    /// A seed for signing tokens, from which the pepper cannot be computed.
+    pub(super) fn token_seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.mac("signing of tokens").finalize().into_bytes().into())
+    }
+
     /// A secret for each key, from which neither the pepper nor another key's can be computed.
     pub(super) fn webhook_secret(&self, key_id: &str) -> String {
         let secret = self

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::key::{ApiKey, FirstKey, Pepper, random_digits};
 use super::origin::Origin;
 use super::scopes::ScopeSet;
-use super::store::{NEWEST, SqliteStore, Store, StoredKey};
+use super::store::{NEWEST, PostgresStore, SqliteStore, Store, StoredKey};
 use super::{Error, files};
 use crate::config::Config;
 use crate::telemetry::{Clock, Metrics};
@@ -80,6 +80,8 @@ type Found = (Arc<StoredKey>, Arc<KeyRecord>);
 #[derive(Debug)]
 pub struct Keys {
     store: Box<dyn Store>,
+    /// Whether reading a key may take as long as a network does.
+    shared: bool,
     pepper: Pepper,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -111,15 +113,22 @@ impl Keys {
         metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
         files::make_directory(&config.data_dir)?;
-        let store = SqliteStore::open(&config.data_dir.join("keys.sqlite"))?;
-        let pepper = open_pepper(config, &store)?;
+        let store: Box<dyn Store> = match &config.store.postgres {
+            Some(address) => {
+                let pool = crate::store::Postgres::open(address.expose())?;
+                Box::new(PostgresStore::new(Arc::new(pool)))
+            }
+            None => Box::new(SqliteStore::open(&config.data_dir.join("keys.sqlite"))?),
+        };
+        let pepper = open_pepper(config, store.as_ref())?;
         let kept = Cache::builder()
             .max_capacity(MAX_KEPT)
             .time_to_live(Duration::from_secs(config.auth.cache_seconds))
             .build();
         let keys = Self {
             seen: AtomicI64::new(store.version()?),
-            store: Box::new(store),
+            store,
+            shared: config.store.postgres.is_some(),
             pepper,
             clock,
             metrics,
@@ -181,6 +190,25 @@ impl Keys {
         self.kept
             .insert(id.to_owned(), (generation, stored.clone(), record.clone()));
         Ok(Some((stored, record)))
+    }
+
+    /// Whether finding this key would wait for a network.
+    pub(super) fn is_far(&self, id: &str) -> bool {
+        let here = || {
+            let kept = self.kept.get(id);
+            kept.is_some_and(|(read_in, ..)| read_in == self.generation.load(Ordering::SeqCst))
+        };
+        self.shared && !here()
+    }
+
+    /// Brings a key near; false when there is none.
+    pub(super) fn fetch(&self, id: &str) -> Result<bool, Error> {
+        Ok(self.find(id)?.is_some())
+    }
+
+    /// What tokens are signed with where servers share the store: the same for all that share the pepper.
+    pub(super) fn token_seed(&self) -> Option<Zeroizing<[u8; 32]>> {
+        self.shared.then(|| self.pepper.token_seed())
     }
 
     /// Looks whether another process changed a key; a second process's change counts from here on.
@@ -435,7 +463,7 @@ impl Keys {
 
 /// The configured pepper, or one of the data directory's own. A pepper that changed would make every key unknown, so
 /// that is told instead.
-fn open_pepper(config: &Config, store: &SqliteStore) -> Result<Pepper, Error> {
+fn open_pepper(config: &Config, store: &dyn Store) -> Result<Pepper, Error> {
     let own = config.data_dir.join("pepper");
     let (text, path): (_, PathBuf) = match (&config.auth.pepper, &config.auth.pepper_file) {
         (Some(pepper), _) => (
@@ -456,7 +484,7 @@ fn open_pepper(config: &Config, store: &SqliteStore) -> Result<Pepper, Error> {
     }
     let pepper = Pepper::new(&text)?;
     if !store.same_pepper(&pepper.mark())? {
-        let problem = "this is not the pepper that the keys of this data directory were made with; put the old one back";
+        let problem = "this is not the pepper that the keys of this store were made with; put that one back, and give it to every server that shares the store (auth.pepper)";
         return Err(Error::File {
             path,
             problem: problem.to_owned(),

@@ -168,7 +168,7 @@ impl Auth {
     ) -> Result<(Self, Option<FirstKey>), Error> {
         let keys = Keys::open(config, clock.clone(), metrics)?;
         let first = keys.make_first()?;
-        let tokens = Tokens::open(config)?;
+        let tokens = Tokens::open(config, keys.token_seed())?;
         Ok((
             Self {
                 keys: Arc::new(keys),
@@ -209,6 +209,36 @@ impl Auth {
         origin: Option<&str>,
     ) -> Result<Caller, Error> {
         self.identify(authorization, origin, Access::Read)
+    }
+
+    /// The id of the key behind these credentials, when reading it would wait for a network: [`Auth::fetch`] it first,
+    /// where blocking is allowed. `None` also for credentials that are refused in any case.
+    #[must_use]
+    pub fn far_key(&self, authorization: Option<&str>) -> Option<String> {
+        let credentials = bearer(authorization?).ok()?;
+        let id = if ApiKey::looks_like(credentials) {
+            ApiKey::parse(credentials).ok()?.id
+        } else if credentials.split('.').count() == 3 {
+            self.tokens
+                .verify(credentials, self.clock.now_ms())
+                .ok()?
+                .key
+        } else {
+            return None;
+        };
+        self.keys.is_far(&id).then_some(id)
+    }
+
+    /// Reads a key from the store, so that [`Auth::authenticate`] finds it near.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnknown`], or when the store does not answer.
+    pub fn fetch(&self, id: &str) -> Result<(), Error> {
+        if self.keys.fetch(id)? {
+            Ok(())
+        } else {
+            Err(Error::KeyUnknown)
+        }
     }
 
     fn identify(

@@ -94,8 +94,15 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Reads the signing key of the data directory, or makes one. Deleting the file ends every token.
-    pub(super) fn open(config: &Config) -> Result<Self, Error> {
+    /// Takes the seed that servers share, or reads the signing key of the data directory, or makes one. Deleting the file
+    /// ends every token.
+    pub(super) fn open(
+        config: &Config,
+        shared: Option<Zeroizing<[u8; 32]>>,
+    ) -> Result<Self, Error> {
+        if let Some(seed) = shared {
+            return Self::new(&seed, config);
+        }
         let path = config.data_dir.join("token-signing.key");
         let text = files::read_or_make(&path, || {
             let mut seed = Zeroizing::new([0; 32]);

@@ -15,11 +15,11 @@ use crate::store::{Claimed, Done, ItemState, tokens};
 use crate::telemetry::BatchOutcome;
 
 /// How long an item is a server's own without a word from it.
-const LEASE: Duration = Duration::from_secs(15);
+const LEASE: Duration = Duration::from_secs(10);
 /// How often leases are renewed and what is due is looked for.
 const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two renewals.
-const RENEW_AFTER: u32 = 4;
+const RENEW_AFTER: u32 = 3;
 /// Ticks between two looks for what may be forgotten.
 const EXPIRE_AFTER: u32 = 600;
 /// How often an engine may fail on an item.
@@ -220,9 +220,18 @@ async fn answer(house: &House, item: &Claimed) -> Attempted {
             .map_err(|_| Refusal::from(Error::Panicked))??;
         let parts = house.read(item.request.clone()).await?;
         let allowance = rooms.limits.of_key(&owner.id, &owner.tier);
-        allowance.charge_images(u32::try_from(parts.pictures()).unwrap_or(u32::MAX))?;
+        let count = u32::try_from(parts.pictures()).unwrap_or(u32::MAX);
+        let allowance =
+            tokio::task::spawn_blocking(move || allowance.charge_images(count).map(|()| allowance))
+                .await
+                .map_err(|_| Refusal::from(Error::Panicked))??;
         let intake = rooms.reader.admit(parts).await?;
-        allowance.reserve_tokens(rooms.service.estimated_tokens(&intake))?;
+        let tokens = rooms.service.estimated_tokens(&intake);
+        let allowance = tokio::task::spawn_blocking(move || {
+            allowance.reserve_tokens(tokens).map(|()| allowance)
+        })
+        .await
+        .map_err(|_| Refusal::from(Error::Panicked))??;
         let job = Job {
             tenant: item.key.clone(),
             intake,
@@ -331,7 +340,10 @@ async fn write(house: &House, item: &Claimed, attempted: Attempted) {
     };
     if written {
         if let Some(allowance) = allowance {
-            allowance.settle_saved(u32::try_from(tokens(usage)).unwrap_or(u32::MAX));
+            let used = u32::try_from(tokens(usage)).unwrap_or(u32::MAX);
+            let settled = tokio::task::spawn_blocking(move || allowance.settle_saved(used));
+            // A panic there has been logged.
+            let _ = settled.await;
         }
         metrics.batch_item(match state {
             ItemState::Completed => BatchOutcome::Completed,

@@ -199,7 +199,7 @@ fn secrets(directory: &Path) -> Vec<Finding> {
 /// Opens the store when there is one; looking makes none.
 fn store(config: &Config) -> Finding {
     let subject = "key store";
-    if !config.data_dir.join("keys.sqlite").exists() {
+    if config.store.postgres.is_none() && !config.data_dir.join("keys.sqlite").exists() {
         return Finding::ok(subject, "will be made at the first start");
     }
     let opened = Keys::open(config, Arc::new(SystemClock::default()), Arc::default());
@@ -208,7 +208,11 @@ fn store(config: &Config) -> Finding {
         Err(error) => Finding::failed(
             subject,
             error.to_string(),
-            "restore it from a backup, or choose another --data-dir",
+            if config.store.postgres.is_some() {
+                "start the database, or mend store.postgres"
+            } else {
+                "restore it from a backup, or choose another --data-dir"
+            },
         ),
     }
 }

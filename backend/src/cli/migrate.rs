@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::auth::Keys;
 use crate::config::Config;
-use crate::store::SqliteWork;
+use crate::store::{self, Postgres, SqliteWork};
 use crate::telemetry::SystemClock;
 
 /// Nothing to choose: every store is brought up to date. The server does the same when it starts; this is for operators
@@ -24,14 +24,14 @@ pub struct MigrateArgs {}
 pub fn run(_: MigrateArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let clock = Arc::new(SystemClock::default());
     let keys = Keys::open(config, clock, Arc::default())?;
-    SqliteWork::open(&config.data_dir.join("usage.sqlite"))?;
+    drop(store::open(config)?);
+    let count = keys.list()?.len();
     let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "keys.sqlite: form {}, {} keys",
-        Keys::FORM,
-        keys.list()?.len()
-    )?;
-    writeln!(out, "usage.sqlite: form {}", SqliteWork::FORM)?;
+    if config.store.postgres.is_some() {
+        writeln!(out, "PostgreSQL: form {}, {count} keys", Postgres::FORM)?;
+    } else {
+        writeln!(out, "keys.sqlite: form {}, {count} keys", Keys::FORM)?;
+        writeln!(out, "usage.sqlite: form {}", SqliteWork::FORM)?;
+    }
     Ok(ExitCode::SUCCESS)
 }

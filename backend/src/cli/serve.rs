@@ -19,7 +19,7 @@ use crate::http::{self, Addresses, Drain, State, Stop};
 use crate::intake::Reader;
 use crate::limits::Limits;
 use crate::service::{self, Idempotency, Service};
-use crate::store::{SqliteWork, Work};
+use crate::store;
 use crate::telemetry::{Metrics, SystemClock, set_up_log};
 
 /// Where to listen, and who writes.
@@ -136,7 +136,7 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::default());
     let clock = Arc::new(SystemClock::default());
     let (auth, first_key) = Auth::open(config, clock.clone(), metrics.clone())?;
-    let store: Arc<dyn Work> = Arc::new(SqliteWork::open(&config.data_dir.join("usage.sqlite"))?);
+    let store = store::open(config)?;
     let limits = Arc::new(Limits::open(
         config,
         store.clone(),

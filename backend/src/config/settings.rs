@@ -7,7 +7,7 @@ use api::EnginePreference;
 use ipnet::IpNet;
 
 use super::source::Source;
-use super::value::{LogFormat, LogLevel, Secret, Value};
+use super::value::{LogFormat, LogLevel, Secret, SecretAddress, Value};
 
 /// What the name of every environment variable begins with.
 pub const ENVIRONMENT_PREFIX: &str = "SMART_SUMMARY__";
@@ -183,6 +183,16 @@ settings! {
         retention_hours: u64 = "72" [24..=8760];
         /// Networks to which webhooks may go although they are not public, also without TLS.
         webhook_networks: Vec<IpNet> = "";
+    }
+
+    /// What several servers share.
+    Store {
+        /// A PostgreSQL database for keys, use and batches, `postgres://user:password@host/database`; "off": SQLite in the data directory. Servers that share it share `auth.pepper` too.
+        postgres: Option<SecretAddress> = "off";
+        /// A Redis or Valkey server for quotas, `redis://:password@host:6379/0`; "off": each server counts by itself.
+        redis: Option<SecretAddress> = "off";
+        /// While Redis does not answer: how much of each quota this server gives out by itself, in percent.
+        redis_lost_percent: u32 = "50" [1..=100];
     }
 
     /// Who writes.

@@ -236,6 +236,10 @@ fn with_article(kind: &str) -> String {
 fn example<T: Value>(setting: &Setting) -> String {
     let right = match (setting.default, setting.kind) {
         ("off" | "", "list of networks") => Some("[\"10.0.0.0/8\"]".to_owned()),
+        ("off", "secret address") => Some(match setting.name {
+            "redis" => "\"redis://127.0.0.1:6379\"".to_owned(),
+            _ => "\"postgres://user:password@127.0.0.1/summaries\"".to_owned(),
+        }),
         ("off", kind) if kind.starts_with("secret") => {
             Some("the output of `openssl rand -base64 32`".to_owned())
         }

@@ -184,6 +184,36 @@ impl Value for Secret {
     }
 }
 
+/// The address of a database with its password: never shown.
+#[derive(Clone)]
+pub struct SecretAddress(SecretString);
+
+impl SecretAddress {
+    /// The address, for the one place that connects.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for SecretAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SecretAddress(not shown)")
+    }
+}
+
+impl Value for SecretAddress {
+    const KIND: &'static str = "secret address";
+    const FORM: Form = Form::Text;
+    fn parse(text: &str) -> Option<Self> {
+        let address = url::Url::parse(text).ok()?;
+        let known = ["postgres", "postgresql", "redis"].contains(&address.scheme());
+        known.then(|| Self(SecretString::from(text)))
+    }
+    fn write(&self) -> Option<String> {
+        None
+    }
+}
+
 macro_rules! words {
     ($name:ty, $kind:literal, $($variant:path = $word:literal),*) => {
         impl Value for $name {

@@ -3,11 +3,11 @@
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
-use std::future::{Ready, ready};
+use futures_util::future::LocalBoxFuture;
 
-use super::caller::{Access, identify, state};
-use super::headers;
+use super::caller::{Access, fetch, identify, state};
 use super::problem::Failure;
+use super::{body, headers};
 use crate::auth::Caller;
 use crate::limits::{Allowance, Limits};
 
@@ -22,28 +22,36 @@ pub(super) struct AdmittedReader(pub(super) Admitted);
 
 impl FromRequest for Admitted {
     type Error = Failure;
-    type Future = Ready<Result<Self, Failure>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(admit(request, Access::Write))
+        let request = request.clone();
+        Box::pin(async move { admit(&request, Access::Write).await })
     }
 }
 
 impl FromRequest for AdmittedReader {
     type Error = Failure;
-    type Future = Ready<Result<Self, Failure>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(admit(request, Access::Read).map(Self))
+        let request = request.clone();
+        Box::pin(async move { admit(&request, Access::Read).await.map(Self) })
     }
 }
 
-fn admit(request: &HttpRequest, access: Access) -> Result<Admitted, Failure> {
+async fn admit(request: &HttpRequest, access: Access) -> Result<Admitted, Failure> {
+    fetch(request).await?;
     let caller = identify(request, access)?;
     let state = state(request)?;
     // Kept first: a refused caller reads its limits in the answer's headers, too.
     request.extensions_mut().insert(caller.clone());
-    let allowance = state.limits.admit(&caller)?;
+    let allowance = if state.limits.is_far() {
+        let (limits, caller) = (state.limits.clone(), caller.clone());
+        body::blocking(move || limits.admit(&caller)).await??
+    } else {
+        state.limits.admit(&caller)?
+    };
     Ok(Admitted { caller, allowance })
 }
 

@@ -72,6 +72,18 @@ pub(super) fn stream(
     }))
 }
 
+/// Does what blocks on a thread for it.
+///
+/// # Errors
+/// 500 when it panics.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Refusal::new(Code::Internal, "Something went wrong in the server."))
+}
+
 /// Waits for `reading`, not longer than a whole body may take.
 ///
 /// # Errors

@@ -18,6 +18,27 @@ pub(super) enum Access {
     Read,
 }
 
+/// Reads the caller's key where that takes a network, off the threads that serve connections.
+pub(super) async fn fetch(request: &HttpRequest) -> Result<(), Failure> {
+    let state = state(request)?;
+    let Some(id) = state.auth.far_key(header(request, &AUTHORIZATION)?) else {
+        return Ok(());
+    };
+    let address = client::address(request, &state.trusted_proxies);
+    state.limits.may_authenticate(address)?;
+    let auth = state.auth.clone();
+    let fetched = web::block(move || auth.fetch(&id)).await;
+    let lost = |_| {
+        crate::refusal::Refusal::new(api::Code::Internal, "Something went wrong in the server.")
+    };
+    let fetched = fetched.map_err(lost)?;
+    Ok(fetched.inspect_err(|error| {
+        if error.is_failed_attempt() {
+            state.limits.failed_authentication(address);
+        }
+    })?)
+}
+
 /// Who sent this request.
 pub(super) fn identify(request: &HttpRequest, access: Access) -> Result<Caller, Failure> {
     let state = state(request)?;

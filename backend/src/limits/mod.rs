@@ -7,6 +7,7 @@
 
 mod ledger;
 mod quota;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use crate::store::{self, Work};
 use crate::telemetry::{Clock, Metrics, QuotaKind};
 use ledger::Ledger;
 use quota::{Level, Quota, Refused};
+use shared::{Rate, Shared};
 
 /// Why a request may not be served now, or ever.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,9 @@ pub enum Error {
     /// The ledger does not answer.
     #[error("the ledger of tokens does not answer")]
     Ledger(#[from] store::Error),
+    /// The address of Redis cannot be used.
+    #[error("store.redis: {0}")]
+    Shared(String),
     /// The configuration has no tier `default`; a bug.
     #[error("there is no tier `default`")]
     NoTier,
@@ -92,7 +97,7 @@ impl From<Error> for Refusal {
                 };
                 Self::new(code, format!("{error}; send less at a time.")).limit(*most)
             }
-            Error::Ledger(_) | Error::NoTier => Self::new(
+            Error::Ledger(_) | Error::Shared(_) | Error::NoTier => Self::new(
                 Code::StoreUnavailable,
                 "The ledger of tokens does not answer; try again shortly.",
             )
@@ -124,35 +129,53 @@ struct Inner {
     anonymous: Quota<Network>,
     failures: Quota<Network>,
     ledger: Ledger,
+    shared: Option<Shared>,
     metrics: Arc<Metrics>,
 }
 
 /// The quotas of one tier, each counting every key of the tier apart.
 #[derive(Debug)]
 struct TierLimits {
-    requests: Quota<String>,
-    images: Quota<String>,
-    tokens: Quota<String>,
+    requests: TierQuota,
+    images: TierQuota,
+    tokens: TierQuota,
     tokens_per_day: Option<u64>,
 }
 
+/// One quota: what it is, and what this server counts by itself, which is a part of it where servers share it.
+#[derive(Debug)]
+struct TierQuota {
+    kind: QuotaKind,
+    rate: Rate,
+    local: Quota<String>,
+}
+
 impl TierLimits {
-    fn new(tier: &Tier, max_tracked: usize, clock: &Arc<dyn Clock>) -> Self {
-        let quota = |per_minute, burst| Quota::new(per_minute, burst, max_tracked, clock);
+    fn new(tier: &Tier, max_tracked: usize, part: u32, clock: &Arc<dyn Clock>) -> Self {
+        let quota = |kind, per_minute, burst| {
+            let rate = Rate { per_minute, burst };
+            let own = rate.part(part);
+            TierQuota {
+                kind,
+                rate,
+                local: Quota::new(own.per_minute, own.burst, max_tracked, clock),
+            }
+        };
+        let (images, tokens) = (tier.images_per_minute, tier.tokens_per_minute);
         Self {
-            requests: quota(tier.requests_per_minute, tier.request_burst),
-            images: quota(tier.images_per_minute, tier.images_per_minute),
-            tokens: quota(tier.tokens_per_minute, tier.tokens_per_minute),
+            requests: quota(
+                QuotaKind::Requests,
+                tier.requests_per_minute,
+                tier.request_burst,
+            ),
+            images: quota(QuotaKind::Images, images, images),
+            tokens: quota(QuotaKind::Tokens, tokens, tokens),
             tokens_per_day: tier.tokens_per_day,
         }
     }
 
-    fn quotas(&self) -> [(QuotaKind, &Quota<String>); 3] {
-        [
-            (QuotaKind::Requests, &self.requests),
-            (QuotaKind::Images, &self.images),
-            (QuotaKind::Tokens, &self.tokens),
-        ]
+    fn quotas(&self) -> [&TierQuota; 3] {
+        [&self.requests, &self.images, &self.tokens]
     }
 }
 
@@ -198,7 +221,16 @@ impl Limits {
         metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
         let tracked = config.anonymous.max_tracked;
-        let limits_of = |tier: &Tier| Arc::new(TierLimits::new(tier, tracked, clock));
+        let shared = config.store.redis.as_ref().map(|address| {
+            Shared::open(address.expose(), tracked, metrics.clone()).map_err(Error::Shared)
+        });
+        let shared = shared.transpose()?;
+        let part = if shared.is_some() {
+            config.store.redis_lost_percent
+        } else {
+            100
+        };
+        let limits_of = |tier: &Tier| Arc::new(TierLimits::new(tier, tracked, part, clock));
         let tiers: HashMap<_, _> = config
             .tiers
             .iter()
@@ -217,6 +249,7 @@ impl Limits {
             anonymous: per_address(config.anonymous.requests_per_minute),
             failures: per_address(config.anonymous.failed_auth_per_minute),
             ledger: Ledger::new(store, clock.clone()),
+            shared,
             metrics,
         };
         Ok(Self {
@@ -231,8 +264,7 @@ impl Limits {
     /// [`Error::RateLimited`].
     pub fn admit(&self, caller: &Caller) -> Result<Allowance, Error> {
         let tier = self.inner.tier(caller);
-        self.inner
-            .take(QuotaKind::Requests, &tier.requests, &caller.key.id, 1)?;
+        self.inner.take_of(&tier.requests, &caller.key.id, 1)?;
         let (inner, key) = (self.inner.clone(), caller.key.id.clone());
         Ok(Allowance {
             inner,
@@ -240,6 +272,11 @@ impl Limits {
             key,
             reserved: Mutex::new(0),
         })
+    }
+
+    /// Whether a call may wait for a network: make it where blocking is allowed.
+    pub fn is_far(&self) -> bool {
+        self.inner.shared.is_some()
     }
 
     /// The allowance of a key that sends nothing at this moment: of an item of its batch. No request is taken.
@@ -264,10 +301,13 @@ impl Limits {
     /// [`Error::Ledger`].
     pub fn usage(&self, caller: &Caller) -> Result<(Vec<LimitUse>, Option<Budget>), Error> {
         let (tier, key) = (self.inner.tier(caller), &caller.key.id);
-        let limits = tier
-            .quotas()
-            .into_iter()
-            .map(|(kind, quota)| limit_use(kind, quota.per_minute(), quota.level(key)));
+        let limits = tier.quotas().into_iter().map(|quota| {
+            limit_use(
+                quota.kind,
+                self.inner.rate(quota).per_minute,
+                self.inner.level(quota, key),
+            )
+        });
         let budget = tier.tokens_per_day.map(|tokens_per_day| {
             let today = self.inner.ledger.today(key)?;
             Ok::<_, Error>(Budget {
@@ -327,6 +367,52 @@ impl Inner {
             .clone()
     }
 
+    /// Takes units of a key's quota: of the shared one, or when that does not answer of this server's part.
+    fn take_of(&self, quota: &TierQuota, key: &String, units: u32) -> Result<(), Error> {
+        let shared = self.shared.as_ref().filter(|_| units > 0);
+        let taken = shared.and_then(|shared| shared.take(quota.kind, key, quota.rate, units));
+        match taken {
+            Some(taken) => self.told(quota.kind, units, taken),
+            None => self.take(quota.kind, &quota.local, key, units),
+        }
+    }
+
+    fn give_back(&self, quota: &TierQuota, key: &String, units: u32) {
+        let shared = self.shared.as_ref();
+        if !shared
+            .is_some_and(|shared| shared.change(quota.kind, key, quota.rate, -i64::from(units)))
+        {
+            quota.local.give_back(key, units);
+        }
+    }
+
+    fn take_afterwards(&self, quota: &TierQuota, key: &String, units: u32) {
+        let shared = self.shared.as_ref();
+        if !shared
+            .is_some_and(|shared| shared.change(quota.kind, key, quota.rate, i64::from(units)))
+        {
+            quota.local.take_afterwards(key, units);
+        }
+    }
+
+    /// The quota that holds at this moment.
+    fn rate(&self, quota: &TierQuota) -> Rate {
+        match &self.shared {
+            Some(shared) if shared.is_answering() => quota.rate,
+            _ => Rate {
+                per_minute: quota.local.per_minute(),
+                ..quota.rate
+            },
+        }
+    }
+
+    fn level(&self, quota: &TierQuota, key: &String) -> Level {
+        match &self.shared {
+            Some(shared) if shared.is_answering() => shared.level(quota.kind, key, quota.rate),
+            _ => quota.local.level(key),
+        }
+    }
+
     fn take<K: std::hash::Hash + Eq + Clone>(
         &self,
         kind: QuotaKind,
@@ -334,7 +420,11 @@ impl Inner {
         key: &K,
         units: u32,
     ) -> Result<(), Error> {
-        quota.take(key, units).map_err(|refused| match refused {
+        self.told(kind, units, quota.take(key, units))
+    }
+
+    fn told(&self, kind: QuotaKind, units: u32, taken: Result<(), Refused>) -> Result<(), Error> {
+        taken.map_err(|refused| match refused {
             Refused::Wait(wait) => {
                 self.metrics.limited(kind);
                 Error::RateLimited { quota: kind, wait }
@@ -349,11 +439,12 @@ impl Inner {
 
     fn headers(&self, tier: &TierLimits, key: &String) -> RateLimitHeaders {
         let (mut policy, mut limit) = (Vec::with_capacity(4), Vec::with_capacity(4));
-        for (kind, quota) in tier.quotas() {
-            let (name, level) = (kind.as_str(), quota.level(key));
+        for quota in tier.quotas() {
+            let (kind, level) = (quota.kind, self.level(quota, key));
+            let name = kind.as_str();
             policy.push(format!(
                 "\"{name}\";q={};w=60{}",
-                quota.per_minute(),
+                self.rate(quota).per_minute,
                 unit(kind)
             ));
             limit.push(format!(
@@ -385,10 +476,13 @@ impl Inner {
         self.anonymous.sweep();
         self.failures.sweep();
         for tier in self.tiers.values() {
-            for (_, quota) in tier.quotas() {
-                tracked += quota.tracked();
-                quota.sweep();
+            for quota in tier.quotas() {
+                tracked += quota.local.tracked();
+                quota.local.sweep();
             }
+        }
+        if let Some(shared) = &self.shared {
+            shared.sweep();
         }
         self.metrics.set_tracked(tracked);
         self.ledger.sweep();
@@ -444,8 +538,7 @@ impl Allowance {
     /// # Errors
     /// [`Error::RateLimited`], and [`Error::TooMuchAtOnce`] when waiting would not help.
     pub fn charge_images(&self, count: u32) -> Result<(), Error> {
-        self.inner
-            .take(QuotaKind::Images, &self.tier.images, &self.key, count)
+        self.inner.take_of(&self.tier.images, &self.key, count)
     }
 
     /// Sets engine tokens aside, of the minute and of the day: as many as the request can use at most. May be called
@@ -462,8 +555,7 @@ impl Allowance {
                 most,
             });
         }
-        self.inner
-            .take(QuotaKind::Tokens, &self.tier.tokens, &self.key, count)?;
+        self.inner.take_of(&self.tier.tokens, &self.key, count)?;
         match self
             .inner
             .ledger
@@ -475,17 +567,22 @@ impl Allowance {
                 Ok(())
             }
             Ok(Err(today)) => {
-                self.tier.tokens.give_back(&self.key, count);
+                self.inner.give_back(&self.tier.tokens, &self.key, count);
                 self.inner.metrics.limited(QuotaKind::Budget);
                 Err(Error::BudgetUsedUp {
                     wait: today.resets_in,
                 })
             }
             Err(error) => {
-                self.tier.tokens.give_back(&self.key, count);
+                self.inner.give_back(&self.tier.tokens, &self.key, count);
                 Err(error)
             }
         }
+    }
+
+    /// Whether tokens are set aside.
+    pub fn has_reserved(&self) -> bool {
+        *self.lock() > 0
     }
 
     /// Counts the tokens that were used and frees the rest of what was set aside. Use beyond it counts as well.
@@ -511,9 +608,12 @@ impl Allowance {
     fn settle_minute(&self, used: u32) -> u32 {
         let reserved = std::mem::take(&mut *self.lock());
         if used < reserved {
-            self.tier.tokens.give_back(&self.key, reserved - used);
+            let unused = reserved - used;
+            self.inner.give_back(&self.tier.tokens, &self.key, unused);
         } else if used > reserved {
-            self.tier.tokens.take_afterwards(&self.key, used - reserved);
+            let more = used - reserved;
+            self.inner
+                .take_afterwards(&self.tier.tokens, &self.key, more);
         }
         reserved
     }

@@ -3,13 +3,18 @@
 //!
 //! Calls block: make them where blocking is allowed. Times are Unix times in milliseconds, days are counted from 1970.
 
+mod postgres;
 mod sqlite;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use api::{Code, TokenUsage};
 
+pub use self::postgres::Postgres;
+pub(crate) use self::postgres::{integer, unsigned};
 pub use self::sqlite::SqliteWork;
+use crate::config::Config;
 use crate::refusal::Refusal;
 
 /// Why the store did not do it.
@@ -18,6 +23,12 @@ pub enum Error {
     /// SQLite's word.
     #[error("the store does not answer")]
     Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL's word.
+    #[error("the database does not answer")]
+    Postgres(#[from] tokio_postgres::Error),
+    /// Nobody answered.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
     /// The store was written by a newer version.
     #[error(
         "the store has form {found}, which this version does not know (it knows {known}); use a newer version"
@@ -39,6 +50,17 @@ impl From<Error> for Refusal {
         )
         .retry_after(std::time::Duration::from_secs(1))
     }
+}
+
+/// The store of this configuration: PostgreSQL when it names one, else a file of the data directory.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open(config: &Config) -> Result<Arc<dyn Work>, Error> {
+    Ok(match &config.store.postgres {
+        Some(address) => Arc::new(Postgres::open(address.expose())?),
+        None => Arc::new(SqliteWork::open(&config.data_dir.join("usage.sqlite"))?),
+    })
 }
 
 /// Where an item stands. The numbers are those of the database.

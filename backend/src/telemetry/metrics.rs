@@ -229,6 +229,7 @@ metrics! {
     refusals: Counters<1>, "refusals", "Refusals by problem code" => Counters::default();
     limited: Counters<1>, "limited", "Refusals by the quota that was used up" => Counters::default();
     tracked: Level, "limiter_tracked_keys", "Keys and addresses that the limits count apart" => Level::default();
+    shared_limits: Level, "shared_limits_answering", "Whether the quotas that servers share can be asked: 1 or 0" => Level::default();
     queue_depth: Family<[Label; 1], Level>, "queue_depth", "Requests that wait" => Family::default();
     queue_seconds: Histograms<1>, "queue_wait", "Time spent waiting for an engine", Seconds
         => Histograms::new_with_constructor(REQUEST_SECONDS);
@@ -278,6 +279,11 @@ impl Metrics {
         self.limited
             .get_or_create(&[("quota", quota.as_str())])
             .inc();
+    }
+
+    /// Whether the quotas that servers share can be asked.
+    pub fn set_shared_limits(&self, answering: bool) {
+        self.shared_limits.set(i64::from(answering));
     }
 
     /// How many keys and addresses the limits hold.

@@ -1,9 +1,11 @@
-//! Where keys are kept. One trait, so that several servers may share a database one day.
+//! Where keys are kept: in a file for one server, in a database for several.
 
+mod postgres;
 mod sqlite;
 
 use std::fmt::Debug;
 
+pub(super) use postgres::PostgresStore;
 pub(super) use sqlite::{NEWEST, SqliteStore};
 
 use super::Error;

@@ -11,7 +11,7 @@ const NOW: u64 = 1_795_219_200;
 fn tokens() -> (Tokens, Config, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::for_tests(directory.path()).unwrap();
-    (Tokens::open(&config).unwrap(), config, directory)
+    (Tokens::open(&config, None).unwrap(), config, directory)
 }
 
 fn claims() -> Value {
@@ -271,13 +271,13 @@ fn scopes_that_are_none_of_ours_are_refused() {
 fn the_key_lasts_over_a_restart_and_a_broken_one_is_told() {
     let (tokens, config, directory) = tokens();
     assert!(
-        Tokens::open(&config)
+        Tokens::open(&config, None)
             .unwrap()
             .verify(&tokens.signed(&claims()), NOW * 1000)
             .is_ok()
     );
     std::fs::write(directory.path().join("token-signing.key"), "no key").unwrap();
-    let error = Tokens::open(&config).unwrap_err().to_string();
+    let error = Tokens::open(&config, None).unwrap_err().to_string();
     assert!(error.contains("delete it"), "{error}");
 }
 

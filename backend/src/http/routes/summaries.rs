@@ -62,7 +62,8 @@ pub(in crate::http) async fn create(
     caller.require(Scope::SummariesWrite)?;
     let form = form(&request)?;
     let idempotency_key = idempotency_key(&request)?;
-    let job = read(&request, payload, &state, &allowance, caller.key.id.clone()).await?;
+    let (job, allowance) =
+        read(&request, payload, &state, allowance, caller.key.id.clone()).await?;
     let reservation = match idempotency_key
         .map(|key| claim(&state, &job, key))
         .transpose()?
@@ -71,7 +72,7 @@ pub(in crate::http) async fn create(
         Some(Claim::New(reservation)) => Some(reservation),
         None => None,
     };
-    allowance.reserve_tokens(state.service.estimated_tokens(&job.intake))?;
+    let allowance = reserved(allowance, state.service.estimated_tokens(&job.intake)).await?;
     let outbox = Outbox::default();
     let work = work(state.clone(), job, allowance, reservation, outbox.clone());
     match form {
@@ -85,9 +86,9 @@ async fn read(
     request: &HttpRequest,
     payload: web::Payload,
     state: &State,
-    allowance: &Allowance,
+    allowance: Allowance,
     tenant: String,
-) -> Result<Job, Failure> {
+) -> Result<(Job, Allowance), Failure> {
     let began = Instant::now();
     let kind = body::kind(request, state.reader.max_body_bytes())?;
     let stream = body::stream(payload);
@@ -101,7 +102,13 @@ async fn read(
             .await?
         }
     };
-    allowance.charge_images(u32::try_from(parts.pictures()).unwrap_or(u32::MAX))?;
+    let count = u32::try_from(parts.pictures()).unwrap_or(u32::MAX);
+    let allowance = if count > 0 && state.limits.is_far() {
+        body::blocking(move || allowance.charge_images(count).map(|()| allowance)).await??
+    } else {
+        allowance.charge_images(count)?;
+        allowance
+    };
     state.metrics.images(parts.pictures());
     let intake = state.reader.admit(parts).await?;
     tracing::debug!(
@@ -110,7 +117,17 @@ async fn read(
         intake_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         "request read"
     );
-    Ok(Job { tenant, intake })
+    Ok((Job { tenant, intake }, allowance))
+}
+
+/// Sets tokens aside: the ledger may have to be read, and not on a thread that serves connections.
+async fn reserved(allowance: Allowance, tokens: u32) -> Result<Allowance, Failure> {
+    if tokens == 0 {
+        return Ok(allowance);
+    }
+    body::blocking(move || allowance.reserve_tokens(tokens).map(|()| allowance))
+        .await?
+        .map_err(Failure::from)
 }
 
 fn claim(state: &State, job: &Job, key: String) -> Result<Claim, Failure> {
@@ -136,7 +153,11 @@ fn work(
             .await;
         let summary = answered.inspect_err(service::Error::log_cause)?;
         let usage = summary.usage;
-        allowance.settle_tokens(usage.prompt_tokens + usage.image_tokens + usage.completion_tokens);
+        let used = usage.prompt_tokens + usage.image_tokens + usage.completion_tokens;
+        // Before the answer leaves: what a caller is told that it used is in the ledger.
+        if used > 0 || allowance.has_reserved() {
+            body::blocking(move || allowance.settle_tokens(used)).await?;
+        }
         if let Some(reservation) = reservation {
             reservation.keep(Arc::new(summary.clone()));
         }

@@ -1,0 +1,231 @@
+//! A real PostgreSQL and a real Redis for a test: on loopback, on free ports, in temporary folders, ended by their pid.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use tempfile::TempDir;
+
+use crate::server::{Guard, eventually};
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A process that ends with its owner, or with the test run.
+struct Process {
+    child: Child,
+    guard: Guard,
+}
+
+impl Process {
+    #[track_caller]
+    fn start(mut command: Command, folder: &Path) -> Self {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}; `cargo xtask test` installs it"));
+        let guard = Guard::of(&child, folder);
+        Self { child, guard }
+    }
+
+    fn end(&mut self, signal: &str) {
+        let _ = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status();
+        let _ = self.child.wait();
+        self.guard.dismiss();
+    }
+}
+
+/// A database cluster of its own.
+pub(crate) struct Postgres {
+    folder: TempDir,
+    port: u16,
+    process: Mutex<Option<Process>>,
+}
+
+/// Debian keeps them beside each other by version, the newest last.
+fn postgres_tool(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten();
+    let mut found: Vec<PathBuf> = versions
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin").join(name)))
+        .filter(|tool| tool.exists())
+        .collect();
+    found.sort();
+    found.pop().unwrap_or_else(|| name.into())
+}
+
+/// PostgreSQL refuses to run as root; then it runs as the user that its package made.
+fn as_postgres(tool: &str) -> Command {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| {
+        use std::os::unix::fs::MetadataExt as _;
+        me.uid() == 0
+    });
+    if !is_root {
+        return Command::new(postgres_tool(tool));
+    }
+    // It becomes that user and then the tool: its pid is the tool's.
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
+    command.arg(postgres_tool(tool));
+    command
+}
+
+#[track_caller]
+fn run(mut command: Command) {
+    let output = command
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; `cargo xtask test` installs it"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+impl Postgres {
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        if as_postgres("initdb").get_program() == "setpriv" {
+            let mut chown = Command::new("chown");
+            chown.arg("postgres").arg(folder.path());
+            run(chown);
+        }
+        let mut initdb = as_postgres("initdb");
+        initdb.args([
+            "-U",
+            "summaries",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+            "-D",
+        ]);
+        initdb.arg(folder.path().join("data"));
+        run(initdb);
+        let postgres = Self {
+            folder,
+            port: free_port(),
+            process: Mutex::new(None),
+        };
+        postgres.resume();
+        postgres
+    }
+
+    /// Starts it again where it was.
+    #[track_caller]
+    pub(crate) fn resume(&self) {
+        let mut command = as_postgres("postgres");
+        command.arg("-D").arg(self.folder.path().join("data"));
+        command.args([
+            "-p",
+            &self.port.to_string(),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "fsync=off",
+        ]);
+        command.arg("-k").arg(self.folder.path()).current_dir("/");
+        *self.process.lock().unwrap() = Some(Process::start(command, self.folder.path()));
+        eventually("PostgreSQL answers", || {
+            let mut ready = Command::new(postgres_tool("pg_isready"));
+            ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
+            ready.status().unwrap().success().then_some(())
+        });
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn crash(&self) {
+        if let Some(mut process) = self.process.lock().unwrap().take() {
+            process.end("-QUIT");
+        }
+    }
+
+    /// A new database, as a TOML value.
+    #[track_caller]
+    pub(crate) fn database(&self, name: &str) -> String {
+        let mut create = Command::new(postgres_tool("createdb"));
+        create.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            "summaries",
+            name,
+        ]);
+        run(create);
+        format!("\"postgres://summaries@127.0.0.1:{}/{name}\"", self.port)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.crash();
+    }
+}
+
+/// A Redis of its own that keeps nothing.
+pub(crate) struct Redis {
+    folder: TempDir,
+    port: u16,
+    process: Mutex<Option<Process>>,
+}
+
+impl Redis {
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        let redis = Self {
+            folder: TempDir::new().unwrap(),
+            port: free_port(),
+            process: Mutex::new(None),
+        };
+        redis.resume();
+        redis
+    }
+
+    /// Starts it again on its port.
+    #[track_caller]
+    pub(crate) fn resume(&self) {
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"]);
+        command.args(["--save", "", "--appendonly", "no", "--dir"]);
+        command.arg(self.folder.path());
+        *self.process.lock().unwrap() = Some(Process::start(command, self.folder.path()));
+        eventually("Redis answers", || {
+            TcpStream::connect(("127.0.0.1", self.port)).ok()
+        });
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn crash(&self) {
+        if let Some(mut process) = self.process.lock().unwrap().take() {
+            process.end("-KILL");
+        }
+    }
+
+    /// Its address, as a TOML value.
+    pub(crate) fn address(&self) -> String {
+        format!("\"redis://127.0.0.1:{}\"", self.port)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.crash();
+    }
+}

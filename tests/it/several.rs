@@ -1,0 +1,368 @@
+//! Several servers that behave as one, through a real PostgreSQL and a real Redis; and what they do without.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use api::{Batch, BatchResult, BatchStatus, Code, ItemStatus};
+use serde_json::{Value, json};
+
+use crate::check::{fresh, refused};
+use crate::databases::{Postgres, Redis};
+use crate::server::{Server, Setup, eventually, script};
+
+/// One cluster for the tests that leave it alone; each has a database of its own.
+fn postgres() -> &'static Postgres {
+    static POSTGRES: OnceLock<Postgres> = OnceLock::new();
+    POSTGRES.get_or_init(Postgres::start)
+}
+
+/// A server of those that share `database`.
+fn setup(database: &str) -> Setup {
+    script(Setup::default())
+        .set("store.postgres", database)
+        .set(
+            "auth.pepper",
+            "\"a pepper that all servers of this test share\"",
+        )
+        .reply(
+            json!({ "when": "[brief]", "delay_ms": 150, "title": "A brief title",
+            "usage": { "prompt_tokens": 100, "image_tokens": 0, "completion_tokens": 40 } }),
+        )
+        .set("tiers.budget.tokens_per_day", 1_000_000)
+}
+
+fn usage(server: &Server, key: &str) -> crate::client::Answer {
+    server.get("/v1/usage").bearer(key).send()
+}
+
+fn used(server: &Server, key: &str) -> u64 {
+    usage(server, key).json()["budget"]["used"]
+        .as_u64()
+        .unwrap()
+}
+
+#[track_caller]
+fn create(server: &Server, key: &str, count: usize, words: &str) -> Batch {
+    let items: Vec<Value> = (0..count)
+        .map(|place| json!({ "id": place.to_string(), "request": fresh(words) }))
+        .collect();
+    let request = server.post("/v1/batches").bearer(key);
+    let answer = request.json(&json!({ "items": items })).send();
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+fn show(server: &Server, key: &str, id: &str) -> Batch {
+    let answer = server.get(&format!("/v1/batches/{id}")).bearer(key).send();
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+fn results(server: &Server, key: &str, id: &str) -> Vec<BatchResult> {
+    let path = format!("/v1/batches/{id}/results?partial=true");
+    let answer = server.get(&path).bearer(key).send();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn keys_and_tokens_of_one_server_are_known_to_the_other_until_they_are_revoked() {
+    let database = postgres().database("keys");
+    let (one, other) = (
+        Server::start(setup(&database)),
+        Server::start(setup(&database)),
+    );
+    let draft = json!({ "name": "site", "scopes": ["summaries:write", "tokens:write"], "origins": ["https://blog.example"] });
+    let (id, key) = one.new_key(&draft);
+    let token = one.token(&key, json!({}));
+    assert_eq!(usage(&other, &key).status, 200);
+    let from_page = |server: &Server| {
+        let request = server.get("/v1/usage").bearer(&token);
+        request.header("Origin", "https://blog.example").send()
+    };
+    assert_eq!(from_page(&other).status, 200);
+    let path = format!("/v1/admin/keys/{id}");
+    assert_eq!(
+        other
+            .request("DELETE", &path)
+            .bearer(&other.admin)
+            .send()
+            .status,
+        200
+    );
+    refused(&usage(&other, &key), Code::KeyRevoked);
+    eventually("the other server knows it too", || {
+        (usage(&one, &key).status == 401).then_some(())
+    });
+    refused(&usage(&one, &key), Code::KeyRevoked);
+    assert_eq!(from_page(&one).status, 401);
+    let unknown = one.key_with(json!({}));
+    assert_eq!(
+        usage(&other, &unknown).status,
+        200,
+        "a key that was made since is found"
+    );
+}
+
+#[test]
+fn a_server_with_another_pepper_does_not_start() {
+    let database = postgres().database("pepper");
+    let server = Server::start(setup(&database));
+    let migrated = server.cli(&["migrate"]);
+    let told = String::from_utf8_lossy(&migrated.stdout).into_owned();
+    assert!(told.starts_with("PostgreSQL: form 1, "), "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("smart-summary.toml"),
+        format!(
+            "store.postgres = {database}\nauth.pepper = \"another pepper, as long as it must be\"\n"
+        ),
+    )
+    .unwrap();
+    let refused = crate::server::command(folder.path())
+        .args(["keys", "list"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("not the pepper") && !told.contains("summaries@"),
+        "{told}"
+    );
+}
+
+/// Two servers work on one batch; one is killed in the middle.
+#[test]
+fn servers_share_a_batch_and_one_that_is_killed_is_stood_in_for() {
+    const ITEMS: usize = 40;
+    let database = postgres().database("batches");
+    let start = || Server::start(setup(&database).set("batches.max_running", 2));
+    let (one, other) = (start(), start());
+    let draft = json!({ "name": "site", "scopes": ["batches:write"], "tier": "budget" });
+    let (_, key) = one.new_key(&draft);
+    let batch = create(&one, &key, ITEMS, "[brief]");
+    eventually("both have done some", || {
+        let done =
+            |server: &Server| server.metric("smart_summary_batch_items_total", &["completed"]);
+        (done(&one) >= 4.0 && done(&other) >= 4.0).then_some(())
+    });
+    let given: BTreeMap<u32, BatchResult> = results(&other, &key, &batch.id)
+        .into_iter()
+        .map(|result| (result.index, result))
+        .collect();
+    assert!(
+        show(&other, &key, &batch.id).status == BatchStatus::Running,
+        "it ended too early"
+    );
+    drop(one);
+    // What the killed server had is taken up when its leases are over.
+    let since = Instant::now();
+    while show(&other, &key, &batch.id).status == BatchStatus::Running {
+        assert!(
+            since.elapsed() < Duration::from_secs(60),
+            "{:?}",
+            show(&other, &key, &batch.id)
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let last = results(&other, &key, &batch.id);
+    let places: Vec<usize> = last.iter().map(|result| result.index as usize).collect();
+    assert_eq!(places, (0..ITEMS).collect::<Vec<_>>());
+    assert!(
+        last.iter()
+            .all(|result| result.status == ItemStatus::Completed)
+    );
+    for result in &last {
+        assert!(given.get(&result.index).is_none_or(|known| known == result));
+    }
+    assert_eq!(used(&other, &key), 140 * ITEMS as u64, "each was paid once");
+}
+
+#[test]
+fn a_budget_is_one_for_all_servers() {
+    let database = postgres().database("budget");
+    let start = || Server::start(setup(&database).set("tiers.small.tokens_per_day", 2000));
+    let (one, other) = (start(), start());
+    let key = one.key_with(json!({ "tier": "small" }));
+    let ask = |server: &Server| {
+        server
+            .post("/v1/summaries")
+            .bearer(&key)
+            .json(&fresh("Bread."))
+            .send()
+    };
+    for server in [&one, &other, &one, &other] {
+        ask(server).summary();
+    }
+    // 560 are used and more than 1500 would be set aside.
+    refused(&ask(&one), Code::BudgetUsedUp);
+    refused(&ask(&other), Code::BudgetUsedUp);
+    assert_eq!(used(&one, &key), 560);
+}
+
+#[test]
+fn without_its_database_a_server_knows_whom_it_knew_and_nobody_else() {
+    let postgres = Postgres::start();
+    let server = Server::start(setup(&postgres.database("lost")));
+    let (known, unseen) = (server.key_with(json!({})), server.key_with(json!({})));
+    let ask = |key: &str| {
+        server
+            .post("/v1/summaries")
+            .bearer(key)
+            .json(&fresh("Bread."))
+            .send()
+    };
+    ask(&known).summary();
+    postgres.crash();
+    eventually("the server notices", || {
+        server
+            .log()
+            .contains("the key store does not answer")
+            .then_some(())
+    });
+    ask(&known).summary();
+    refused(&ask(&unseen), Code::StoreUnavailable);
+    let draft = json!({ "name": "late", "scopes": ["summaries:write"] });
+    let late = server
+        .post("/v1/admin/keys")
+        .bearer(&server.admin)
+        .json(&draft)
+        .send();
+    refused(&late, Code::StoreUnavailable);
+    postgres.resume();
+    eventually("the server recovers", || {
+        (ask(&unseen).status == 200).then_some(())
+    });
+}
+
+/// Servers that share a Redis, with a burst of ten requests that come back over hours.
+fn limited(redis: &Redis) -> Server {
+    Server::start(
+        script(Setup::default())
+            .set("store.redis", redis.address())
+            .set("store.redis_lost_percent", 50)
+            .set("tiers.ten.request_burst", 10)
+            .set("tiers.ten.requests_per_minute", 1),
+    )
+}
+
+#[test]
+fn a_quota_is_one_for_all_servers() {
+    let (redis, postgres) = (Redis::start(), postgres().database("quota"));
+    let start = || {
+        Server::start(
+            setup(&postgres)
+                .set("store.redis", redis.address())
+                .set("tiers.ten.request_burst", 10)
+                .set("tiers.ten.requests_per_minute", 1),
+        )
+    };
+    let (one, other) = (start(), start());
+    let key = one.key_with(json!({ "tier": "ten" }));
+    let answers: Vec<u16> = std::thread::scope(|scope| {
+        let ask = |server| {
+            let key = &key;
+            scope.spawn(move || usage(server, key).status)
+        };
+        let asked: Vec<_> = (0..15).flat_map(|_| [ask(&one), ask(&other)]).collect();
+        asked
+            .into_iter()
+            .map(|answer| answer.join().unwrap())
+            .collect()
+    });
+    let admitted = answers.iter().filter(|status| **status == 200).count();
+    assert_eq!(admitted, 10, "{answers:?}");
+    let answer = usage(&one, &key);
+    let problem = refused(&answer, Code::RateLimited);
+    assert!(problem.retry_after_ms.unwrap() > 50_000, "{problem:?}");
+    assert!(
+        answer
+            .header("RateLimit")
+            .unwrap()
+            .contains("\"requests\";r=0;t=")
+    );
+}
+
+#[test]
+fn pictures_and_tokens_are_shared_too_and_what_is_not_used_comes_back() {
+    let redis = Redis::start();
+    let server = Server::start(
+        script(Setup::default())
+            .set("store.redis", redis.address())
+            .set("tiers.few.tokens_per_minute", 2000)
+            .set("tiers.few.images_per_minute", 1),
+    );
+    let key = server.key_with(json!({ "tier": "few" }));
+    let picture = crate::pictures::data_uri(&crate::pictures::png(8, 8));
+    let ask = |images: Value| {
+        let body = crate::server::merged(fresh("Bread."), json!({ "images": images }));
+        server.post("/v1/summaries").bearer(&key).json(&body).send()
+    };
+    ask(json!([])).summary();
+    // More than 1500 were set aside and 140 used.
+    let left = |name: &str| {
+        let limits = usage(&server, &key).json()["limits"].clone();
+        let limit = limits
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|limit| limit["name"] == name);
+        limit.unwrap()["remaining"].as_u64().unwrap()
+    };
+    assert!((1860..2000).contains(&left("tokens")), "{}", left("tokens"));
+    let unused = server.key_with(json!({ "tier": "few" }));
+    assert_eq!(
+        usage(&server, &unused).json()["limits"][2]["remaining"],
+        2000
+    );
+    assert_eq!(left("images"), 1);
+    let refusal = ask(json!([{ "id": "a", "data": picture }, { "id": "b", "data": picture }]));
+    refused(&refusal, Code::TooManyImages);
+    assert_eq!(left("images"), 1, "a refusal costs nothing");
+}
+
+#[test]
+fn without_redis_a_server_gives_out_its_part_and_recovers_by_itself() {
+    let redis = Redis::start();
+    let server = limited(&redis);
+    let answering = || server.metric("smart_summary_shared_limits_answering", &[]);
+    let admitted = || {
+        let key = server.key_with(json!({ "tier": "ten" }));
+        (0..20)
+            .filter(|_| usage(&server, &key).status == 200)
+            .count()
+    };
+    assert_eq!(admitted(), 10);
+    redis.crash();
+    usage(&server, &server.key);
+    assert_eq!(answering(), 0.0);
+    assert_eq!(admitted(), 5, "half of the quota, and no open door");
+    assert!(
+        server.log().contains("Redis does not answer"),
+        "{}",
+        server.log()
+    );
+    redis.resume();
+    eventually("Redis is used again", || {
+        usage(&server, &server.key);
+        (answering() == 1.0).then_some(())
+    });
+    assert_eq!(admitted(), 10);
+    assert!(server.log().contains("Redis answers again"));
+}
+
+#[test]
+fn a_server_starts_without_redis() {
+    let redis = Redis::start();
+    redis.crash();
+    let server = limited(&redis);
+    server.summary(&fresh("Bread."));
+    assert_eq!(
+        server.metric("smart_summary_shared_limits_answering", &[]),
+        0.0
+    );
+}
