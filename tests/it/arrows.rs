@@ -43,7 +43,8 @@ const OUTER: &[(&str, &[&str])] = &[
     ("actix", &["http"]),
     ("rusqlite", &["auth", "store"]),
     ("tokio_postgres", &["auth", "store"]),
-    ("redis", &["limits"]),
+    // The configuration has a setting of this name.
+    ("redis", &["limits", "config"]),
     ("ureq", &["batches", "cli"]),
     ("jsonwebtoken", &["auth"]),
     ("governor", &["limits"]),

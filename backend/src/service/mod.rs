@@ -158,9 +158,12 @@ impl Service {
             .article
             .as_ref()
             .map_or(0, |article| article.content.chars().count());
-        // A Latin token is about four characters and a Han token about one and a half; a 1024 x 768 picture is 999
-        // tokens; prompt and answer together are under 1500.
-        u32::try_from(chars / 2 + intake.pictures.len() * 1000 + 1500).unwrap_or(u32::MAX)
+        // A Latin token is about four characters and a Han token about one and a half. A picture of 1024 x 1024, the
+        // largest that an engine is given, is 1369 tokens. Prompt and answer together are under 1500, and each further
+        // candidate is a title and a description.
+        let candidates = usize::from(intake.request.candidates.unwrap_or(1).max(1)) - 1;
+        let most = chars / 2 + intake.pictures.len() * 1369 + 1500 + candidates * 120;
+        u32::try_from(most).unwrap_or(u32::MAX)
     }
 
     /// Tells the numbers that change without an event.
