@@ -102,16 +102,29 @@ test('a used-up quota counts down, and the run then goes on by itself', () =>
   withServer({ settings: ['[tiers.default]', 'requests_per_minute = 20', 'request_burst = 1'] }, async (server) => {
     const demo = await openPage(browser, server);
     await demo.run();
+    let refusals = 0;
+    let asked = 1;
+    demo.page.on('response', (response) => {
+      if (!response.url().endsWith('/v1/summaries')) return;
+      asked += 1;
+      if (response.status() === 429) refusals += 1;
+    });
     const refused = demo.page.waitForResponse((response) => response.status() === 429);
     await demo.press();
     const answer = await refused;
     assert.ok(Number(answer.headers()['retry-after']) >= 1);
-    await demo.panel
-      .getByText(/Trying again in \d+ s|Again in \d+ s/)
-      .first()
-      .waitFor();
+    const told = demo.part('error').getByText(/^Limit reached\. Again in \d+ s\.$/);
+    await told.waitFor();
+    assert.equal(await demo.part('error').getByRole('alert').innerText(), 'Limit reached.');
+    const first = await told.innerText();
     await demo.screenshot('limit');
+    await demo.panel
+      .getByText(/^Limit reached\. Again in \d+ s\.$/)
+      .filter({ hasNotText: first })
+      .waitFor();
+    assert.equal(refusals, 1, 'it does not ask before the time has come');
     await demo.done();
+    assert.equal(asked, 3, 'it has tried once by itself');
     await demo.close();
   }));
 
@@ -124,6 +137,21 @@ test('an engine that fails is told in words, with one action that tries again', 
     assert.equal((await demo.panel.getByRole('alert').count()) >= 1, true);
     await demo.screenshot('failed');
     await demo.assertAccessible('failed');
+    await demo.close();
+  }));
+
+test('fields that did not come are named with the reason, said once, and their section is open', () =>
+  withServer({ replies: [{ title: 'It came', meta_description: 'This came too.', end: 'failed' }] }, async (server) => {
+    const demo = await openPage(browser, server);
+    await demo.press();
+    await demo.part('error').waitFor({ timeout: 90_000 });
+    const alert = demo.panel.getByRole('alert').filter({ visible: true });
+    assert.equal(await alert.count(), 1, 'one alert');
+    assert.match(await alert.innerText(), /summary, Open Graph, JSON-LD did not come\. The server could not finish this/);
+    assert.equal(await demo.input('Title').inputValue(), 'It came');
+    assert.ok(await demo.part('field-json_ld').isVisible(), 'the structured section is open');
+    await demo.screenshot('part-failed');
+    await demo.assertAccessible('part failed');
     await demo.close();
   }));
 

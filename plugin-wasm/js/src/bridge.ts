@@ -70,7 +70,7 @@ export class Bridge implements SmartSummary {
           // The page's address is the base, not the worker's.
           endpoint: new URL(this.#options.endpoint, document.baseURI).href,
           idempotency_key: options.idempotencyKey ?? randomKey(),
-          ...patience(this.#options.retry),
+          ...patience(options.retry ?? this.#options.retry),
         },
         request: requestOf(post, images, this.#options.defaults, options),
         pictures: ready,

@@ -130,6 +130,8 @@ export interface SummarizeOptions {
   onDelta?(field: Field, text: string): void;
   /** A field is complete, in the form that `Summary` has. */
   onField?(field: Field, value: unknown): void;
+  /** For this call, instead of the site's. */
+  retry?: SmartSummaryOptions['retry'];
   /** Names this request for 24 hours, so that it is answered and paid once. Made when absent. */
   idempotencyKey?: string;
 }

@@ -198,3 +198,17 @@ test('an article that is too long is refused before anything is prepared, and it
   assert.ok(the.calls[0].sent.content.length <= 200_000);
   the.session.stop();
 });
+
+test('a wait that the client makes by itself is told with its reason and counted down', async () => {
+  const the = stage();
+  const done = the.session.run();
+  await settle();
+  const { options } = the.calls[0];
+  assert.ok(options.retry.max_wait_ms < 3000, 'a longer wait is told as a refusal');
+  options.onProgress({ stage: 'retrying', after_ms: 9000, attempt: 2, error: { code: 'rate_limited', message: '' } });
+  const { run: waiting } = the.session.state;
+  assert.equal(waiting.error.code, 'rate_limited');
+  assert.ok(waiting.retryAt > Date.now() + 8000 && waiting.retryAt <= Date.now() + 9000);
+  the.session.stop();
+  await done;
+});

@@ -191,6 +191,7 @@ test('a field that is missing from the answer has failed, the others stay', () =
   assert.equal(state.fields.title.status, 'ready');
   assert.equal(state.fields.summary.status, 'failed');
   assert.equal(state.fields.summary.error.code, 'engine_output');
+  assert.equal(state.partly.code, 'engine_output');
 });
 
 test('an engine that stops midway leaves what came and says what did not', () => {

@@ -109,7 +109,7 @@ test('numbers bend their words', () => {
     [en.applied(5), 'Applied 5 fields.'],
     [en.altTexts(1), '1 alt text'],
     [en.altTexts(3), '3 alt texts'],
-    [en.partly(1), '1 field did not come.'],
+    [en.partly('Summary, JSON-LD'), 'Summary, JSON-LD did not come.'],
     [en.tooManyImages(1), 'At most 1 picture is taken at once.'],
     [en.tooManyImages(8), 'At most 8 pictures are taken at once.'],
     [zh.applied(1), '已应用 1 项。'],

@@ -2,7 +2,7 @@ import { CODES, LIMITS } from '../generated/api.js';
 import type { SmartSummaryError } from '../error.js';
 import { bytes } from './measure.js';
 import type { Messages } from './messages/index.js';
-import type { Refusal, State } from './state.js';
+import { hasFields, type Refusal, type State } from './state.js';
 
 /** The one thing that a writer can do about a refusal. */
 export type RefusalAction = 'sign-in' | 'close' | 'leave-out' | 'fewer' | 'shorten' | 'hold' | 'again';
@@ -38,7 +38,7 @@ export function wordsOf(error: SmartSummaryError, m: Messages, state: State): st
   const number = (value: number) => new Intl.NumberFormat(m.tag).format(value);
   switch (error.code) {
     case 'offline':
-      return state.draft === undefined ? m.offline : m.offlineDraft;
+      return state.draft === undefined || hasFields(state) ? m.offline : m.offlineDraft;
     case 'token_failed':
       return m.tokenFailed;
     case 'worker_failed':
@@ -118,6 +118,12 @@ export function reasonOf(error: SmartSummaryError, m: Messages): string {
     default:
       return m.reason.broken;
   }
+}
+
+/** The server has no place at this moment, for this writer or for anyone. */
+export function isBusy(error: SmartSummaryError): boolean {
+  const status = statusOf(error);
+  return status === 429 || status === 503;
 }
 
 function statusOf({ status, code }: SmartSummaryError): number | undefined {

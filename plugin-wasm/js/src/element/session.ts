@@ -9,6 +9,8 @@ import { FIELDS, initial, isBlank, leftOut, reduce, selected, type Action, type 
 const READ_AFTER_MS = 250;
 const DRAFT_AFTER_MS = 800;
 const GROUND_AFTER_MS = 600;
+/** Short troubles pass unseen; a longer wait is the writer's to know of, and the panel tries again by itself once. */
+const RETRY = { attempts: 3, max_wait_ms: 2_000 };
 /** For one title or description there are others to choose from, so that "regenerate" gives a new one. */
 const ALTERNATIVES = 3;
 
@@ -118,11 +120,13 @@ export class Session {
       this.#checkLength(post);
       const summary = await client.summarize(post, {
         signal: run.signal,
+        retry: RETRY,
         fields: [...wanted],
         candidates: wanted.length === 1 && isAlternative(wanted[0]) ? ALTERNATIVES : undefined,
         prepared: this.state.pictures.flatMap(({ prepared }) => prepared ?? []),
         onProgress: (progress) => {
-          tell({ do: 'progress', progress });
+          tell({ do: 'progress', progress, now: Date.now() });
+          if (current() && progress.stage === 'retrying') this.#tick();
           if (current() && progress.stage === 'uploading') this.#tellLeftOut();
         },
         onDelta: (field, text) => tell({ do: 'delta', field, text }),
@@ -380,6 +384,13 @@ export class Session {
     }
     if (refusal.automatic) void this.run(this.#wanted, 'automatic');
     else this.#around.render();
+  }
+
+  /** While a client waits by itself, its wait is counted down too. */
+  #tick(): void {
+    if (this.state.run?.retryAt === undefined) return;
+    this.#around.render();
+    this.#later('tick', 1000, () => this.#tick());
   }
 
   #readyWords(wanted: readonly Field[]): string {

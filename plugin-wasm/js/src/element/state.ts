@@ -97,6 +97,9 @@ export interface Run {
   wanted: readonly Field[];
   position?: number;
   wait_ms?: number;
+  /** The client tries again at this Unix time in milliseconds, because of `error`. */
+  retryAt?: number;
+  error?: SmartSummaryError;
 }
 
 /** Where the texts came from. */
@@ -136,7 +139,7 @@ export type Action =
   | { do: 'drafted'; draft: Draft }
   | { do: 'take-draft' }
   | { do: 'start'; wanted: readonly Field[] }
-  | { do: 'progress'; progress: Progress }
+  | { do: 'progress'; progress: Progress; now?: number }
   | { do: 'delta'; field: Field; text: string }
   /** `host`: what the host holds at this moment. */
   | { do: 'field'; field: Field; value: unknown; host?: HostValues }
@@ -178,7 +181,7 @@ export function reduce(state: State, action: Action): State {
     case 'start':
       return start(state, action.wanted);
     case 'progress':
-      return progressed(state, action.progress);
+      return progressed(state, action.progress, action.now ?? Date.now());
     case 'delta':
       return state.run === undefined ? state : grown(state, state.run, action.field, action.text);
     case 'field':
@@ -297,7 +300,7 @@ function start(state: State, wanted: readonly Field[]): State {
   return { ...next, run: { phase, wanted }, refusal: undefined, partly: undefined, applied: undefined };
 }
 
-function progressed(state: State, progress: Progress): State {
+function progressed(state: State, progress: Progress, now: number): State {
   const { run } = state;
   switch (progress.stage) {
     case 'preparing':
@@ -317,7 +320,10 @@ function progressed(state: State, progress: Progress): State {
     case 'queued':
       return { ...state, run: { wanted, phase: 'waiting', position: progress.position, wait_ms: progress.wait_ms } };
     case 'retrying':
-      return { ...state, run: { wanted, phase: 'waiting', wait_ms: progress.after_ms } };
+      return {
+        ...state,
+        run: { wanted, phase: 'waiting', retryAt: now + progress.after_ms, error: progress.error },
+      };
   }
 }
 
@@ -408,9 +414,10 @@ function finished(state: State, summary: Summary): State {
       next = withField(next, field, { notes: [...new Set([...next.fields[field].notes, code])] });
   }
   const { language, engine, model, timings, cached } = summary;
-  const empty = new SmartSummaryError({ code: 'engine_output', message: '' });
-  next = settled(next, empty);
-  return { ...next, facts: { language, source: engine, model, total_ms: timings.total, cached } };
+  const missing = new SmartSummaryError({ code: 'engine_output', message: '' });
+  next = settled(next, missing);
+  const partly = wanted.some((name) => next.fields[name].status === 'failed') ? missing : undefined;
+  return { ...next, partly, facts: { language, source: engine, model, total_ms: timings.total, cached } };
 }
 
 function tooMany(state: State, images: readonly string[], limit: number): State {

@@ -142,7 +142,7 @@ export const en = {
   notRevealed: 'That sentence is no longer in the article.',
   tryAgain: 'Try again',
   didNotCome: 'Did not come.',
-  partly: (n: number) => `${count(n, 'field', 'fields')} did not come.`,
+  partly: (list: string) => `${list} did not come.`,
 
   structured: 'Open Graph · JSON-LD',
   copy: (what: string) => `Copy ${what}`,
@@ -195,7 +195,7 @@ export const en = {
   tokenFailed: 'This site did not give permission. Try again in a moment.',
   workerFailed: 'The helper of this page could not be loaded. Reload the page or try again.',
   serverFailed: 'The server could not finish this. Try again.',
-  engineOutput: 'The answer lacked this field.',
+  engineOutput: 'The answer did not hold it.',
   otherProblem: (detail: string) => detail,
 };
 

@@ -136,7 +136,7 @@ export const zh: Messages = {
   notRevealed: '文章中已没有这句话。',
   tryAgain: '重试',
   didNotCome: '未能生成。',
-  partly: (n) => `有 ${n} 项未能生成。`,
+  partly: (list) => `${list}未能生成。`,
 
   structured: 'Open Graph · JSON-LD',
   copy: (what) => `复制 ${what}`,
@@ -184,7 +184,7 @@ export const zh: Messages = {
   tokenFailed: '本站未能给予授权，请稍后重试。',
   workerFailed: '本页的辅助程序无法加载。请刷新页面或重试。',
   serverFailed: '服务器未能完成，请重试。',
-  engineOutput: '结果中缺少此项。',
+  engineOutput: '结果中没有此内容。',
   otherProblem: () => '请求未被接受。请检查文章和图片后重试。',
 };
 

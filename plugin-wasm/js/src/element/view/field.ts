@@ -160,7 +160,8 @@ function notes({ m, state }: Panel, name: Field): Below {
 
 function failure(panel: Panel, name: Field): Below {
   const { m, session, state } = panel;
-  const why = h('span', { role: 'alert', part: 'field-error-text' });
+  // The alert above all fields says it once; this is where the eye looks for it.
+  const why = h('span', { part: 'field-error-text' });
   const again = h('button', { type: 'button', class: 'plain small', part: 'try-again' }, m.tryAgain);
   again.addEventListener('click', () => {
     void session.run([name]);

@@ -1,5 +1,5 @@
 import { h, icon, Keyed, setAttr, setText, show } from '../dom.js';
-import { actionLabel, actionOf, wordsOf, type RefusalAction } from '../refusal.js';
+import { actionLabel, actionOf, isBusy, wordsOf, type RefusalAction } from '../refusal.js';
 import { FIELDS, type Facts } from '../state.js';
 import type { Panel, View } from './panel.js';
 
@@ -126,7 +126,10 @@ function status({ m, session, state }: Panel): View {
       return at < 0 ? m.preparingAll : m.preparing(going[at]!.name, at + 1, going.length);
     }
     if (run.position !== undefined) return m.queued(run.position, run.wait_ms);
-    return run.wait_ms === undefined ? m.reading : m.tryingAgain(run.wait_ms);
+    if (run.retryAt === undefined) return m.reading;
+    const left = Math.max(0, run.retryAt - Date.now());
+    const told = run.error !== undefined && isBusy(run.error);
+    return told ? `${wordsOf(run.error!, m, state())} ${m.againIn(left)}` : m.tryingAgain(left);
   };
   return {
     root,
@@ -163,8 +166,9 @@ function refusal(panel: Panel): View {
     root,
     update() {
       const { refusal: now, partly, fields } = state();
-      const failed = FIELDS.filter((name) => fields[name].status === 'failed').length;
-      show(root, now !== undefined || partly !== undefined);
+      const failed = FIELDS.filter((name) => fields[name].status === 'failed');
+      const part = partly !== undefined && failed.length > 0;
+      show(root, now !== undefined || part);
       if (now !== undefined) {
         const wait = Math.max(0, (now.retryAt ?? 0) - Date.now());
         action = actionOf(now);
@@ -173,9 +177,10 @@ function refusal(panel: Panel): View {
         setText(button, actionLabel(action, m));
         setAttr(button, 'aria-disabled', wait > 0 && action === 'again' ? 'true' : undefined);
         setAttr(root, 'data-code', now.error.code);
-      } else if (partly !== undefined) {
+      } else if (part) {
         action = 'failed';
-        setText(words, m.partly(failed));
+        const names = m.list(failed.map((name, at) => (at === 0 ? m.fields[name] : m.lower(name))));
+        setText(words, `${m.partly(names)} ${wordsOf(partly, m, state())}`);
         setText(left, '');
         setText(button, m.tryAgain);
         setAttr(root, 'data-code', partly.code);

@@ -13,6 +13,7 @@ export function structuredData(panel: Panel): View {
     h('summary', { part: 'structured-toggle' }, h('span', { class: 'name' }, m.structured)),
     ...blocks.map((one) => one.root),
   );
+  let opened = false;
   return {
     root,
     update() {
@@ -21,6 +22,10 @@ export function structuredData(panel: Panel): View {
         ({ status, notes }) => status === 'ready' || status === 'failed' || notes.length > 0,
       );
       show(root, shown.length > 0);
+      // What has failed is not hidden; it is opened once, so that it can be closed.
+      const failed = shown.some(({ status }) => status === 'failed');
+      if (failed && !opened) root.open = true;
+      opened = failed;
       for (const one of blocks) one.update();
     },
   };
