@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 import { launch, openPage } from './page.mjs';
 import { record, startServer } from './server.mjs';
@@ -75,6 +76,106 @@ test('an edited field is applied as edited, and undo takes everything back in on
   await demo.close();
 });
 
+test('Undo leaves what was written since', async () => {
+  const demo = await openPage(browser, server);
+  await demo.run();
+  await demo.applyButton.click();
+  await demo.part('applied').waitFor();
+  const alts = await demo.altsInEditor;
+  await demo.setting('meta_description').fill('Typed after Apply.');
+  await demo.page.locator('#editor .tiptap').press('Control+Home');
+  await demo.page.keyboard.type('Typed too. ');
+  await demo.part('undo').click();
+  assert.equal(await demo.setting('meta_description').inputValue(), 'Typed after Apply.');
+  assert.match(await demo.page.locator('#editor').innerText(), /Typed too\. /);
+  assert.equal(await demo.setting('slug').inputValue(), '', 'what still stood is taken back');
+  assert.deepEqual(await demo.altsInEditor, ['']);
+  // That was a step of the editor too.
+  await demo.page.getByRole('button', { name: 'Undo', exact: true }).first().click();
+  assert.deepEqual(await demo.altsInEditor, alts);
+  assert.notEqual(await demo.setting('slug').inputValue(), '');
+  assert.equal(await demo.setting('meta_description').inputValue(), 'Typed after Apply.');
+  await demo.close();
+});
+
+test('the editor’s own undo takes everything back in one step, and its redo brings it again', async () => {
+  const demo = await openPage(browser, server, { post: 'newPost' });
+  await demo.page.locator('#editor .tiptap').fill('Rye bread needs time, not strength. The dough rests overnight.');
+  await demo.run();
+  await demo.applyButton.click();
+  await demo.part('applied').waitFor();
+  const settings = () =>
+    Promise.all(['meta_description', 'keywords', 'slug', 'summary'].map((name) => demo.setting(name).inputValue()));
+  const [applied, title] = [await settings(), await demo.page.locator('#title').inputValue()];
+  assert.notEqual(applied[0], '');
+  assert.notEqual(title, '');
+  const tool = (name) => demo.page.getByRole('toolbar').getByRole('button', { name, exact: true });
+  await tool('Undo').click();
+  assert.deepEqual(await settings(), ['', '', '', '']);
+  assert.equal(await demo.page.locator('#title').inputValue(), '');
+  assert.match(await demo.page.locator('#editor').innerText(), /Rye bread/, 'the text stays');
+  await demo.part('undo').waitFor({ state: 'hidden' });
+  await tool('Redo').click();
+  assert.deepEqual(await settings(), applied);
+  assert.equal(await demo.page.locator('#title').inputValue(), title);
+  await demo.part('undo').click();
+  assert.deepEqual(await settings(), ['', '', '', '']);
+  await demo.close();
+});
+
+test('another post begins with an empty panel, and its undo touches no other post', async () => {
+  const demo = await openPage(browser, server);
+  await demo.run();
+  await demo.applyButton.click();
+  await demo.part('applied').waitFor();
+  await demo.page.selectOption('#sample', 'monastery');
+  await demo.part('facts').waitFor({ state: 'hidden' });
+  assert.equal(await demo.input('Description').count(), 0, 'no field of the post before');
+  assert.equal(await demo.part('undo').isVisible(), false);
+  await demo.run();
+  assert.doesNotMatch(await demo.input('Description').inputValue(), /histogram/i);
+  await demo.close();
+});
+
+test('a textarea’s own undo takes the settings back too, and Undo leaves what was written since', async () => {
+  const demo = await openPage(browser, server);
+  const dist = fileURLToPath(new URL('../../plugin-wasm/js/dist/', import.meta.url));
+  await demo.page.route('**/package/**', (route) =>
+    route.fulfill({ path: dist + new URL(route.request().url()).pathname.slice('/package/'.length) }),
+  );
+  const seen = await demo.page.evaluate(async () => {
+    const { textareaAdapter } = await import('/package/adapters/textarea.js');
+    const area = document.body.appendChild(document.createElement('textarea'));
+    area.value = 'Bread ![](loaf.png) bread.';
+    let held = { slug: '', summary: 'Old' };
+    const meta = { get: () => ({ ...held }), set: (values) => (held = { ...held, ...values }) };
+    const adapter = textareaAdapter(area, { format: 'markdown', meta });
+    const told = [];
+    const handle = adapter.apply({ slug: 'bread', summary: 'New', alt_texts: { 'img-1': 'A loaf' } });
+    handle.onGone(() => told.push('gone'));
+    handle.onBack(() => told.push('back'));
+    const now = () => [area.value, held.slug, held.summary];
+    const states = [now()];
+    area.focus();
+    document.execCommand('undo');
+    states.push(now());
+    document.execCommand('redo');
+    states.push(now());
+    held.summary = 'Typed since';
+    handle.undo();
+    states.push(now());
+    return { states, told };
+  });
+  assert.deepEqual(seen.states, [
+    ['Bread ![A loaf](loaf.png) bread.', 'bread', 'New'],
+    ['Bread ![](loaf.png) bread.', '', 'Old'],
+    ['Bread ![A loaf](loaf.png) bread.', 'bread', 'New'],
+    ['Bread ![](loaf.png) bread.', '', 'Typed since'],
+  ]);
+  assert.deepEqual(seen.told, ['gone', 'back']);
+  await demo.close();
+});
+
 test('nothing is written into the post before Apply is pressed', async () => {
   const demo = await openPage(browser, server);
   await demo.run();
@@ -130,20 +231,48 @@ test('the panel shows what leaves the page, and the photos leave small and witho
   wire.stop();
 });
 
-test('a dropped file that is no picture is named, and the rest is summarised', async () => {
-  const demo = await openPage(browser, server);
-  await demo.page.setInputFiles('#file', {
-    name: 'broken.jpg',
-    mimeType: 'image/jpeg',
-    buffer: Buffer.from([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3]),
+test('pictures that are not sent are named with the reason, and the rest is summarised', async () => {
+  const wire = await record(server);
+  const demo = await openPage(browser, wire, { post: 'newPost' });
+  await demo.page.locator('#editor .tiptap').fill('Rye bread needs time, not strength. The dough rests overnight.');
+  const header = (...parts) => Buffer.concat(parts.map((part) => Buffer.from(part)));
+  const pixels = await demo.page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(64, 48);
+    const pen = canvas.getContext('2d');
+    for (let x = 0; x < 64; x += 8) ((pen.fillStyle = x % 16 ? '#fff' : '#123'), pen.fillRect(x, 0, 8, 48));
+    return [...new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer())];
   });
-  await demo.page.locator('#editor img[data-filename="broken.jpg"]').waitFor({ state: 'attached' });
+  const files = [
+    ['phone.heic', 'image/heic', header([0, 0, 0, 24], 'ftypheic', [0, 0, 0, 0], 'mif1heic')],
+    ['plan.svg', 'image/svg+xml', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>')],
+    ['broken.jpg', 'image/jpeg', Buffer.from([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3])],
+    ...[1, 2, 3, 4, 5, 6].map((at) => [`loaf-${at}.png`, 'image/png', Buffer.from(pixels)]),
+  ];
+  // The same bytes would be the same picture.
+  files.forEach((file, at) => (file[2] = Buffer.concat([file[2], Buffer.from([at])])));
+  await demo.page.setInputFiles(
+    '#file',
+    files.map(([name, mimeType, buffer]) => ({ name, mimeType, buffer })),
+  );
+  await demo.page.locator('#editor img[data-filename="loaf-6.png"]').waitFor({ state: 'attached' });
   await demo.run();
+  const lines = await demo.part('left-out').allInnerTexts();
+  assert.equal(lines.length, 4, lines.join('; '));
+  const [heic, svg, broken, beyond] = lines;
+  assert.match(heic, /phone\.heic HEIC is not read here; save it as JPEG\./);
+  assert.match(svg, /plan\.svg SVG is not read here; save it as JPEG\./);
+  assert.match(broken, /broken\.jpg The file cannot be read;/);
+  assert.match(beyond, /loaf-6\.png More pictures than are sent at once\./);
+  assert.match(await demo.part('pictures-toggle').innerText(), /Pictures \(5\)/);
+  assert.match(await demo.part('not-sent').innerText(), /Not sent \(4\)/);
   await demo.part('pictures-toggle').click();
-  assert.match(await demo.part('pictures').innerText(), /broken\.jpg/);
-  await demo.part('left-out').first().waitFor();
+  assert.equal(await demo.part('picture').count(), 5, 'the list of what leaves holds what leaves');
+  assert.equal(String(wire.bodies.at(-1)).match(/filename="img-/g).length, 5);
   assert.notEqual(await demo.input('Description').inputValue(), '');
+  await demo.screenshot('left-out');
+  await demo.assertAccessible('pictures left out');
   await demo.close();
+  wire.stop();
 });
 
 test('a pasted picture becomes part of the post', async () => {

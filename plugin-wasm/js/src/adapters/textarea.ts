@@ -1,5 +1,6 @@
 import type { Adapter, HostValues, UndoHandle } from '../element/adapter.js';
 import type { ContentFormat, Post } from '../types.js';
+import { only, stillHeld } from './changes.js';
 import { picturesIn, withAlts } from './markup.js';
 import { PictureIds, fileName, pictureAt } from './pictures.js';
 import type { MetaFields } from './tiptap.js';
@@ -59,9 +60,10 @@ export function textareaAdapter(area: HTMLTextAreaElement, options: TextareaOpti
   };
 
   const apply = (values: HostValues): UndoHandle => {
-    const { title, alt_texts: alts, ...meta } = values;
-    const before = current();
-    const write = (title: string | undefined, alts: Record<string, string> | undefined, meta: HostValues) => {
+    const before = only(current(), values);
+    const fields = [area, options.title].filter((field) => field !== undefined);
+    const textsBefore = fields.map(({ value }) => value);
+    const write = ({ title, alt_texts: alts, ...meta }: HostValues) => {
       if (title !== undefined && options.title !== undefined) setValue(options.title, title);
       if (alts !== undefined) {
         const byAddress = Object.entries(alts).map(([id, alt]) => [ids.src(id) ?? '', alt] as const);
@@ -70,17 +72,35 @@ export function textareaAdapter(area: HTMLTextAreaElement, options: TextareaOpti
       }
       if (Object.keys(meta).length > 0) options.meta.set(meta);
     };
-    write(title, alts, meta);
-    return {
-      undo: () =>
-        write(
-          title === undefined ? undefined : (before.title ?? ''),
-          alts === undefined
-            ? undefined
-            : Object.fromEntries(Object.keys(alts).map((id) => [id, before.alt_texts?.[id] ?? ''])),
-          Object.fromEntries(Object.keys(meta).map((name) => [name, before[name as keyof HostValues]])) as HostValues,
-        ),
+    write(values);
+    const after = only(current(), values);
+    const textsAfter = fields.map(({ value }) => value);
+    const changed = fields.map((_, at) => textsBefore[at] !== textsAfter[at]);
+
+    const gone: (() => void)[] = [];
+    const back: (() => void)[] = [];
+    let standing = true;
+    // The browser undoes what was typed into a field; what lies beside the fields follows when all of them are back.
+    const follow = (event: Event) => {
+      const { inputType } = event as InputEvent;
+      const all = (texts: string[]) => fields.every(({ value }, at) => !changed[at] || value === texts[at]);
+      const { title: _t, alt_texts: _a, ...meta } = after;
+      if (inputType === 'historyUndo' && standing && all(textsBefore)) {
+        standing = false;
+        write(only(stillHeld(current(), after, before), meta));
+        for (const call of gone) call();
+      } else if (inputType === 'historyRedo' && !standing && all(textsAfter)) {
+        standing = true;
+        write(stillHeld(current(), only(before, meta), meta));
+        for (const call of back) call();
+      }
     };
+    if (changed.includes(true)) for (const field of fields) field.addEventListener('input', follow);
+    const undo = () => {
+      for (const field of fields) field.removeEventListener('input', follow);
+      write(stillHeld(current(), after, before));
+    };
+    return { undo, onGone: (call) => void gone.push(call), onBack: (call) => void back.push(call) };
   };
 
   const onChange = (callback: () => void): (() => void) => {

@@ -1,5 +1,6 @@
 import type { Adapter, HostValues, UndoHandle } from '../element/adapter.js';
 import type { Post, PostImage } from '../types.js';
+import { only, stillHeld } from './changes.js';
 import { PictureIds, fileName, pictureAt } from './pictures.js';
 
 /** The part of a ProseMirror node that is read here. */
@@ -18,7 +19,11 @@ export interface EditorNode {
 
 interface Transaction {
   setNodeAttribute(position: number, name: string, value: unknown): Transaction;
+  /** Absent before ProseMirror's transform 1.7.2. */
+  setDocAttribute?(name: string, value: unknown): Transaction;
+  getMeta(name: string): unknown;
   readonly docChanged: boolean;
+  readonly steps: readonly object[];
 }
 
 /** The part of a TipTap editor that is used here, so that any version 2 or 3 fits and none is imported. */
@@ -26,8 +31,13 @@ export interface TiptapEditor {
   getHTML(): string;
   readonly state: { readonly doc: EditorNode; readonly tr: unknown };
   readonly view: { dispatch(transaction: never): void };
-  readonly commands: { setTextSelection(range: { from: number; to: number }): boolean; scrollIntoView(): boolean };
+  readonly commands: {
+    setTextSelection(range: { from: number; to: number }): boolean;
+    scrollIntoView(): boolean;
+    undo?(): boolean;
+  };
   on(event: 'update', callback: () => void): unknown;
+  on(event: 'transaction', callback: (event: { transaction: unknown }) => void): unknown;
   off(event: 'update', callback: () => void): unknown;
 }
 
@@ -88,23 +98,38 @@ export function tiptapAdapter(editor: TiptapEditor, options: TiptapOptions): Ada
     return { ...options.meta.get(), title: options.title.value, alt_texts: Object.fromEntries(alts) };
   };
 
+  const steps = new Steps(editor);
+  const writeFields = ({ title, alt_texts: _, ...meta }: HostValues) => {
+    if (title !== undefined) setTitle(options.title, title);
+    if (Object.keys(meta).length > 0) options.meta.set(meta);
+  };
+
   const apply = (values: HostValues): UndoHandle => {
-    const { title, alt_texts: alts, ...meta } = values;
-    const before = current();
-    const write = (title: string | undefined, alts: Record<string, string> | undefined, meta: HostValues) => {
-      if (title !== undefined) setTitle(options.title, title);
-      if (alts !== undefined) writeAlts(editor, ids, alts);
-      if (Object.keys(meta).length > 0) options.meta.set(meta);
+    const before = only(current(), values);
+    const gone: (() => void)[] = [];
+    const back: (() => void)[] = [];
+    let after = values;
+    // The alt texts are the editor's own; title and meta lie beside it and follow its history.
+    const step = steps.dispatch(altsTransaction(editor, ids, values.alt_texts ?? {}), (direction) => {
+      const [from, to] = direction === 'back' ? [after, before] : [before, after];
+      writeFields(stillHeld(current(), from, to));
+      for (const call of direction === 'back' ? gone : back) call();
+    });
+    writeFields(values);
+    // As the host gives it back: it may have trimmed or split what it was handed.
+    after = only(current(), values);
+
+    const undo = () => {
+      if (steps.undo(step)) return;
+      // Something was written since, or the history is another's: a step of its own that touches only what still stands.
+      const { alt_texts: alts, ...fields } = stillHeld(current(), after, before);
+      steps.dispatch(altsTransaction(editor, ids, alts ?? {}), (direction) => {
+        const [from, to] = direction === 'back' ? [before, after] : [after, before];
+        writeFields(only(stillHeld(current(), from, to), fields));
+      });
+      writeFields(fields);
     };
-    write(title, alts, meta);
-    return {
-      undo: () =>
-        write(
-          title === undefined ? undefined : (before.title ?? ''),
-          alts === undefined ? undefined : only(before.alt_texts ?? {}, Object.keys(alts)),
-          Object.fromEntries(Object.keys(meta).map((name) => [name, before[name as keyof HostValues]])) as HostValues,
-        ),
-    };
+    return { undo, onGone: (call) => void gone.push(call), onBack: (call) => void back.push(call) };
   };
 
   const onChange = (callback: () => void): (() => void) => {
@@ -163,8 +188,69 @@ function withFileNames(editor: TiptapEditor, ids: PictureIds): string {
   return page.body.innerHTML;
 }
 
-/** All alt texts in one transaction, which is one step of the editor's undo. */
-function writeAlts(editor: TiptapEditor, ids: PictureIds, alts: Record<string, string>): void {
+/**
+ * Our steps in the editor's history. Each carries a mark: an attribute of the document that no schema knows, so that the
+ * document stays as it is, and the step is in the history even when no picture was there to change. The mark's name survives
+ * undo and redo, which put the inverse step in a transaction.
+ */
+class Steps {
+  readonly #editor: TiptapEditor;
+  readonly #moves = new Map<string, (direction: 'back' | 'forth') => void>();
+  readonly #undone = new Set<string>();
+  /** The mark of the newest step of the history, while it is one of ours. */
+  #newest: string | undefined;
+  #own = false;
+
+  constructor(editor: TiptapEditor) {
+    this.#editor = editor;
+    editor.on('transaction', ({ transaction }) => this.#saw(transaction as Transaction));
+  }
+
+  /** Dispatches as one step of the history; `moved` is called whenever the editor's undo or redo passes it. */
+  dispatch(transaction: Transaction, moved: (direction: 'back' | 'forth') => void): string {
+    const mark = `${MARK}${this.#moves.size + 1}`;
+    this.#moves.set(mark, moved);
+    const marked = transaction.setDocAttribute?.(mark, true) ?? transaction;
+    this.#own = true;
+    if (marked.docChanged) this.#editor.view.dispatch(marked as never);
+    this.#own = false;
+    this.#newest = mark;
+    return mark;
+  }
+
+  /** By the editor's own undo, when the step is the newest of its history; false when it is not. */
+  undo(mark: string): boolean {
+    // ProseMirror keeps a plugin's state under its key; a shared document has a history of another kind.
+    const hasHistory = 'history$' in this.#editor.state;
+    if (this.#newest !== mark || !hasHistory || this.#undone.has(mark)) return false;
+    return this.#editor.commands.undo?.() === true && this.#undone.has(mark);
+  }
+
+  #saw(transaction: Transaction): void {
+    if (this.#own || !transaction.docChanged) return;
+    const mark = transaction.steps.map(markOf).find((name) => name !== undefined);
+    if (transaction.getMeta('addToHistory') !== false) this.#newest = undefined;
+    const moved = mark === undefined ? undefined : this.#moves.get(mark);
+    if (mark === undefined || moved === undefined) return;
+    if (this.#undone.delete(mark)) {
+      this.#newest = mark;
+      moved('forth');
+    } else {
+      this.#undone.add(mark);
+      moved('back');
+    }
+  }
+}
+
+const MARK = 'smartSummaryApply';
+
+function markOf(step: object): string | undefined {
+  const attr = 'attr' in step && !('pos' in step) ? step.attr : undefined;
+  return typeof attr === 'string' && attr.startsWith(MARK) ? attr : undefined;
+}
+
+/** All alt texts in one transaction. */
+function altsTransaction(editor: TiptapEditor, ids: PictureIds, alts: Record<string, string>): Transaction {
   const wanted = new Map(Object.entries(alts).map(([id, alt]) => [ids.src(id), alt]));
   let transaction = editor.state.tr as Transaction;
   editor.state.doc.descendants((node, position) => {
@@ -172,7 +258,7 @@ function writeAlts(editor: TiptapEditor, ids: PictureIds, alts: Record<string, s
     const alt = wanted.get(text(node.attrs['src']));
     if (alt !== undefined) transaction = transaction.setNodeAttribute(position, 'alt', alt);
   });
-  if (transaction.docChanged) editor.view.dispatch(transaction as never);
+  return transaction;
 }
 
 /** Selects the sentence and scrolls to it. A sentence lies in one block; a block's text may be in several nodes. */
@@ -200,10 +286,6 @@ function holdsText(node: EditorNode): boolean {
 function setTitle(field: HTMLInputElement | HTMLTextAreaElement, title: string): void {
   field.value = title;
   field.dispatchEvent(new Event('input', { bubbles: true }));
-}
-
-function only(values: Record<string, string>, names: string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name) => [name, values[name] ?? '']));
 }
 
 function text(value: unknown): string {

@@ -13,11 +13,14 @@ export interface HostValues {
   json_ld?: Record<string, unknown>;
 }
 
-/** Takes back one `apply`, as one step of the host's own undo. */
+/** Takes back one `apply`. */
 export interface UndoHandle {
+  /** Puts back each field that still holds what was applied; what was written since stays. */
   undo(): void | Promise<void>;
-  /** Calls back when the host can no longer undo. */
+  /** Calls back each time the host's own undo has taken the step back, or can no longer do so. */
   onGone?(callback: () => void): void;
+  /** Calls back each time the host's own redo has brought the step again. */
+  onBack?(callback: () => void): void;
 }
 
 /** How the element reads a host's editor and writes into it. */

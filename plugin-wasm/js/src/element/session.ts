@@ -272,12 +272,33 @@ export class Session {
       if (!here()) return;
       this.#undo = handle;
       this.dispatch({ do: 'applied', fields, host: adapter.current() });
-      handle.onGone?.(() => this.#undo === handle && this.dispatch({ do: 'undo-gone' }));
+      this.#follow(handle, fields, values);
       this.#around.announce(m.applied(fields));
     } catch (cause) {
       if (here()) this.dispatch({ do: 'apply-failed' });
       this.#around.emit('ss-error', asError(cause));
     }
+  }
+
+  /** Keeps up with the host's own undo and redo of what was applied. */
+  #follow(handle: UndoHandle, fields: number, values: HostValues): void {
+    const here = this.#here();
+    const host = () => this.#around.adapter()?.current() ?? {};
+    handle.onGone?.(() => {
+      if (!here() || this.#undo !== handle) return;
+      this.#undo = undefined;
+      // Taken back, or still standing and only no longer in the history.
+      if (holds(host(), values)) return this.dispatch({ do: 'undo-gone' });
+      this.dispatch({ do: 'undone', host: host() });
+      this.#around.announce(this.#around.messages().undone);
+      this.#around.emit('ss-undo');
+    });
+    handle.onBack?.(() => {
+      if (!here() || this.#undo !== undefined) return;
+      this.#undo = handle;
+      this.dispatch({ do: 'applied', fields, host: host() });
+      this.#around.announce(this.#around.messages().applied(fields));
+    });
   }
 
   async undo(): Promise<void> {
@@ -413,6 +434,15 @@ export class Session {
   #cancel(name: string): void {
     clearTimeout(this.#timers.get(name));
   }
+}
+
+/** Whether the host holds all that was applied. */
+function holds(host: HostValues, { alt_texts: alts = {}, ...values }: HostValues): boolean {
+  const same = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
+  return (
+    Object.entries(values).every(([name, value]) => same(host[name as keyof HostValues], value)) &&
+    Object.entries(alts).every(([id, alt]) => host.alt_texts?.[id] === alt)
+  );
 }
 
 function isAlternative(field: Field | undefined): field is 'title' | 'meta_description' {
