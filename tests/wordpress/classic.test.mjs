@@ -26,6 +26,7 @@ test('accepted fields are in the form, are taken back by Undo, and are saved wit
     title: 'Classic',
     author: 'author',
     pictures: [sample('prometheus-histogram.png')],
+    sizes: false,
   });
   await author.page.goto(`${url}/wp-admin/post.php?post=${id}&action=edit`);
   await author.page.waitForFunction(() => window.tinymce?.get('content')?.initialized);

@@ -28,7 +28,7 @@ async function choosePicture() {
 }
 
 test('the toolbar’s button suggests an alt text, and writes it only when it is taken', async () => {
-  const { id, attachments } = makePost({ title: 'Cranes in the harbour', pictures: [PICTURE] });
+  const { id, attachments } = makePost({ title: 'Cranes in the harbour', pictures: [PICTURE], sizes: false });
   await admin.openEditor(id);
   await choosePicture();
   await admin.page.click('.smart-summary-alt-button');
@@ -52,7 +52,12 @@ test('the toolbar’s button suggests an alt text, and writes it only when it is
 });
 
 test('a different alt text in the library is shown, and may be taken', async () => {
-  const { id, attachments } = makePost({ title: 'Two alt texts', pictures: [PICTURE], alts: ['In the post'] });
+  const { id, attachments } = makePost({
+    title: 'Two alt texts',
+    pictures: [PICTURE],
+    sizes: false,
+    alts: ['In the post'],
+  });
   php(`update_post_meta( ${attachments[0]}, '_wp_attachment_image_alt', 'In the library' ); return 1;`);
   await admin.openEditor(id);
   await choosePicture();
@@ -64,7 +69,7 @@ test('a different alt text in the library is shown, and may be taken', async () 
 });
 
 test('an accepted alt text does not replace a person’s in the library', async () => {
-  const { id, attachments } = makePost({ title: 'A person’s library', pictures: [PICTURE] });
+  const { id, attachments } = makePost({ title: 'A person’s library', pictures: [PICTURE], sizes: false });
   php(`update_post_meta( ${attachments[0]}, '_wp_attachment_image_alt', 'By the photographer' ); return 1;`);
   await admin.openEditor(id);
   await admin.openPanel();
@@ -79,7 +84,7 @@ test('an accepted alt text does not replace a person’s in the library', async 
 });
 
 test('a picture that a person calls decorative is not sent', async () => {
-  const { id } = makePost({ title: 'An ornament', pictures: [PICTURE] });
+  const { id } = makePost({ title: 'An ornament', pictures: [PICTURE], sizes: false });
   await admin.openEditor(id);
   await choosePicture();
   await admin.page
@@ -102,7 +107,7 @@ test('a picture that a person calls decorative is not sent', async () => {
 });
 
 test('before publishing the missing things are named', async () => {
-  const { id } = makePost({ title: 'Unfinished', pictures: [PICTURE] });
+  const { id } = makePost({ title: 'Unfinished', pictures: [PICTURE], sizes: false });
   await admin.openEditor(id);
   await admin.page.getByRole('button', { name: 'Publish', exact: true }).first().click();
   await admin.page.locator('.smart-summary-missing').waitFor();
