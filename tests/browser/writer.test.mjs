@@ -380,3 +380,14 @@ for (const width of [390, 800]) {
     await demo.close();
   });
 }
+
+test('the toolbar stays with the text, and code reads from left to right in right-to-left pages', async () => {
+  const demo = await openPage(browser, server, { viewport: { width: 1280, height: 500 } });
+  await demo.page.evaluate(() => (document.documentElement.dir = 'rtl'));
+  assert.equal(await demo.page.locator('#embed').evaluate((code) => getComputedStyle(code).direction), 'ltr');
+  await demo.setting('summary').scrollIntoViewIfNeeded();
+  await demo.page.locator('#settings').evaluate((form) => form.scrollIntoView({ block: 'start' }));
+  const [bar, form] = await Promise.all(['#toolbar', '#settings'].map((id) => demo.page.locator(id).boundingBox()));
+  assert.ok(bar.y + bar.height <= form.y, `the toolbar ends at ${bar.y + bar.height}, the settings begin at ${form.y}`);
+  await demo.close();
+});

@@ -1,10 +1,7 @@
-import type { TiptapEditor } from '@smart-summary/web/adapters/tiptap';
-import type { MetaFields } from '@smart-summary/web/adapters/tiptap';
-import type { SmartSummaryElement } from '@smart-summary/web/element';
-
 // <embed>
 import { createSmartSummary } from '@smart-summary/web';
-import { tiptapAdapter } from '@smart-summary/web/adapters/tiptap';
+import { tiptapAdapter, type MetaFields, type TiptapEditor } from '@smart-summary/web/adapters/tiptap';
+import type { SmartSummaryElement } from '@smart-summary/web/element';
 import '@smart-summary/web/element';
 
 export function embed(panel: SmartSummaryElement, editor: TiptapEditor, title: HTMLTextAreaElement, meta: MetaFields) {

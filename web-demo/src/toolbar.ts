@@ -15,7 +15,7 @@ interface Tool {
 const tools: Tool[] = [
   {
     word: 'heading2',
-    icon: 'M5 5v14M14 5v14M5 12h9M18 11l2-1v9',
+    icon: 'M4 5v14M12 5v14M4 12h8M16.2 12.6a2.2 2.2 0 1 1 4 1.5L16 19h4.8',
     run: (e) => e.chain().focus().toggleHeading({ level: 2 }).run(),
     active: (e) => e.isActive('heading', { level: 2 }),
   },
