@@ -176,34 +176,42 @@ pub fn columns(data: &[u8], stride: usize, seen: f64, wanted: usize) -> Vec<u8> 
     }
     let weights = Weights::new(height, seen, wanted);
     let mut out = vec![0; stride * wanted];
+    // Whole rows one after the other, with their sums kept: rows lie a power of two apart, and blocks of many rows at a
+    // time would push each other out of the cache.
+    let blocks = stride.div_ceil(BLOCK);
+    let mut sums = vec![[sums::ZERO; 4]; blocks];
+    let mut last = vec![[0; BLOCK]; 2];
     for ((start, window), result) in weights.windows().zip(out.chunks_exact_mut(stride)) {
-        let taken = data.get(start * stride..).unwrap_or_default();
-        let mut at = 0;
-        let mut blocks = result.chunks_exact_mut(BLOCK);
-        for block in &mut blocks {
-            let mut sum = [sums::ZERO; 4];
-            let mut rows = taken.chunks_exact(stride);
-            for [first, second] in window.as_chunks::<2>().0 {
-                let Some(one) = rows.next().and_then(|row| row.get(at..)?.first_chunk()) else {
-                    break;
-                };
-                // Past the last row there is no weight; any bytes will do.
-                let other = rows.next().and_then(|row| row.get(at..)?.first_chunk());
-                sum = sums::two_rows(sum, one, other.unwrap_or(one), [*first, *second]);
+        sums.fill([sums::ZERO; 4]);
+        let mut rows = data.chunks_exact(stride).skip(start);
+        for pair in window.as_chunks::<2>().0 {
+            let Some(one) = rows.next() else { break };
+            // Past the last row there is no weight; any bytes will do.
+            let other = rows.next().unwrap_or(one);
+            if *pair == [0, 0] {
+                continue;
             }
-            for (place, sum) in block.as_chunks_mut::<4>().0.iter_mut().zip(sum) {
-                *place = sums::lanes(sum).map(|sum| byte(sum + HALF));
+            let (ones, one_rest) = one.as_chunks::<BLOCK>();
+            let (others, other_rest) = other.as_chunks::<BLOCK>();
+            for (place, rest) in last.iter_mut().zip([one_rest, other_rest]) {
+                for (to, from) in place.iter_mut().zip(rest) {
+                    *to = *from;
+                }
             }
-            at += BLOCK;
+            let (one_last, other_last) = last.split_at(1);
+            let ones = ones.iter().chain(one_last);
+            let others = others.iter().chain(other_last);
+            for (sum, (one, other)) in sums.iter_mut().zip(ones.zip(others)) {
+                *sum = sums::two_rows(*sum, one, other, *pair);
+            }
         }
-        for (offset, place) in blocks.into_remainder().iter_mut().enumerate() {
-            let column = taken.chunks_exact(stride).zip(window);
-            let sum: i32 = column
-                .filter_map(|(row, weight)| {
-                    Some(i32::from(*row.get(at + offset)?) * i32::from(*weight))
-                })
-                .sum();
-            *place = byte(sum + HALF);
+        for (place, sum) in result.chunks_mut(BLOCK).zip(&sums) {
+            for (place, sum) in place.chunks_mut(4).zip(sum) {
+                let bytes = sums::lanes(*sum).map(|sum| byte(sum + HALF));
+                for (to, from) in place.iter_mut().zip(bytes) {
+                    *to = from;
+                }
+            }
         }
     }
     out
