@@ -13,6 +13,7 @@ pub(crate) fn apply(pixels: &mut Pixels, icc: &[u8]) -> Option<()> {
     let layout = match pixels.channels {
         Channels::Rgb => Layout::Rgb,
         Channels::Rgba | Channels::Rgbx => Layout::Rgba,
+        Channels::Inks => return None,
     };
     let transform = profile
         .create_transform_8bit(

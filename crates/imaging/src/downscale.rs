@@ -10,29 +10,37 @@ use fast_image_resize::pixels::{U8, U8x4};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Error;
-use crate::pixels::{Channels, Pixels};
+#[cfg(feature = "decoders")]
+use crate::pixels::Channels;
+use crate::pixels::Pixels;
 
 /// Gives pixels of the size `to`.
 ///
 /// `full` is the size that the file declares, turned as `pixels` are. It tells which part of the last column and row of
 /// a picture decoded at n/8 is picture: a decoder rounds up.
 pub(crate) fn to_size(pixels: Pixels, full: (u32, u32), to: (u32, u32)) -> Result<Pixels, Error> {
-    let exact = extent((pixels.width, pixels.height), full);
-    if (pixels.width, pixels.height) == to {
+    let from = (pixels.width, pixels.height);
+    if from == to {
         return Ok(pixels);
     }
+    filtered(pixels, extent(from, full), to)
+}
+
+/// A browser has filtered its pixels by [`resample`], and needs no second copy of the filter here.
+#[cfg(not(feature = "decoders"))]
+fn filtered(_: Pixels, _: (f64, f64), _: (u32, u32)) -> Result<Pixels, Error> {
+    Err(Error::broken(
+        "its pixels are not of the size that is sent, a bug",
+    ))
+}
+
+#[cfg(feature = "decoders")]
+fn filtered(pixels: Pixels, exact: (f64, f64), to: (u32, u32)) -> Result<Pixels, Error> {
     let from = (pixels.width, pixels.height);
     let data = match pixels.channels {
-        #[cfg(feature = "decoders")]
         Channels::Rgb => lanczos3::<U8x3>(&pixels.data, from, exact, to, false)?,
-        #[cfg(not(feature = "decoders"))]
-        Channels::Rgb => {
-            return Err(Error::broken(
-                "three bytes a pixel need the decoders, a bug",
-            ));
-        }
         Channels::Rgba => lanczos3::<U8x4>(&pixels.data, from, exact, to, true)?,
-        Channels::Rgbx => lanczos3::<U8x4>(&pixels.data, from, exact, to, false)?,
+        Channels::Rgbx | Channels::Inks => lanczos3::<U8x4>(&pixels.data, from, exact, to, false)?,
     };
     let (width, height) = to;
     Ok(Pixels {

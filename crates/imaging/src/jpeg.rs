@@ -122,6 +122,20 @@ fn joined(mut parts: Vec<(u8, &[u8])>) -> Option<Vec<u8>> {
         .then(|| parts.iter().flat_map(|(_, part)| *part).copied().collect())
 }
 
+/// Whether the colours of a picture that is not progressive lie one after the other, each in a scan of its own.
+#[cfg(feature = "decoders")]
+pub(crate) fn is_planar(bytes: &[u8]) -> bool {
+    let mut components = None;
+    for segment in Segments::of(bytes) {
+        match segment.marker {
+            0xC0 | 0xC1 => components = segment.payload.get(5),
+            SOS => return components.is_some_and(|all| segment.payload.first() < Some(all)),
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Whether Adobe's marker says how the colours are stored.
 #[cfg(feature = "decoders")]
 pub(crate) fn is_adobe(bytes: &[u8]) -> bool {

@@ -16,6 +16,7 @@ mod downscale;
 mod encode;
 mod error;
 mod gif;
+mod inks;
 mod inspect;
 mod jpeg;
 mod judge;
@@ -216,6 +217,9 @@ enum Applied {
 }
 
 fn to_srgb(mut pixels: Pixels, profile: &Profile) -> (Pixels, Applied) {
+    if pixels.channels == Channels::Inks {
+        pixels.ink_to_light();
+    }
     let applied = match profile {
         _ if pixels.srgb => Applied::Yes,
         Profile::Srgb => Applied::Yes,

@@ -10,7 +10,7 @@ pub(crate) fn upright(mut raw: Pixels, orientation: u8) -> Pixels {
     raw.upright = true;
     match raw.channels {
         Channels::Rgb => turn::<3>(raw, orientation),
-        Channels::Rgba | Channels::Rgbx => turn::<4>(raw, orientation),
+        Channels::Rgba | Channels::Rgbx | Channels::Inks => turn::<4>(raw, orientation),
     }
 }
 
@@ -84,11 +84,7 @@ mod tests {
                 (raw.width as usize, raw.height as usize),
                 (expected[0].len(), expected.len())
             );
-            let letters: Vec<u8> = raw
-                .data
-                .chunks_exact(count)
-                .map(|pixel| pixel[0])
-                .collect();
+            let letters: Vec<u8> = raw.data.chunks_exact(count).map(|pixel| pixel[0]).collect();
             assert_eq!(
                 String::from_utf8(letters).unwrap(),
                 expected.concat(),

@@ -11,6 +11,8 @@ pub enum Channels {
     Rgba,
     /// Red, green, blue and a byte without a meaning, as a browser hands out opaque pictures.
     Rgbx,
+    /// Cyan, magenta, yellow and black as light that they leave: 255 is no ink.
+    Inks,
 }
 
 impl Channels {
@@ -19,7 +21,7 @@ impl Channels {
     pub fn count(self) -> usize {
         match self {
             Self::Rgb => 3,
-            Self::Rgba | Self::Rgbx => 4,
+            Self::Rgba | Self::Rgbx | Self::Inks => 4,
         }
     }
 }
@@ -82,6 +84,15 @@ impl Pixels {
                 *b = over_white(*b, alpha);
                 *a = 255;
             }
+        }
+        self.channels = Channels::Rgbx;
+    }
+
+    /// Four inks to the light that a reader sees, in place.
+    pub(crate) fn ink_to_light(&mut self) {
+        for pixel in self.data.as_chunks_mut::<4>().0 {
+            let [r, g, b] = crate::inks::look(pixel.map(|light| 255 - light));
+            *pixel = [r, g, b, 255];
         }
         self.channels = Channels::Rgbx;
     }

@@ -6,8 +6,8 @@ use zune_core::options::DecoderOptions;
 
 use super::stored;
 use crate::inspect::{Inspected, Stored};
-use crate::jpeg::{MAX_SCANS, is_adobe};
-use crate::pixels::{Channels, Pixels, grow, shrink};
+use crate::jpeg::{MAX_SCANS, is_adobe, is_planar};
+use crate::pixels::{Channels, Pixels, grow};
 use crate::{Error, Header};
 
 /// How much larger than the result a picture is decoded at least, in quarters.
@@ -23,11 +23,17 @@ pub(super) fn decode(
     longest_edge: u32,
 ) -> Result<Pixels, Error> {
     let header = &inspected.header;
+    if is_planar(bytes) {
+        // The full decoder reads the first scan and makes the rest of them green. Our own encoder writes such files.
+        let size = wanted(header, longest_edge).unwrap_or((u16::MAX, u16::MAX));
+        return scaled(bytes, header, size)
+            .ok_or_else(|| Error::broken("its colours end too early or are inks"));
+    }
     // The scaling decoder refuses what ends early and does not know both kinds of CMYK.
     if inspected.stored == Stored::Cmyk || inspected.truncated {
         return full(bytes, header);
     }
-    match scaled(bytes, header, longest_edge) {
+    match wanted(header, longest_edge).and_then(|size| scaled(bytes, header, size)) {
         Some(pixels) => Ok(pixels),
         None => full(bytes, header),
     }
@@ -48,9 +54,8 @@ fn wanted(header: &Header, longest_edge: u32) -> Option<(u16, u16)> {
     Some((part(header.width)?, part(header.height)?))
 }
 
-/// With the inverse transform at 1/8, 1/4 or 1/2 of the size; none when that is not enough or cannot be done.
-fn scaled(bytes: &[u8], header: &Header, longest_edge: u32) -> Option<Pixels> {
-    let (width, height) = wanted(header, longest_edge)?;
+/// With the inverse transform at 1/8, 1/4, 1/2 or all of the size; none when that cannot be done.
+fn scaled(bytes: &[u8], header: &Header, (width, height): (u16, u16)) -> Option<Pixels> {
     let mut decoder = jpeg_decoder::Decoder::new(bytes);
     decoder.set_max_decoding_buffer_size(usize::try_from(header.pixels()).ok()?.checked_mul(4)?);
     let (width, height) = decoder.scale(width, height).ok()?;
@@ -75,7 +80,7 @@ fn scaled(bytes: &[u8], header: &Header, longest_edge: u32) -> Option<Pixels> {
     })
 }
 
-/// At full size, also what is broken as far as it goes, and inks as the red, green and blue that they look like.
+/// At full size, also what is broken as far as it goes; inks as inks.
 fn full(bytes: &[u8], header: &Header) -> Result<Pixels, Error> {
     let options = DecoderOptions::default()
         .set_strict_mode(false)
@@ -85,25 +90,35 @@ fn full(bytes: &[u8], header: &Header) -> Result<Pixels, Error> {
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(Error::from_decoder)?;
-    // The decoder takes CMYK as Adobe writes it, inverted. Without Adobe's marker the values are plain ink.
-    let plain_ink = decoder.input_colorspace() == Some(ColorSpace::CMYK) && !is_adobe(bytes);
-    if plain_ink {
-        decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::CMYK));
+    let space = decoder.input_colorspace();
+    let inks = space.filter(|space| matches!(space, ColorSpace::CMYK | ColorSpace::YCCK));
+    if let Some(space) = inks {
+        decoder.set_options(options.jpeg_set_out_colorspace(space));
     }
-    let mut pixels = decoder.decode().map_err(Error::from_decoder)?;
-    if plain_ink {
-        ink_to_rgb(&mut pixels);
+    let mut data = decoder.decode().map_err(Error::from_decoder)?;
+    let Some(space) = inks else {
+        return Ok(stored(data, header, Channels::Rgb));
+    };
+    // Adobe's programs write the light that an ink leaves; without their marker it is the ink.
+    match (space, is_adobe(bytes)) {
+        (ColorSpace::YCCK, _) => unmix(&mut data),
+        (_, false) => data.iter_mut().for_each(|value| *value = 255 - *value),
+        (_, true) => {}
     }
-    Ok(stored(pixels, header, Channels::Rgb))
+    Ok(stored(data, header, Channels::Inks))
 }
 
-/// Plain CMYK to RGB, in place: four bytes become three.
-fn ink_to_rgb(pixels: &mut Vec<u8>) {
-    let light = |ink: u8, black: u8| {
-        let product = u32::from(255 - ink) * u32::from(255 - black);
-        ((product + 127) / 255) as u8
-    };
-    shrink::<4, 3>(pixels, |[c, m, y, k]| {
-        [light(c, k), light(m, k), light(y, k)]
-    });
+/// YCCK to the light that cyan, magenta, yellow and black leave, in place. Source: ITU-T T.871, section 7.
+fn unmix(data: &mut [u8]) {
+    for [y, cb, cr, _] in data.as_chunks_mut::<4>().0 {
+        let (luma, blue, red) = (
+            f32::from(*y),
+            f32::from(*cb) - 128.0,
+            f32::from(*cr) - 128.0,
+        );
+        let round = |value: f32| (value + 0.5) as u8;
+        *y = round(luma + 1.402 * red);
+        *cb = round(luma - 0.344_136 * blue - 0.714_136 * red);
+        *cr = round(luma + 1.772 * blue);
+    }
 }
