@@ -151,6 +151,7 @@ test('fields that did not come are named with the reason, said once, and their s
     assert.match(await alert.innerText(), /^Open Graph, JSON-LD did not come\. The server could not finish this/);
     assert.equal(await demo.input('Title').inputValue(), 'It came');
     assert.ok(await demo.part('field-json_ld').isVisible(), 'the structured section is open');
+    assert.equal(await demo.part('code').filter({ visible: true }).count(), 0, 'no empty box');
     await demo.screenshot('part-failed');
     await demo.assertAccessible('part failed');
     await demo.close();

@@ -107,6 +107,7 @@ summary .quiet { margin-inline-start: 8px; font-size: 12px; }
 .meter[data-level="near"] i { background: var(--near); }
 .meter[data-level="over"] i { background: var(--over); }
 .tools { display: inline-flex; gap: 2px; }
+.counts[hidden] + .tools { margin-inline-start: auto; }
 .tool { display: inline-grid; place-items: center; inline-size: 28px; block-size: 28px; padding: 0; border: 1px solid transparent; border-radius: 6px; background: none; color: var(--quiet); }
 .tool:hover { background: var(--soft); color: var(--text); }
 .tool[aria-disabled="true"] { opacity: .4; cursor: default; }

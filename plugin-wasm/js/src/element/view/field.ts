@@ -62,7 +62,7 @@ export function frame(
       show(skeleton, bare);
       show(body, !bare && !hollow);
       show(head, !hollow);
-      show(accept, !hollow);
+      show(accept, !hollow && (field.status !== 'failed' || !isBlank(field.value)));
       show(edited, field.edited);
       show(root, !hollow || field.notes.length > 0);
       setAttr(root, 'data-status', field.status);

@@ -57,6 +57,9 @@ function block(panel: Panel, name: 'open_graph' | 'json_ld'): View {
     update() {
       parts.update();
       const value = structured(state(), name);
+      // There is nothing to write by hand here, so an empty box says nothing.
+      show(parts.body, value !== undefined);
+      show(copy, value !== undefined);
       setText(
         code,
         value === undefined
