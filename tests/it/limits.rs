@@ -10,7 +10,7 @@ use sfv::{BareItem, List, ListEntry, Parser};
 use crate::check::{fresh, refused};
 use crate::client::{Answer, Form, Request};
 use crate::pictures;
-use crate::server::{Server, Setup, merged, shared};
+use crate::server::{Server, Setup, merged, script, shared};
 
 /// A server with small tiers; each test takes a key of its own.
 fn server() -> &'static Server {
@@ -337,4 +337,32 @@ fn a_trusted_proxys_forwarded_address_is_counted() {
 fn the_wide_limits_of_these_tests_are_told_too() {
     let answer = shared().get("/v1/usage").bearer(&shared().key).send();
     assert!(members(&answer, "RateLimit-Policy").contains_key("requests"));
+}
+
+/// Image tokens, text and the longest answer are set aside before an engine begins; who leaves gets all of it back.
+#[test]
+fn what_a_request_may_cost_is_set_aside_and_comes_back_when_its_caller_leaves() {
+    let server = Server::start(script(Setup::default()).set("tiers.day.tokens_per_day", 1_000_000));
+    let key = server.key_with(json!({ "tier": "day" }));
+    let used = || {
+        let usage = server.get("/v1/usage").bearer(&key).send().json();
+        usage["budget"]["used"].as_u64().unwrap()
+    };
+    let picture = crate::pictures::data_uri(&crate::pictures::png(8, 8));
+    let images = json!([{ "id": "a", "data": picture }, { "id": "b", "data": picture }]);
+    let body = crate::server::merged(fresh("[stall]"), json!({ "images": images }));
+    let mut running = server
+        .post("/v1/summaries")
+        .bearer(&key)
+        .json(&body)
+        .events()
+        .open();
+    while !matches!(running.event(), Some(api::Event::Started(_))) {}
+    assert!(
+        used() >= 2 * 1369 + 1500,
+        "two pictures and an answer: {}",
+        used()
+    );
+    running.leave();
+    crate::server::eventually("all of it comes back", || (used() == 0).then_some(()));
 }
