@@ -180,7 +180,7 @@ pub fn columns(data: &[u8], stride: usize, seen: f64, wanted: usize) -> Vec<u8> 
     // time would push each other out of the cache.
     let blocks = stride.div_ceil(BLOCK);
     let mut sums = vec![[sums::ZERO; 4]; blocks];
-    let mut last = vec![[0; BLOCK]; 2];
+    let mut last = [[0; BLOCK]; 2];
     for ((start, window), result) in weights.windows().zip(out.chunks_exact_mut(stride)) {
         sums.fill([sums::ZERO; 4]);
         let mut rows = data.chunks_exact(stride).skip(start);

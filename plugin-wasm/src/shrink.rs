@@ -520,12 +520,12 @@ mod tests {
             .iter()
             .map(|[y, ..]| (y * luma + black).round() as u8)
             .collect();
-        for channel in 1..3 {
+        for chroma_of in [|[_, blue, _]: [f64; 3]| blue, |[.., red]: [f64; 3]| red] {
             for y in (0..height).step_by(down) {
                 for x in (0..width).step_by(across) {
                     let covered: Vec<f64> = (y..(y + down).min(height))
                         .flat_map(|y| (x..(x + across).min(width)).map(move |x| (x, y)))
-                        .map(|(x, y)| ycc[y * width + x][channel])
+                        .map(|(x, y)| chroma_of(ycc[y * width + x]))
                         .collect();
                     let mean = covered.iter().sum::<f64>() / covered.len() as f64;
                     out.push((mean * chroma + 128.0).round() as u8);

@@ -25,7 +25,7 @@ const MODULES: [(&str, &str); 5] = [
 const BUDGETS: [(&str, usize, &[&str]); 7] = [
     (
         "the first picture",
-        100_000,
+        90_000,
         &[
             "downscale.js",
             "error.js",
@@ -54,7 +54,7 @@ const BUDGETS: [(&str, usize, &[&str]); 7] = [
     ),
     (
         "a picture that the browser does not decode",
-        410_000,
+        440_000,
         &["wasm/decoders.js", "wasm/decoders_bg.wasm"],
     ),
     (
