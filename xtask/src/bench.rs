@@ -25,13 +25,26 @@ enum Bench {
     },
     /// The model crate beside the Python reference on this CPU, stage by stage.
     Model(model::Args),
+    /// The crate `imaging` beside libvips, in turn: a folder of pictures.
+    Imaging {
+        /// The folder.
+        #[arg(long)]
+        images: PathBuf,
+        /// How often each picture is prepared; the least time counts.
+        #[arg(long, default_value_t = 7)]
+        repeats: u32,
+    },
 }
+
+/// The bench of pictures beside libvips, with its own package.
+const BESIDE_LIBVIPS: &str = "crates/imaging/benches/beside-libvips";
 
 /// Runs one bench.
 pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.bench {
         Bench::Corpus { corpus } => run_corpus(corpus),
         Bench::Model(args) => model::run(args),
+        Bench::Imaging { images, repeats } => run_imaging(images, *repeats),
     }
 }
 
@@ -64,4 +77,30 @@ fn run_corpus(corpus: &std::path::Path) -> Result<()> {
         "python3",
         &[&*script.to_string_lossy(), "--corpus", &*input, &scored],
     )
+}
+
+/// Builds the example that prepares pictures on request and lets the script ask it and libvips in turn.
+fn run_imaging(images: &std::path::Path, repeats: u32) -> Result<()> {
+    let images = images
+        .canonicalize()
+        .context("--images needs an existing folder")?;
+    let build = [
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "imaging",
+        "--example",
+        "timed",
+    ];
+    sh::run(".", "cargo", &build)?;
+    sh::run(BESIDE_LIBVIPS, "npm", &["ci", "--no-audit", "--no-fund"])?;
+    let timed = sh::root().join("target/release/examples/timed");
+    let arguments = [
+        "bench.mjs",
+        &timed.to_string_lossy(),
+        &images.to_string_lossy(),
+        &repeats.to_string(),
+    ];
+    sh::run(BESIDE_LIBVIPS, "node", &arguments)
 }

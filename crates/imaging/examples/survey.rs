@@ -20,21 +20,43 @@ fn main() -> Result<(), Box<dyn Error>> {
             .to_string_lossy()
             .into_owned();
         let bytes = std::fs::read(&path)?;
+        reset_peak();
+        let before = memory("VmRSS:");
         let start = Instant::now();
         let outcome = imaging::prepare(&bytes, &Options::default());
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+        let peak = memory("VmHWM:").saturating_sub(before) / 1024;
         match outcome {
             Ok(prepared) => {
-                println!("{name:32} {milliseconds:7.1} ms  {}", line(&prepared));
+                println!(
+                    "{name:32} {milliseconds:7.1} ms {peak:4} MiB  {}",
+                    line(&prepared)
+                );
                 if let Some(results) = &results {
                     let file = format!("{name}.{}", prepared.format.extension());
                     std::fs::write(Path::new(results).join(file), &prepared.bytes)?;
                 }
             }
-            Err(error) => println!("{name:32} {milliseconds:7.1} ms  {error}"),
+            Err(error) => println!("{name:32} {milliseconds:7.1} ms {peak:4} MiB  {error}"),
         }
     }
     Ok(())
+}
+
+/// Starts the count of the most memory anew. On systems other than Linux it is not counted.
+fn reset_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// A number of KiB that the kernel tells about this process, 0 where it tells none.
+fn memory(name: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
 }
 
 /// The files of a directory by name, or the one file that was named.
@@ -58,6 +80,7 @@ fn line(prepared: &Prepared) -> String {
         format,
         width,
         height,
+        looks,
         ..
     } = prepared;
     let removed: Vec<_> = prepared.removed.iter().map(|kind| kind.name()).collect();
@@ -67,7 +90,7 @@ fn line(prepared: &Prepared) -> String {
         .map(|warning| warning.name())
         .collect();
     format!(
-        "{} {}x{} {} B -> {format} {width}x{height} {} B{}  sharp {:.3}{}  removed {removed:?} {warnings:?}",
+        "{} {}x{} {} B -> {format} {width}x{height} {} B{}  {} flat {:.2} text {:.2} {} sharp {:.3}{}  removed {removed:?} {warnings:?}",
         original.format,
         original.width,
         original.height,
@@ -78,7 +101,11 @@ fn line(prepared: &Prepared) -> String {
         } else {
             ""
         },
-        prepared.sharpness,
-        if prepared.too_soft { " SOFT" } else { "" },
+        looks.class.name(),
+        looks.flatness,
+        looks.text,
+        looks.exposure.name(),
+        looks.sharpness,
+        if looks.too_soft { " SOFT" } else { "" },
     )
 }

@@ -23,19 +23,19 @@ pub(crate) fn to_size(pixels: Pixels, full: (u32, u32), to: (u32, u32)) -> Resul
     if from == to {
         return Ok(pixels);
     }
-    filtered(pixels, extent(from, full), to)
+    filtered(&pixels, extent(from, full), to)
 }
 
 /// A browser has filtered its pixels by [`resample`], and needs no second copy of the filter here.
 #[cfg(not(feature = "decoders"))]
-fn filtered(_: Pixels, _: (f64, f64), _: (u32, u32)) -> Result<Pixels, Error> {
+fn filtered(_: &Pixels, _: (f64, f64), _: (u32, u32)) -> Result<Pixels, Error> {
     Err(Error::broken(
         "its pixels are not of the size that is sent, a bug",
     ))
 }
 
 #[cfg(feature = "decoders")]
-fn filtered(pixels: Pixels, exact: (f64, f64), to: (u32, u32)) -> Result<Pixels, Error> {
+fn filtered(pixels: &Pixels, exact: (f64, f64), to: (u32, u32)) -> Result<Pixels, Error> {
     let from = (pixels.width, pixels.height);
     let data = match pixels.channels {
         Channels::Rgb => lanczos3::<U8x3>(&pixels.data, from, exact, to, false)?,
@@ -47,7 +47,7 @@ fn filtered(pixels: Pixels, exact: (f64, f64), to: (u32, u32)) -> Result<Pixels,
         data,
         width,
         height,
-        ..pixels
+        ..*pixels
     })
 }
 
