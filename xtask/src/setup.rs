@@ -52,7 +52,9 @@ pub(crate) fn databases() -> Result<()> {
         return Ok(());
     }
     if !sh::has("apt-get") {
-        bail!("the tests of several servers need `redis-server` and PostgreSQL's `initdb` and `postgres`");
+        bail!(
+            "the tests of several servers need `redis-server` and PostgreSQL's `initdb` and `postgres`"
+        );
     }
     apt(&["postgresql", "redis-server"])
 }
@@ -67,7 +69,9 @@ pub(crate) fn browsers() -> Result<()> {
         return Ok(());
     }
     if !sh::has("apt-get") {
-        bail!("the browser tests need `chromium` and `firefox-esr` on the PATH and a font with Chinese characters");
+        bail!(
+            "the browser tests need `chromium` and `firefox-esr` on the PATH and a font with Chinese characters"
+        );
     }
     apt(&[
         "chromium",

@@ -9,6 +9,8 @@
 //! itself, which needs about 48 GB of memory besides the device's. One picture of 1024 x 768 and `--text` tokens are
 //! prefilled, then `--decode` tokens are decoded greedily, by `--rows` sequences at once. Weights are drawn on the spot.
 
+#![expect(clippy::print_stdout, reason = "figures are what this program makes")]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -112,7 +114,10 @@ impl Bench {
         tick("vision_ms")?;
         let image = self.model.config().image_token_id;
         let images: Vec<_> = embeds.into_iter().map(Arc::new).collect();
-        let tokens: usize = images.iter().map(|image| image.embeds().dims()[0]).sum();
+        let mut tokens = 0;
+        for image in &images {
+            tokens += image.embeds().dim(0)?;
+        }
         let word = |index: usize| (100 + index * 7919 % 14_000) as u32;
         let mut ids: Vec<u32> = (0..20).map(word).collect();
         ids.extend(std::iter::repeat_n(image, tokens));

@@ -3,6 +3,13 @@
 //! The conversion below is written from the converter's rules (`tests/fixtures/README.md` names their source), not from
 //! the reader's tables.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on may panic, in its helpers too"
+)]
+
 mod common;
 
 use std::collections::HashMap;

@@ -145,7 +145,7 @@ impl Packed {
             y.par_chunks_mut(SHARE * self.outputs)
                 .zip(x.par_chunks(SHARE * self.inputs))
                 .for_each(|(y, x)| {
-                    self.add_product(&Rows::pack(self.precision, x, self.inputs), y)
+                    self.add_product(&Rows::pack(self.precision, x, self.inputs), y);
                 });
         }
         y

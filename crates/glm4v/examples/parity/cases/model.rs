@@ -180,7 +180,7 @@ impl<'a> Bench<'a> {
         let wanted = expected_tokens(case)?;
         let mut steps = Vec::new();
         let found = self.greedy(&input, None, wanted.len(), 13, &mut |logits| {
-            steps.push(values_of(logits))
+            steps.push(values_of(logits));
         })?;
         at.same("greedy tokens", &found, &wanted);
         let expected = tensors.f32("greedy_step_logits_first4")?;
