@@ -1,5 +1,8 @@
 //! Prints what becomes of each picture of a directory, and writes the results beside each other to look at.
 //!
+//! The MiB are the most memory above what the process had at its start, with the file; the allocator keeps what it once
+//! had, so they are those of the picture when one picture is named.
+//!
 //! `cargo run --release -p imaging --example survey -- PICTURES [RESULTS]`
 #![allow(clippy::print_stdout, reason = "printing is what this example is for")]
 
@@ -13,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
     let pictures = arguments.next().ok_or("name a directory or a picture")?;
     let results = arguments.next();
+    let at_start = memory("VmRSS:");
     for path in listed(Path::new(&pictures))? {
         let name = path
             .file_name()
@@ -21,11 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             .into_owned();
         let bytes = std::fs::read(&path)?;
         reset_peak();
-        let before = memory("VmRSS:");
         let start = Instant::now();
         let outcome = imaging::prepare(&bytes, &Options::default());
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
-        let peak = memory("VmHWM:").saturating_sub(before) / 1024;
+        let peak = memory("VmHWM:").saturating_sub(at_start) / 1024;
         match outcome {
             Ok(prepared) => {
                 println!(

@@ -111,6 +111,10 @@ fn the_colours_of_each_kind_are_right() {
     check_pixel("animated.webp", (3, 3), [208, 0, 0], 2);
     // Adobe writes CMYK inverted; read the other way round this would be near black.
     check_pixel("cmyk.jpg", (51, 53), [124, 48, 118], 40);
+    // The expected values are littleCMS's with a press profile.
+    check_pixel("ycck.jpg", (8, 8), [132, 75, 84], 16);
+    check_pixel("ycck.jpg", (56, 10), [205, 195, 218], 16);
+    check_pixel("ycck.jpg", (20, 50), [192, 206, 231], 16);
 }
 
 #[test]

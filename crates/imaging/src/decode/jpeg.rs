@@ -108,7 +108,10 @@ fn full(bytes: &[u8], header: &Header) -> Result<Pixels, Error> {
     Ok(stored(data, header, Channels::Inks))
 }
 
-/// YCCK to the light that cyan, magenta, yellow and black leave, in place. Source: ITU-T T.871, section 7.
+/// YCCK to the light that cyan, magenta, yellow and black leave, in place.
+///
+/// The first three are the ink's complement as YCbCr (Adobe technical note 5116, section 18), and Adobe's programs store
+/// inks as light: so the light of an ink is what the colour lacks. Conversion: ITU-T T.871, section 7.
 fn unmix(data: &mut [u8]) {
     for [y, cb, cr, _] in data.as_chunks_mut::<4>().0 {
         let (luma, blue, red) = (
@@ -116,7 +119,7 @@ fn unmix(data: &mut [u8]) {
             f32::from(*cb) - 128.0,
             f32::from(*cr) - 128.0,
         );
-        let round = |value: f32| (value + 0.5) as u8;
+        let round = |value: f32| 255 - (value + 0.5) as u8;
         *y = round(luma + 1.402 * red);
         *cb = round(luma - 0.344_136 * blue - 0.714_136 * red);
         *cr = round(luma + 1.772 * blue);
