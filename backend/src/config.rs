@@ -115,6 +115,7 @@ impl Config {
             }
         }
         source.environment(environment);
+        source.refuse_near_variables(environment, &Self::table());
         if let Some(directory) = &flags.data_dir {
             source.flag("data_dir", "--data-dir", &directory.display().to_string());
         }

@@ -342,6 +342,21 @@ fn keys_are_made_listed_rotated_and_revoked() {
     let revoked = run_in(&data, &["keys", "revoke", id]);
     assert_eq!(revoked.code, Some(0), "{}", revoked.err);
     assert!(run_in(&data, &["keys", "list"]).out.contains("revoked"));
+    let past = [
+        "--name",
+        "x",
+        "--scopes",
+        "admin",
+        "--expires",
+        "2020-01-01",
+    ];
+    let past = run_in(&data, &[&["keys", "create"], &past[..]].concat());
+    assert_eq!(past.code, Some(2));
+    assert!(
+        past.err.contains("--expires is past; today is 20"),
+        "{}",
+        past.err
+    );
 }
 
 #[test]

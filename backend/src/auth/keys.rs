@@ -543,7 +543,7 @@ fn check_expiry(end: u64, now: u64) -> Result<u64, Error> {
     } else {
         Err(Error::field(
             "/expires_at",
-            "a key expires in the future; Unix time in milliseconds",
+            "a key expires in the future, before the year 10000; Unix time in milliseconds",
         ))
     }
 }

@@ -75,6 +75,23 @@ fn request() -> TokenRequest {
 }
 
 #[test]
+fn a_file_that_is_no_key_store_is_named_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.sqlite");
+    std::fs::write(
+        &path,
+        "no database, and longer than the header of one".repeat(40),
+    )
+    .unwrap();
+    let config = Config::for_tests(directory.path()).unwrap();
+    let clock = Arc::new(ManualClock::at(NOW));
+    let error = Auth::open_unwatched(&config, clock, Arc::default()).unwrap_err();
+    let line = error.to_string();
+    assert!(line.starts_with(&path.display().to_string()), "{line}");
+    assert!(line.contains("restore it from a backup"), "{line}");
+}
+
+#[test]
 fn the_first_start_makes_one_key_with_every_scope() {
     let directory = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(NOW));

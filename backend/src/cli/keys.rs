@@ -113,6 +113,14 @@ pub fn run(args: KeysArgs, config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 fn create(keys: &Keys, args: CreateArgs, now: u64) -> anyhow::Result<()> {
+    if matches!(args.expires, Some(End::At(time)) if time <= now) {
+        // The store would say so too, but in the milliseconds of the HTTP interface.
+        return Err(Error::InvalidField {
+            field: "/expires_at",
+            detail: format!("--expires is past; today is {}", day(now)),
+        }
+        .into());
+    }
     let expires_at = args.expires.map(|end| match end {
         End::After(duration) => {
             now.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))

@@ -7,6 +7,9 @@ use super::settings::{ENVIRONMENT_PREFIX, Setting};
 use super::value::{Form, Value};
 use super::{Environment, Row};
 
+/// What [`ENVIRONMENT_PREFIX`] is easily mistaken for.
+const NEAR_PREFIX: &str = "SMART_SUMMARY_";
+
 /// Every value that a source gave and nobody has taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Source {
@@ -59,6 +62,27 @@ impl Source {
                     from: format!(" (from {name})"),
                 },
             );
+        }
+    }
+
+    /// Notes a fault for every variable that only lacks the second underscore before a setting's name: it would be passed
+    /// over in silence. Other programs' variables, such as `SMART_SUMMARY_KEY`, are let be.
+    pub(super) fn refuse_near_variables(&mut self, environment: &Environment, known: &[Row]) {
+        for name in environment.keys() {
+            let Some(rest) = name
+                .strip_prefix(NEAR_PREFIX)
+                .filter(|rest| !rest.starts_with('_'))
+            else {
+                continue;
+            };
+            let meant = known.iter().find(|row| {
+                let (_, last) = row.key.rsplit_once('.').unwrap_or(("", &row.key));
+                let plain = |text: &str| text.to_lowercase().replace(['.', '_'], "");
+                plain(last) == plain(rest) || plain(&row.key) == plain(rest)
+            });
+            if let Some(row) = meant {
+                self.fault(format!("{name}: is not read; write {}", row.environment));
+            }
         }
     }
 

@@ -147,6 +147,30 @@ fn a_misspelt_key_is_told_the_right_one() {
 }
 
 #[test]
+fn a_variable_with_one_underscore_too_few_is_told_and_not_passed_over() {
+    for name in [
+        "SMART_SUMMARY_BIND",
+        "SMART_SUMMARY_SERVER__BIND",
+        "SMART_SUMMARY_SERVER_BIND",
+    ] {
+        refused(
+            "",
+            &[(name, "zz")],
+            &[name, "write SMART_SUMMARY__SERVER__BIND"],
+        );
+    }
+    load(
+        "",
+        &[
+            ("SMART_SUMMARY_KEY", "ss_live_x"),
+            ("SMART_SUMMARY_URL", "https://x.example"),
+        ],
+        &[],
+    )
+    .unwrap();
+}
+
+#[test]
 fn settings_that_do_not_go_together_are_refused() {
     refused(
         "[server]\nbind = \"127.0.0.1:9464\"",

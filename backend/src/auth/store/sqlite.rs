@@ -55,14 +55,31 @@ impl SqliteStore {
     pub(in crate::auth) fn open(path: &Path) -> Result<Self, Error> {
         // Made here with its mode; SQLite gives its side files the same.
         files::make_file(path)?;
-        let mut writer = connect(path)?;
-        migrate(&mut writer)?;
+        let mut writer = connect(path).map_err(|error| spoilt(error, path))?;
+        migrate(&mut writer).map_err(|error| spoilt(error, path))?;
         let (readers, watcher) = (connect(path)?.into(), connect(path)?.into());
         Ok(Self {
             readers,
             writers: writer.into(),
             watcher,
         })
+    }
+}
+
+/// A file that is no database does not become one by trying again.
+fn spoilt(error: Error, path: &Path) -> Error {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    let code = match &error {
+        Error::Store(cause) => cause.sqlite_error_code(),
+        _ => None,
+    };
+    if !matches!(code, Some(NotADatabase | DatabaseCorrupt)) {
+        return error;
+    }
+    Error::File {
+        path: path.to_owned(),
+        problem: "is not a key store, or is damaged; restore it from a backup, or move it away to begin with no keys"
+            .to_owned(),
     }
 }
 
