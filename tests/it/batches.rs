@@ -456,7 +456,7 @@ fn a_killed_server_loses_no_item_and_repeats_none_that_was_given_out() {
                 let known = given.entry(result.index).or_insert_with(|| result.clone());
                 assert_eq!(*known, result, "a result that was given out has changed");
             }
-            (given.len() == ITEMS || given.len() >= before + 4).then(|| given.len() == ITEMS)
+            (given.len() == ITEMS || given.len() >= before + 4).then_some(given.len() == ITEMS)
         });
         if finished {
             break;
@@ -549,10 +549,11 @@ fn a_stopping_server_puts_back_what_it_cannot_end() {
     );
 }
 
+/// A webhook as it came: its headers and its body.
+type Delivered = (BTreeMap<String, String>, String);
+
 /// A receiver of webhooks that answers with each status in turn, and gives what it heard.
-fn receiver(
-    answers: &'static [&'static str],
-) -> (SocketAddr, Receiver<(BTreeMap<String, String>, String)>) {
+fn receiver(answers: &'static [&'static str]) -> (SocketAddr, Receiver<Delivered>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, heard) = channel();
