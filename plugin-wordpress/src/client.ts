@@ -52,6 +52,8 @@ export async function createClient(): Promise<WordPressClient> {
   const made: Made = { engine: '', model: '', language: '', fields: {}, alts: {} };
   return {
     made,
+    // As many as the post has: they go in groups.
+    maxImages: Infinity,
     load: () => client.load(),
     prepare: (images, options) => client.prepare(images, options),
     draft: async (post, options) => {

@@ -164,6 +164,8 @@ export interface Evidence {
 
 /** One backend, one set of workers. Every call is independent; calls may overlap. */
 export interface SmartSummary {
+  /** Pictures that one call takes; the contract's limit unless a wrapper asks in several requests. */
+  readonly maxImages?: number;
   /**
    * Loads the module for pictures and upload. Calls do so by themselves; this is for the moment of first intent
    * (hover, focus). Calling it again costs nothing.

@@ -39,7 +39,8 @@ export class Session {
   #draft: AbortController | undefined;
   #undo: UndoHandle | undefined;
   #wanted: readonly Field[] = FIELDS;
-  #bounds: Bounds = { images: LIMITS.max_images, contentChars: LIMITS.max_content_chars };
+  /** What a server has told that it takes, where that is less than the contract's limits. */
+  #bounds: Bounds = { images: Infinity, contentChars: LIMITS.max_content_chars };
   /** The writer has agreed that only the beginning of this post is read. */
   #cut = false;
   readonly #leftOut = new Set<string>();
@@ -148,11 +149,16 @@ export class Session {
   /** What of the post is sent; pictures beyond the number that is taken are told before any is prepared. */
   #taken(post: Post): Post {
     const wanted = post.images.filter(({ id }) => !this.#leftOut.has(id));
-    const images = chosen(wanted, this.#bounds.images);
+    const limit = this.#imageLimit;
+    const images = chosen(wanted, limit);
     const beyond = wanted.filter((image) => !images.includes(image)).map(({ id }) => id);
-    this.dispatch({ do: 'too-many', images: beyond, limit: this.#bounds.images });
+    this.dispatch({ do: 'too-many', images: beyond, limit });
     const taken = { ...post, images };
     return this.#cut ? beginning(taken, this.#bounds.contentChars) : taken;
+  }
+
+  get #imageLimit(): number {
+    return Math.min(this.#bounds.images, this.#around.client()?.maxImages ?? LIMITS.max_images);
   }
 
   #checkLength(post: Post): void {
@@ -387,7 +393,7 @@ export class Session {
     const error = asError(cause);
     if (error.code === 'aborted') return this.dispatch({ do: 'stop' });
     const limit = error.problem?.limit;
-    if (error.code === 'too_many_images') this.#bounds.images = limit ?? Math.floor(this.#bounds.images / 2);
+    if (error.code === 'too_many_images') this.#bounds.images = limit ?? Math.floor(this.#imageLimit / 2);
     if (error.code === 'content_too_long' && limit !== undefined) this.#bounds.contentChars = limit;
     this.dispatch({ do: 'fail', error, now: Date.now(), automatic: retry === 'by-hand' });
     this.#around.emit('ss-error', error);
