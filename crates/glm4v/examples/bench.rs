@@ -41,7 +41,11 @@ fn main() -> Result<()> {
     match hold {
         "f32" => options.dtype = Some(DType::F32),
         "bf16" => options.dtype = Some(DType::BF16),
-        scheme => options.quantise = Some(scheme.parse::<Scheme>()?),
+        scheme => {
+            // The vision tower and the attention keep the type that checkpoints have.
+            options.dtype = Some(DType::BF16);
+            options.quantise = Some(scheme.parse::<Scheme>()?);
+        }
     }
     let weights = if full {
         repeated_tensors(&config)?
