@@ -315,29 +315,36 @@ impl Raw {
     }
 }
 
+/// What both halves must have: sizes that are not 0, and the one activation that is computed.
+fn check_common(section: &str, sizes: &[(&str, usize)], hidden_act: &str) -> Result<()> {
+    let fail =
+        |key: &str, reason: String| Err(Error::config(FILE, format!("{section}.{key}"), reason));
+    if let Some((key, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+        return fail(key, "must not be 0".to_owned());
+    }
+    if hidden_act != "silu" {
+        return fail(
+            "hidden_act",
+            format!("is `{hidden_act}`, and only `silu` is known"),
+        );
+    }
+    Ok(())
+}
+
 impl RawText {
     fn check(self) -> Result<TextConfig> {
         let fail = |key: &str, reason: String| {
             Err(Error::config(FILE, format!("text_config.{key}"), reason))
         };
-        for (key, value) in [
+        let sizes = [
             ("hidden_size", self.hidden_size),
             ("intermediate_size", self.intermediate_size),
             ("num_hidden_layers", self.num_hidden_layers),
             ("num_attention_heads", self.num_attention_heads),
             ("num_key_value_heads", self.num_key_value_heads),
             ("vocab_size", self.vocab_size),
-        ] {
-            if value == 0 {
-                return fail(key, "must not be 0".to_owned());
-            }
-        }
-        if self.hidden_act != "silu" {
-            return fail(
-                "hidden_act",
-                format!("is `{}`, and only `silu` is known", self.hidden_act),
-            );
-        }
+        ];
+        check_common("text_config", &sizes, &self.hidden_act)?;
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return fail(
                 "num_attention_heads",
@@ -446,7 +453,7 @@ impl RawVision {
         let fail = |key: &str, reason: String| {
             Err(Error::config(FILE, format!("vision_config.{key}"), reason))
         };
-        for (key, value) in [
+        let sizes = [
             ("depth", self.depth),
             ("hidden_size", self.hidden_size),
             ("num_heads", self.num_heads),
@@ -456,17 +463,8 @@ impl RawVision {
             ("patch_size", self.patch_size),
             ("spatial_merge_size", self.spatial_merge_size),
             ("temporal_patch_size", self.temporal_patch_size),
-        ] {
-            if value == 0 {
-                return fail(key, "must not be 0".to_owned());
-            }
-        }
-        if self.hidden_act != "silu" {
-            return fail(
-                "hidden_act",
-                format!("is `{}`, and only `silu` is known", self.hidden_act),
-            );
-        }
+        ];
+        check_common("vision_config", &sizes, &self.hidden_act)?;
         // The rotation deals a head's channels out to two halves of two axes.
         if !self.hidden_size.is_multiple_of(4 * self.num_heads) {
             return fail(

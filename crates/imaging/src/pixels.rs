@@ -135,21 +135,30 @@ pub(crate) fn shrink<const N: usize, const M: usize>(
 ) {
     let count = pixels.len() / N;
     for index in 0..count {
-        let Some(from) = pixels
-            .get(index * N..)
-            .and_then(|rest| rest.first_chunk::<N>())
-        else {
-            break;
-        };
-        let to = convert(*from);
-        if let Some(place) = pixels
-            .get_mut(index * M..)
-            .and_then(|rest| rest.first_chunk_mut::<M>())
-        {
-            *place = to;
-        }
+        rewrite(pixels, index, &convert);
     }
     pixels.truncate(count * M);
+}
+
+/// Puts the pixel at `index`, of `N` bytes, where it lies when pixels have `M`.
+#[cfg(feature = "decoders")]
+fn rewrite<const N: usize, const M: usize>(
+    pixels: &mut [u8],
+    index: usize,
+    convert: impl Fn([u8; N]) -> [u8; M],
+) {
+    let from = pixels
+        .get(index * N..)
+        .and_then(|rest| rest.first_chunk::<N>());
+    let Some(to) = from.map(|from| convert(*from)) else {
+        return;
+    };
+    if let Some(place) = pixels
+        .get_mut(index * M..)
+        .and_then(|rest| rest.first_chunk_mut::<M>())
+    {
+        *place = to;
+    }
 }
 
 /// Rewrites the first `count` pixels of `N` bytes as pixels of `M >= N` bytes, in a buffer that has the room.
@@ -161,18 +170,6 @@ pub(crate) fn grow<const N: usize, const M: usize>(
 ) {
     // From the end, so that no pixel is overwritten before it has been read.
     for index in (0..count).rev() {
-        let Some(from) = pixels
-            .get(index * N..)
-            .and_then(|rest| rest.first_chunk::<N>())
-        else {
-            break;
-        };
-        let to = convert(*from);
-        if let Some(place) = pixels
-            .get_mut(index * M..)
-            .and_then(|rest| rest.first_chunk_mut::<M>())
-        {
-            *place = to;
-        }
+        rewrite(pixels, index, &convert);
     }
 }
