@@ -3,6 +3,7 @@
 //! An engine knows nothing of HTTP, tenants or queues. It is given an [`EngineJob`], tells what it writes to a [`Sink`]
 //! while it writes, and stops soon after its token is cancelled.
 
+mod chat;
 mod extractive;
 #[cfg(feature = "testing")]
 mod scripted;
@@ -11,12 +12,16 @@ use std::sync::Arc;
 
 use api::{
     AltText, Article, Candidate, Code, EngineName, EnginePreference, Field, FieldLimits,
-    Guidelines, ImageRole,
+    Guidelines, ImageRole, Priority,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+pub use self::chat::{
+    AnswerFormat, ChatJob, ChatMessage, ChatModel, ChatPart, ChatReport, ChatRole, Choosing,
+    Finish, TextSink,
+};
 pub use self::extractive::Extractive;
 #[cfg(feature = "testing")]
 pub use self::scripted::{Script, Scripted};
@@ -55,6 +60,25 @@ pub enum Error {
         /// The cause, for the log only.
         cause: String,
     },
+    /// The model cannot hold the prompt and the answer that was asked for.
+    #[error(
+        "the prompt has {tokens} tokens and the answer may have {answer}; together at most {max} fit: shorten the text, \
+         send fewer pictures or ask for less"
+    )]
+    TooLong {
+        /// Tokens of the prompt, pictures among them.
+        tokens: usize,
+        /// Tokens asked for.
+        answer: usize,
+        /// Tokens that the model holds.
+        max: usize,
+    },
+    /// The job cannot be done as it stands, by this or any try.
+    #[error("{detail}")]
+    Unusable {
+        /// What is wrong and what to do, without anybody's text.
+        detail: String,
+    },
     /// Nobody waits for the answer any more.
     #[error("the work was cancelled because nobody waits for it")]
     Cancelled,
@@ -67,6 +91,8 @@ impl From<Error> for Refusal {
             Error::Unavailable { .. } => Code::EngineUnavailable,
             Error::Failed { .. } | Error::Cancelled => Code::EngineFailed,
             Error::Output { .. } => Code::EngineOutput,
+            Error::TooLong { .. } => Code::ContentTooLong,
+            Error::Unusable { .. } => Code::InvalidField,
         };
         let refusal = Self::new(code, error.to_string());
         match error {
@@ -80,6 +106,10 @@ impl From<Error> for Refusal {
 /// All that an engine may use to write an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EngineJob {
+    /// Who asks: turns are fair between these, and nothing that was kept for one is used for another.
+    pub tenant: String,
+    /// Whether somebody waits.
+    pub priority: Priority,
     /// The article, when there is one.
     pub article: Option<Article>,
     /// The pictures, small and upright.

@@ -17,6 +17,8 @@ pub(super) fn build(job: &Job) -> EngineJob {
         media_type: picture.media_type,
     });
     EngineJob {
+        tenant: job.tenant.clone(),
+        priority: request.priority,
         article: request.article.clone(),
         images: images.collect(),
         fields: written(
