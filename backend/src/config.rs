@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::EnginePreference;
+
 pub use settings::{
-    Anonymous, Auth, Batches, Cache, ENVIRONMENT_PREFIX, Engine, Intake, Log, Queue, Server,
+    Anonymous, Auth, Batches, Cache, ENVIRONMENT_PREFIX, Engine, Glm4v, Intake, Log, Queue, Server,
     Setting, Store, Tier, Top,
 };
 pub use value::{LogFormat, LogLevel, Secret, SecretAddress};
@@ -47,6 +49,8 @@ pub struct Config {
     pub store: Store,
     /// Who writes.
     pub engine: Engine,
+    /// The model in this process.
+    pub glm4v: Glm4v,
     /// Callers without credentials, and with wrong ones.
     pub anonymous: Anonymous,
     /// What is written to standard error.
@@ -139,6 +143,7 @@ impl Config {
             batches: Batches::read(&mut source, "batches"),
             store: Store::read(&mut source, "store"),
             engine: Engine::read(&mut source, "engine"),
+            glm4v: Glm4v::read(&mut source, "glm4v"),
             anonymous: Anonymous::read(&mut source, "anonymous"),
             log: Log::read(&mut source, "log"),
         };
@@ -178,6 +183,12 @@ impl Config {
                 source.fault(format!("store.{key}: the address begins with {scheme}://"));
             }
         }
+        if self.engine.default == EnginePreference::Glm4v && self.glm4v.model.is_none() {
+            source.fault(
+                "glm4v.model: engine.default is \"glm4v\" and names no model; for instance --model /models/GLM-4.6V-Flash"
+                    .to_owned(),
+            );
+        }
         if self.intake.max_image_bytes > self.intake.max_body_bytes {
             source.fault(format!(
                 "intake.max_image_bytes: {} is more than intake.max_body_bytes = {}; for instance {}",
@@ -207,6 +218,7 @@ impl Config {
         write_section(&mut text, Some("batches"), &self.batches);
         write_section(&mut text, Some("store"), &self.store);
         write_section(&mut text, Some("engine"), &self.engine);
+        write_section(&mut text, Some("glm4v"), &self.glm4v);
         write_section(&mut text, Some("anonymous"), &self.anonymous);
         write_section(&mut text, Some("log"), &self.log);
         text
@@ -214,7 +226,7 @@ impl Config {
 
     /// Every setting there is, in the order of [`Config::print`]; the documentation's table is made from it.
     pub fn table() -> Vec<Row> {
-        let sections: [(&str, &[Setting]); 12] = [
+        let sections: [(&str, &[Setting]); 13] = [
             ("", Top::SETTINGS),
             ("server", Server::SETTINGS),
             ("auth", Auth::SETTINGS),
@@ -225,6 +237,7 @@ impl Config {
             ("batches", Batches::SETTINGS),
             ("store", Store::SETTINGS),
             ("engine", Engine::SETTINGS),
+            ("glm4v", Glm4v::SETTINGS),
             ("anonymous", Anonymous::SETTINGS),
             ("log", Log::SETTINGS),
         ];

@@ -13,7 +13,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("extractive", &["api"]),
     ("glm4v", &[]),
     ("plugin-wasm", &["api", "imaging", "extractive"]),
-    ("backend", &["api", "imaging", "extractive"]),
+    ("backend", &["api", "imaging", "extractive", "glm4v"]),
     ("tests", &["api", "backend"]),
     ("xtask", &[]),
 ];
@@ -29,7 +29,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("service", &["intake", "cache", "queue", "engines"]),
     ("cache", &[]),
     ("queue", &[]),
-    ("engines", &[]),
+    // For the salted keys of what an engine keeps per tenant.
+    ("engines", &["cache"]),
     ("config", &[]),
     ("telemetry", &[]),
     ("refusal", &[]),
@@ -49,6 +50,9 @@ const OUTER: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["auth"]),
     ("governor", &["limits"]),
     ("moka", &["cache", "auth"]),
+    ("candle_core", &["engines"]),
+    ("llguidance", &["engines"]),
+    ("nvml_wrapper", &["engines"]),
     ("clap", &["cli"]),
     ("imaging", &["intake"]),
     ("extractive", &["engines", "service", "cli"]),

@@ -6,6 +6,14 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CacheKey([u8; 32]);
 
+impl CacheKey {
+    /// Its bits, to be part of another key.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// A secret of this process, so that nobody outside can compute a key.
 #[derive(Clone, Copy)]
 pub struct Salt([u8; 32]);

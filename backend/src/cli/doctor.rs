@@ -12,15 +12,18 @@ use serde::Serialize;
 
 use crate::auth::Keys;
 use crate::config::Config;
+use crate::engines::Glm4v;
 use crate::telemetry::{Clock, SystemClock};
 
 /// How the findings are shown.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Args)]
 #[command(after_help = "Example:\n  smart-summary doctor --json")]
-pub struct DoctorArgs {
+pub(super) struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    pub(super) model: super::ModelArgs,
 }
 
 /// How a thing is.
@@ -78,7 +81,7 @@ impl Finding {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn run(args: DoctorArgs, config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &DoctorArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let findings = examine(config);
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -119,6 +122,7 @@ fn examine(config: &Config) -> Vec<Finding> {
             .map(|metrics| address("metrics address", metrics)),
     );
     findings.push(engine());
+    findings.extend(model(config));
     findings.push(processor());
     findings.extend(memory());
     findings.push(gpu(Path::new("/")));
@@ -292,6 +296,19 @@ fn engine() -> Finding {
         "wrote no description of a test article",
         "report this with the version: it is a bug",
     )
+}
+
+/// What the model in this process would do; nothing is fetched or loaded.
+fn model(config: &Config) -> Option<Finding> {
+    config.glm4v.model.as_ref()?;
+    Some(match Glm4v::describe(&config.glm4v) {
+        Ok(found) => Finding::ok("model", found),
+        Err(unfit) => Finding::failed(
+            "model",
+            unfit.to_string(),
+            "mend glm4v in the configuration, or name another --model",
+        ),
+    })
 }
 
 fn processor() -> Finding {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::local::Local;
 use super::say;
-use crate::config::Config;
+use crate::config::{Config, Flags};
 
 /// Which corpus, and where the predictions go.
 #[derive(Debug, Args)]
@@ -37,6 +37,19 @@ pub(super) struct EvaluateArgs {
     /// Stop after so many articles
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// The engine that writes: extractive, glm4v or upstream
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<String>,
+    #[command(flatten)]
+    model: super::ModelArgs,
+}
+
+impl EvaluateArgs {
+    /// Lays the flags over the configuration.
+    pub(super) fn add_to(&self, flags: &mut Flags) {
+        flags.set("engine.default", "--engine", self.engine.as_ref());
+        self.model.add_to(flags);
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,15 +8,39 @@ use bytes::Bytes;
 
 use super::WrongUse;
 use crate::config::Config;
-use crate::engines::{Engine, Extractive, Registry};
+use crate::engines::{ChatModel, Engine, Extractive, Glm4v, Registry};
 use crate::intake::Reader;
 use crate::refusal::Refusal;
 use crate::service::{self, Job, Service};
+use crate::telemetry::Metrics;
+
+/// When a model that was loaded is to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Model {
+    /// Once it has written its first answer, for which the caller waits.
+    Now,
+    /// Later: the server starts meanwhile and says that it is not ready.
+    Soon,
+}
 
 /// The engines of this machine, the one for `auto` first.
-pub(super) fn engines(config: &Config) -> anyhow::Result<Registry> {
-    let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(Extractive::new(service::threads(config)))];
-    let registry = Registry::new(engines);
+pub(super) fn engines(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    when: Model,
+) -> anyhow::Result<Registry> {
+    let threads = service::threads(config);
+    let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(Extractive::new(threads))];
+    let mut models: Vec<Arc<dyn ChatModel>> = Vec::new();
+    if config.glm4v.model.is_some() {
+        let model = Glm4v::start(&config.glm4v, threads, Arc::clone(metrics));
+        let model = model.map_err(|unfit| WrongUse(unfit.to_string()))?;
+        if when == Model::Now {
+            model.wait_until_ready();
+        }
+        models.push(Arc::new(model));
+    }
+    let registry = Registry::new(engines).with_models(models);
     if let Err(error) = registry.pick(config.engine.default) {
         return Err(WrongUse(format!("engine.default: {error}")).into());
     }
@@ -33,10 +57,11 @@ pub(super) struct Local {
 impl Local {
     pub(super) fn start(config: &Config) -> anyhow::Result<Self> {
         let runtime = runtime().context("the runtime did not start")?;
+        let metrics = Arc::default();
         let service = Service::new(
             config,
-            engines(config)?,
-            Arc::default(),
+            engines(config, &metrics, Model::Now)?,
+            metrics,
             runtime.handle().clone(),
         )?;
         Ok(Self {

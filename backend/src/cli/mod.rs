@@ -49,6 +49,29 @@ struct Cli {
     command: Option<Command>,
 }
 
+/// The model in this process.
+#[derive(Debug, clap::Args)]
+struct ModelArgs {
+    /// The model of `--engine glm4v`: a directory, or OWNER/NAME[@REVISION] on the hub
+    #[arg(long, value_name = "DIR|HUB-ID")]
+    model: Option<String>,
+    /// How the model computes: auto, f32, bf16 or f16
+    #[arg(long, value_name = "DTYPE")]
+    dtype: Option<String>,
+    /// Quantise the model while loading: q8_0, q6k, q5k or q4k
+    #[arg(long, value_name = "SCHEME")]
+    quantize: Option<String>,
+}
+
+impl ModelArgs {
+    /// Lays the flags over the configuration.
+    fn add_to(&self, flags: &mut Flags) {
+        flags.set("glm4v.model", "--model", self.model.as_ref());
+        flags.set("glm4v.dtype", "--dtype", self.dtype.as_ref());
+        flags.set("glm4v.quantize", "--quantize", self.quantize.as_ref());
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer requests over HTTP
@@ -109,8 +132,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         data_dir: cli.data_dir,
         ..Flags::default()
     };
-    if let Some(Command::Serve(args)) = &cli.command {
-        args.add_to(&mut flags);
+    match &cli.command {
+        Some(Command::Serve(args)) => args.add_to(&mut flags),
+        Some(Command::Summarize(args)) => args.model.add_to(&mut flags),
+        Some(Command::Evaluate(args)) => args.add_to(&mut flags),
+        Some(Command::Doctor(args)) => args.model.add_to(&mut flags),
+        _ => {}
     }
     match &cli.command {
         Some(Command::Openapi) => return print(http::document()),
@@ -128,7 +155,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Summarize(args)) => summarize::run(&args, &config),
         Some(Command::Batch(args)) => batch::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &config),
-        Some(Command::Doctor(args)) => doctor::run(args, &config),
+        Some(Command::Doctor(args)) => doctor::run(&args, &config),
         Some(Command::Migrate(args)) => migrate::run(args, &config),
         Some(Command::Openapi | Command::ConfigTable | Command::ErrorTable) => {
             Ok(ExitCode::SUCCESS)

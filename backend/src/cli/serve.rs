@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{WrongUse, local, say};
+use super::{ModelArgs, WrongUse, local, say};
 use crate::auth::Auth;
 use crate::batches::{Batches, Rooms};
 use crate::config::{Config, Flags};
@@ -26,6 +26,7 @@ use crate::telemetry::{Metrics, SystemClock, set_up_log};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  smart-summary serve\n  smart-summary serve --bind 127.0.0.1:0 --engine extractive\n  \
+                        smart-summary serve --engine glm4v --model /models/GLM-4.6V-Flash --quantize q8_0\n  \
                         smart-summary serve --demo web-demo/dist"
 )]
 pub(super) struct ServeArgs {
@@ -38,6 +39,8 @@ pub(super) struct ServeArgs {
     /// The engine that `auto` means
     #[arg(long, value_name = "ENGINE")]
     engine: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
     /// Serve this folder at `/` and give its pages tokens; on this machine only
     #[arg(long, value_name = "DIR")]
     demo: Option<PathBuf>,
@@ -61,18 +64,19 @@ impl ServeArgs {
             "--engine",
             self.engine.as_ref().filter(|_| !self.is_scripted()),
         );
+        self.model.add_to(flags);
     }
 
     fn is_scripted(&self) -> bool {
         cfg!(feature = "testing") && self.engine.as_deref() == Some("scripted")
     }
 
-    fn engines(&self, config: &Config) -> anyhow::Result<Registry> {
+    fn engines(&self, config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Registry> {
         #[cfg(feature = "testing")]
         if self.is_scripted() {
             return scripted(self.script.as_deref(), config);
         }
-        local::engines(config)
+        local::engines(config, metrics, local::Model::Soon)
     }
 }
 
@@ -132,8 +136,8 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
 }
 
 async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let engines = args.engines(config)?;
     let metrics = Arc::new(Metrics::default());
+    let engines = args.engines(config, &metrics)?;
     let clock = Arc::new(SystemClock::default());
     let (auth, first_key) = Auth::open(config, clock.clone(), metrics.clone())?;
     let store = store::open(config)?;

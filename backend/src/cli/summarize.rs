@@ -18,7 +18,8 @@ use crate::refusal::Refusal;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  smart-summary summarize post.md --image hero.jpg --image map.png\n  \
-                        cat post.html | smart-summary summarize - --json"
+                        cat post.html | smart-summary summarize - --json\n  \
+                        smart-summary summarize post.md --engine glm4v --model /models/GLM-4.6V-Flash"
 )]
 pub(super) struct SummarizeArgs {
     /// Markdown (.md), HTML (.html) or plain text; `-` reads standard input
@@ -30,6 +31,8 @@ pub(super) struct SummarizeArgs {
     /// auto, extractive, glm4v or upstream
     #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = parse_engine)]
     engine: EnginePreference,
+    #[command(flatten)]
+    pub(super) model: super::ModelArgs,
     /// Print the whole answer as JSON, one line per file
     #[arg(long)]
     json: bool,

@@ -203,6 +203,32 @@ settings! {
         threads: usize = "0" [0..=1024];
     }
 
+    /// The model in this process.
+    Glm4v {
+        /// A directory with the model, or its name on the hub, `OWNER/NAME` or `OWNER/NAME@REVISION`; "off": there is none.
+        model: Option<String> = "off";
+        /// `auto`, `f32`, `bf16` or `f16`; `auto` is bf16 on a GPU and f32 on a CPU.
+        dtype: String = "auto";
+        /// What the decoder's weights are quantised to while loading: `q8_0`, `q6k`, `q5k` or `q4k`; "off": nothing.
+        quantize: Option<String> = "off";
+        /// Directories of LoRA adapters (PEFT) that become part of the weights.
+        adapters: Vec<PathBuf> = "";
+        /// Answers that are written at once.
+        rows: usize = "8" [1..=256];
+        /// Tokens that prompt and answer may have together.
+        max_tokens: usize = "16384" [64..=131072];
+        /// Tokens of prompts that are read in one step, between the tokens that others write.
+        chunk: usize = "512" [1..=65536];
+        /// Bytes for keys and values of all answers; 0: what can be used, within half of what is free beside the model.
+        kv_bytes: u64 = "0" [0..=1099511627776];
+        /// Bytes for beginnings of prompts that come again; 0: none.
+        prefix_cache_bytes: usize = "268435456" [0..=1099511627776];
+        /// Bytes for pictures that were seen; 0: none.
+        image_cache_bytes: usize = "268435456" [0..=1099511627776];
+        /// Seconds without a step after which a request is given up; after five in a row the engine is started anew. 0: 20 on a GPU, 300 on a CPU.
+        stall_seconds: u64 = "0" [0..=3600];
+    }
+
     /// Callers without credentials, and with wrong ones.
     Anonymous {
         /// Requests a minute that one address may send to routes without authentication.

@@ -136,6 +136,22 @@ impl Value for Vec<IpNet> {
     }
 }
 
+impl Value for Vec<PathBuf> {
+    const KIND: &'static str = "list of paths";
+    const FORM: Form = Form::List;
+    fn parse(text: &str) -> Option<Self> {
+        text.split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(PathBuf::parse)
+            .collect()
+    }
+    fn write(&self) -> Option<String> {
+        let written: Option<Vec<_>> = self.iter().map(Value::write).collect();
+        written.map(|parts| format!("[{}]", parts.join(", ")))
+    }
+}
+
 impl<T: Value> Value for Option<T> {
     const KIND: &'static str = T::KIND;
     const FORM: Form = T::FORM;

@@ -5,6 +5,7 @@
 
 mod chat;
 mod extractive;
+mod glm4v;
 #[cfg(feature = "testing")]
 mod scripted;
 
@@ -23,6 +24,7 @@ pub use self::chat::{
     Finish, TextSink,
 };
 pub use self::extractive::Extractive;
+pub use self::glm4v::{Glm4v, Unfit};
 #[cfg(feature = "testing")]
 pub use self::scripted::{Script, Scripted};
 use crate::refusal::Refusal;
@@ -221,13 +223,38 @@ pub trait Engine: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Registry {
     engines: Vec<Arc<dyn Engine>>,
+    models: Vec<Arc<dyn ChatModel>>,
 }
 
 impl Registry {
     /// `engines`, the one for `auto` first.
     #[must_use]
     pub fn new(engines: Vec<Arc<dyn Engine>>) -> Self {
-        Self { engines }
+        Self {
+            engines,
+            models: Vec::new(),
+        }
+    }
+
+    /// The models that continue conversations, the one for `auto` first.
+    #[must_use]
+    pub fn with_models(mut self, models: Vec<Arc<dyn ChatModel>>) -> Self {
+        self.models = models;
+        self
+    }
+
+    /// Every model that continues conversations, the one for `auto` first.
+    #[must_use]
+    pub fn models(&self) -> &[Arc<dyn ChatModel>] {
+        &self.models
+    }
+
+    /// Whether summaries come from the engine that `auto` means, and the model in this process answers when there is one.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        let own = |model: &&Arc<dyn ChatModel>| model.name() == EngineName::Glm4v;
+        self.engines.first().is_some_and(|engine| engine.ready())
+            && self.models.iter().filter(own).all(|model| model.ready())
     }
 
     /// The engine that a request is answered by: the one it names, or the first that is ready.

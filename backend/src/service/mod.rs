@@ -112,9 +112,18 @@ impl Service {
         } else {
             config.queue.max_running
         };
-        let bounds = queue::Bounds {
-            max_running,
-            max_waiting: config.queue.max_waiting,
+        // A model writes many answers at once, however many threads there are.
+        let running = |name| match name {
+            EngineName::Glm4v if config.queue.max_running == 0 && config.glm4v.model.is_some() => {
+                config.glm4v.rows
+            }
+            _ => max_running,
+        };
+        let queue = |name| {
+            Queue::new(queue::Bounds {
+                max_running: running(name),
+                max_waiting: config.queue.max_waiting,
+            })
         };
         let cache = cache::Bounds {
             max_bytes: config.cache.max_bytes,
@@ -125,7 +134,7 @@ impl Service {
             salt: Salt::random()?,
             queues: engines
                 .iter()
-                .map(|engine| (engine.name(), Queue::new(bounds)))
+                .map(|engine| (engine.name(), queue(engine.name())))
                 .collect(),
             engines,
             deadlines: Deadlines {

@@ -100,12 +100,58 @@ label! {
     Stage {
         /// Checking and decoding what was sent.
         Intake = "intake",
+        /// Pictures and words to what the model reads.
+        Prepare = "prepare",
+        /// The vision tower, one picture.
+        See = "see",
         /// Reading the prompt and the pictures.
         Prefill = "prefill",
         /// Writing.
         Decode = "decode",
+        /// Masking and drawing the tokens of one step.
+        Choose = "choose",
         /// Fitting, grounding, masking.
         Finish = "finish",
+    }
+}
+
+label! {
+    /// How an answer of the model in this process ended.
+    EngineEnd {
+        /// The model was done.
+        Stop = "stop",
+        /// It may write no more.
+        Length = "length",
+        /// Nobody waited any more.
+        Cancelled = "cancelled",
+        /// The model or the device failed.
+        Failed = "failed",
+        /// The engine's thread did not go on.
+        TimedOut = "timed_out",
+    }
+}
+
+label! {
+    /// What is computed once and used again.
+    Reuse {
+        /// The beginning of a prompt.
+        Prefix = "prefix",
+        /// A picture.
+        Picture = "picture",
+    }
+}
+
+label! {
+    /// What takes the memory in which the model computes.
+    EngineMemory {
+        /// What rows may take altogether.
+        Budget = "budget",
+        /// What the running rows have reserved.
+        Rows = "rows",
+        /// Kept beginnings of prompts.
+        Prefixes = "prefixes",
+        /// Kept pictures.
+        Pictures = "pictures",
     }
 }
 
@@ -153,6 +199,10 @@ label! {
     }
 }
 
+fn level(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 const fn priority_name(priority: Priority) -> &'static str {
     match priority {
         Priority::Interactive => "interactive",
@@ -188,6 +238,14 @@ const fn status_name(status: u16) -> &'static str {
         _ => "other",
     }
 }
+
+/// One step of a model: from a small one on a GPU to a chunk of a prompt on a CPU.
+const STEP_SECONDS: Buckets = Buckets(&[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+]);
+
+/// Rows of a step.
+const STEP_ROWS: Buckets = Buckets(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]);
 
 macro_rules! metrics {
     ($($field:ident: $kind:ty, $name:literal, $help:literal $(, $unit:ident)? => $new:expr;)*) => {
@@ -240,6 +298,20 @@ metrics! {
     tokens: Counters<2>, "tokens", "Engine tokens by kind" => Counters::default();
     images: Counters<0>, "images", "Pictures taken in" => Counters::default();
     cancelled: Counters<1>, "cancellations", "Requests whose caller left, by route" => Counters::default();
+    engine_waiting: Family<[Label; 1], Level>, "engine_waiting", "Answers that wait for a row of the model in this process" => Family::default();
+    engine_rows: Level, "engine_rows", "Answers that the model in this process works on" => Level::default();
+    engine_step_seconds: Histograms<0>, "engine_step", "Steps of the model in this process", Seconds
+        => Histograms::new_with_constructor(STEP_SECONDS);
+    engine_step_rows: Histograms<0>, "engine_step_rows", "Rows of a step of the model in this process"
+        => Histograms::new_with_constructor(STEP_ROWS);
+    engine_tokens: Counters<1>, "engine_tokens", "Tokens that the model in this process computed, by stage" => Counters::default();
+    engine_reuse: Counters<2>, "engine_reuse", "Look-ups of prefixes and pictures by outcome" => Counters::default();
+    engine_ends: Counters<1>, "engine_answers", "Answers of the model in this process by how they ended" => Counters::default();
+    engine_restarts: Counters<0>, "engine_restarts", "How often the model in this process was started anew" => Counters::default();
+    engine_memory: Family<[Label; 1], Level>, "engine_memory", "Bytes for keys, values and pictures of the model in this process", Bytes
+        => Family::default();
+    gpu_memory: Family<[Label; 1], Level>, "gpu_memory", "Bytes of the GPU's memory, when there is one", Bytes => Family::default();
+    gpu_busy: Family<[Label; 0], Level>, "gpu_busy_percent", "Percent of time in which the GPU computed, when there is one" => Family::default();
     batch_items: Counters<1>, "batch_items", "Items of batches by how they went" => Counters::default();
     webhooks: Counters<1>, "webhooks", "Tries to tell a webhook by how they went" => Counters::default();
     streams: Level, "streams_open", "Event streams that are open" => Level::default();
@@ -337,6 +409,75 @@ impl Metrics {
         self.engine_seconds
             .get_or_create(&labels)
             .observe(took.as_secs_f64());
+    }
+
+    /// How many answers of a priority wait for a row.
+    pub fn set_engine_waiting(&self, priority: Priority, waiting: usize) {
+        self.engine_waiting
+            .get_or_create(&[("priority", priority_name(priority))])
+            .set(level(waiting));
+    }
+
+    /// How many answers the model works on.
+    pub fn set_engine_rows(&self, rows: usize) {
+        self.engine_rows.set(level(rows));
+    }
+
+    /// The model did one step for so many rows.
+    pub fn engine_step(&self, rows: usize, took: Duration) {
+        self.engine_step_seconds
+            .get_or_create(&[])
+            .observe(took.as_secs_f64());
+        // A batch has a few hundred rows at most.
+        self.engine_step_rows
+            .get_or_create(&[])
+            .observe(rows as f64);
+    }
+
+    /// The model computed tokens.
+    pub fn engine_tokens(&self, stage: Stage, tokens: usize) {
+        self.engine_tokens
+            .get_or_create(&[("stage", stage.as_str())])
+            .inc_by(u64::try_from(tokens).unwrap_or(u64::MAX));
+    }
+
+    /// Something was looked for that need not be computed twice.
+    pub fn engine_reuse(&self, what: Reuse, found: bool) {
+        let outcome = if found { "hit" } else { "miss" };
+        self.engine_reuse
+            .get_or_create(&[("what", what.as_str()), ("outcome", outcome)])
+            .inc();
+    }
+
+    /// An answer has ended.
+    pub fn engine_ended(&self, end: EngineEnd) {
+        self.engine_ends
+            .get_or_create(&[("end", end.as_str())])
+            .inc();
+    }
+
+    /// The model's thread was started anew.
+    pub fn engine_restarted(&self) {
+        self.engine_restarts.get_or_create(&[]).inc();
+    }
+
+    /// Bytes of the model's memory.
+    pub fn set_engine_memory(&self, what: EngineMemory, bytes: usize) {
+        self.engine_memory
+            .get_or_create(&[("what", what.as_str())])
+            .set(level(bytes));
+    }
+
+    /// The GPU's numbers.
+    pub fn set_gpu(&self, used: u64, total: u64, busy_percent: Option<u32>) {
+        for (what, bytes) in [("used", used), ("total", total)] {
+            self.gpu_memory
+                .get_or_create(&[("what", what)])
+                .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+        if let Some(percent) = busy_percent {
+            self.gpu_busy.get_or_create(&[]).set(i64::from(percent));
+        }
     }
 
     /// Tokens were used.

@@ -7,5 +7,6 @@ mod metrics;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use log::set_up as set_up_log;
 pub use metrics::{
-    BatchOutcome, CacheOutcome, LevelGuard, Metrics, QuotaKind, Route, Stage, WebhookOutcome,
+    BatchOutcome, CacheOutcome, EngineEnd, EngineMemory, LevelGuard, Metrics, QuotaKind, Reuse,
+    Route, Stage, WebhookOutcome,
 };

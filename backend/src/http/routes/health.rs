@@ -28,7 +28,7 @@ pub(in crate::http) async fn live() -> HttpResponse {
     tag = "Operations",
     responses(
         (status = 200, description = "It can", body = api::Readiness),
-        (status = 503, description = "It cannot: no engine is ready, the key store does not answer, or the server stops",
+        (status = 503, description = "It cannot: the engine that `auto` means or the model is not ready, the key store does not answer, or the server stops",
          body = api::Readiness),
     ),
 )]
@@ -44,9 +44,7 @@ pub(in crate::http) async fn ready(state: web::Data<State>) -> HttpResponse {
             sees_images: engine.sees_images(),
         })
         .collect();
-    let ready = !state.drain.is_draining()
-        && state.auth.ready()
-        && engines.iter().any(|engine| engine.ready);
+    let ready = !state.drain.is_draining() && state.auth.ready() && state.service.engines().ready();
     let mut answer = if ready {
         HttpResponse::Ok()
     } else {
