@@ -38,6 +38,7 @@ mod idempotency;
 mod intake;
 mod keys;
 mod limits;
+mod model;
 mod problems;
 mod queue;
 mod readme;

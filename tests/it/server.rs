@@ -23,6 +23,7 @@ pub(crate) struct Setup {
     config: BTreeMap<String, String>,
     replies: Vec<Value>,
     page: Option<&'static str>,
+    model: Option<PathBuf>,
 }
 
 /// A server that runs until it is dropped.
@@ -46,6 +47,7 @@ impl Default for Setup {
             config: BTreeMap::new(),
             replies: Vec::new(),
             page: None,
+            model: None,
         };
         setup
             .set("tiers.default.requests_per_minute", 1_000_000)
@@ -70,6 +72,12 @@ impl Setup {
     /// Adds a reply to the scripted engine; the first whose `when` occurs in the article answers.
     pub(crate) fn reply(mut self, reply: Value) -> Self {
         self.replies.push(reply);
+        self
+    }
+
+    /// Serves the model of this checkpoint instead of a script.
+    pub(crate) fn model(mut self, checkpoint: &Path) -> Self {
+        self.model = Some(checkpoint.to_owned());
         self
     }
 
@@ -139,6 +147,9 @@ impl Server {
         let data = TempDir::new().unwrap();
         std::fs::write(data.path().join("smart-summary.toml"), setup.config_text()).unwrap();
         std::fs::write(data.path().join("script.json"), setup.script_text()).unwrap();
+        if let Some(model) = &setup.model {
+            return Self::start_model_in(Arc::new(data), model);
+        }
         let Some(page) = setup.page else {
             return Self::start_in(Arc::new(data));
         };
@@ -154,8 +165,21 @@ impl Server {
         Self::start_with(data, &[])
     }
 
+    /// As [`start_in`](Self::start_in), with the model of a checkpoint.
+    #[track_caller]
+    pub(crate) fn start_model_in(data: Arc<TempDir>, checkpoint: &Path) -> Self {
+        let model = checkpoint.to_str().unwrap();
+        Self::start_with(data, &["--engine", "glm4v", "--model", model])
+    }
+
     #[track_caller]
     fn start_with(data: Arc<TempDir>, args: &[&str]) -> Self {
+        let script = data.path().join("script.json");
+        let scripted = ["--engine", "scripted", "--script", script.to_str().unwrap()];
+        let args: Vec<&str> = match args.contains(&"--engine") {
+            true => args.to_vec(),
+            false => [&scripted, args].concat(),
+        };
         let admin = make_key(data.path(), "admin");
         let key = make_key(data.path(), "summaries:write,tokens:write");
         let mut child = command(data.path())
@@ -166,8 +190,6 @@ impl Server {
                 "--metrics-bind",
                 "127.0.0.1:0",
             ])
-            .args(["--engine", "scripted", "--script"])
-            .arg(data.path().join("script.json"))
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

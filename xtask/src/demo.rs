@@ -13,6 +13,9 @@ pub(crate) struct Args {
     /// Builds everything, then stops.
     #[arg(long)]
     build_only: bool,
+    /// Handed to `smart-summary serve`, for instance `-- --engine glm4v --model DIR`.
+    #[arg(last = true, value_name = "SERVE OPTIONS")]
+    serve: Vec<String>,
 }
 
 /// Builds everything and serves until Ctrl-C.
@@ -24,18 +27,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let binary = sh::root().join("target/debug/smart-summary");
     let binary = binary.to_string_lossy();
     println!("== open http://{} (Ctrl-C stops it)", args.bind);
+    let fixed = [
+        "--data-dir",
+        "data/demo",
+        "serve",
+        "--bind",
+        &args.bind,
+        "--demo",
+        "web-demo/dist",
+    ];
+    let more = args.serve.iter().map(String::as_str);
     sh::run(
         ".",
         &binary,
-        &[
-            "--data-dir",
-            "data/demo",
-            "serve",
-            "--bind",
-            &args.bind,
-            "--demo",
-            "web-demo/dist",
-        ],
+        &fixed.into_iter().chain(more).collect::<Vec<_>>(),
     )
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::WrongUse;
 use crate::config::Config;
-use crate::engines::{ChatModel, Engine, Extractive, Glm4v, Registry};
+use crate::engines::{Author, ChatModel, Engine, Extractive, Glm4v, Registry};
 use crate::intake::Reader;
 use crate::refusal::Refusal;
 use crate::service::{self, Job, Service};
@@ -30,7 +30,7 @@ pub(super) fn engines(
     when: Model,
 ) -> anyhow::Result<Registry> {
     let threads = service::threads(config);
-    let engines: Vec<Arc<dyn Engine>> = vec![Arc::new(Extractive::new(threads))];
+    let mut engines: Vec<Arc<dyn Engine>> = vec![Arc::new(Extractive::new(threads))];
     let mut models: Vec<Arc<dyn ChatModel>> = Vec::new();
     if config.glm4v.model.is_some() {
         let model = Glm4v::start(&config.glm4v, threads, Arc::clone(metrics));
@@ -40,8 +40,13 @@ pub(super) fn engines(
         }
         models.push(Arc::new(model));
     }
-    let registry = Registry::new(engines).with_models(models);
-    if let Err(error) = registry.pick(config.engine.default) {
+    for model in &models {
+        engines.push(Arc::new(Author::new(Arc::clone(model))));
+    }
+    let registry = Registry::new(engines)
+        .with_models(models)
+        .preferring(config.engine.default);
+    if let Err(error) = registry.offers(config.engine.default) {
         return Err(WrongUse(format!("engine.default: {error}")).into());
     }
     Ok(registry)

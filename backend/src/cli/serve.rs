@@ -82,8 +82,8 @@ impl ServeArgs {
 
 #[cfg(feature = "testing")]
 fn scripted(script: Option<&std::path::Path>, config: &Config) -> anyhow::Result<Registry> {
-    use crate::engines::{Extractive, Script, Scripted};
-    let script = match script {
+    use crate::engines::{ChatModel, Extractive, Script, Scripted, ScriptedChat};
+    let script: Script = match script {
         Some(file) => {
             let text =
                 std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -93,10 +93,9 @@ fn scripted(script: Option<&std::path::Path>, config: &Config) -> anyhow::Result
         None => Script::default(),
     };
     let extractive = Extractive::new(service::threads(config));
-    Ok(Registry::new(vec![
-        Arc::new(Scripted::new(script)),
-        Arc::new(extractive),
-    ]))
+    let chat: Arc<dyn ChatModel> = Arc::new(ScriptedChat::new(script.chats.clone()));
+    let registry = Registry::new(vec![Arc::new(Scripted::new(script)), Arc::new(extractive)]);
+    Ok(registry.with_models(vec![chat]))
 }
 
 /// Serves until it is asked to stop.

@@ -3,10 +3,13 @@
 //! An engine knows nothing of HTTP, tenants or queues. It is given an [`EngineJob`], tells what it writes to a [`Sink`]
 //! while it writes, and stops soon after its token is cancelled.
 
+mod author;
 mod chat;
+#[cfg(any(test, feature = "testing"))]
+mod chat_script;
 mod extractive;
 mod glm4v;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 mod scripted;
 
 use std::sync::Arc;
@@ -19,13 +22,16 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+pub use self::author::{Author, Task, Template, Tongue};
 pub use self::chat::{
     AnswerFormat, ChatJob, ChatMessage, ChatModel, ChatPart, ChatReport, ChatRole, Choosing,
     Finish, TextSink,
 };
+#[cfg(any(test, feature = "testing"))]
+pub use self::chat_script::{ChatReply, ScriptedChat};
 pub use self::extractive::Extractive;
 pub use self::glm4v::{Glm4v, Unfit};
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub use self::scripted::{Script, Scripted};
 use crate::refusal::Refusal;
 
@@ -243,6 +249,16 @@ impl Registry {
         self
     }
 
+    /// The engine and the model that `preference` names come first, and are what `auto` means once they are ready.
+    #[must_use]
+    pub fn preferring(mut self, preference: EnginePreference) -> Self {
+        let named = named(preference);
+        self.engines
+            .sort_by_key(|engine| Some(engine.name()) != named);
+        self.models.sort_by_key(|model| Some(model.name()) != named);
+        self
+    }
+
     /// Every model that continues conversations, the one for `auto` first.
     #[must_use]
     pub fn models(&self) -> &[Arc<dyn ChatModel>] {
@@ -277,6 +293,17 @@ impl Registry {
             Err(Error::Unavailable {
                 engine: name.as_str(),
             })
+        }
+    }
+
+    /// Whether this server has what `preference` names, be it ready or not.
+    ///
+    /// # Errors
+    /// [`Error::NotOffered`].
+    pub fn offers(&self, preference: EnginePreference) -> Result<(), Error> {
+        match self.pick(preference) {
+            Err(error @ Error::NotOffered { .. }) => Err(error),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 

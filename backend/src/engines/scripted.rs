@@ -21,10 +21,12 @@ const NAME: &str = EngineName::Glm4v.as_str();
 
 /// What to answer to what. The first reply whose `when` occurs in the article answers.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Script {
     /// In the order in which they are tried.
     pub replies: Vec<Reply>,
+    /// The same for conversations; see [`ScriptedChat`](super::ScriptedChat).
+    pub chats: Vec<super::ChatReply>,
 }
 
 /// One answer.
@@ -119,6 +121,7 @@ impl Default for Script {
         };
         Self {
             replies: vec![reply],
+            chats: Vec::new(),
         }
     }
 }

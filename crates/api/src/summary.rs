@@ -332,6 +332,8 @@ wire! {
         ImageNotSeen,
         /// The article's language could not be told with confidence.
         LanguageUncertain,
+        /// The engine wrote in another language than the article's.
+        OtherLanguage,
         /// The text was longer than its limit and was cut at a sentence, clause or word.
         FieldShortened,
         /// There was too little to write this field from.

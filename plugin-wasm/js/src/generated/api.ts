@@ -298,7 +298,7 @@ detail: string, };
 /**
  * The kinds of warning.
  */
-export type WarningCode = "image_too_soft" | "image_first_frame_only" | "image_truncated" | "image_not_seen" | "language_uncertain" | "field_shortened" | "field_empty" | "not_in_article" | "must_include_missing" | "avoid_present" | "private_number_masked" | "engine_degraded";
+export type WarningCode = "image_too_soft" | "image_first_frame_only" | "image_truncated" | "image_not_seen" | "language_uncertain" | "other_language" | "field_shortened" | "field_empty" | "not_in_article" | "must_include_missing" | "avoid_present" | "private_number_masked" | "engine_degraded";
 
 /**
  * Tokens of the model, counted exactly.

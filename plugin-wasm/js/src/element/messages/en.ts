@@ -22,6 +22,7 @@ const warnings: Record<WarningCode, string> = {
   image_truncated: 'A picture is cut off; the rest of it was not seen.',
   image_not_seen: 'The picture was not looked at; this comes from its caption and the text around it.',
   language_uncertain: 'The language of the article is uncertain.',
+  other_language: 'Written in another language than the article.',
   field_shortened: 'Shortened to fit.',
   field_empty: 'The article does not hold enough for this.',
   not_in_article: 'Holds words that are not in the article.',

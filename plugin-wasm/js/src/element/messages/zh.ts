@@ -21,6 +21,7 @@ const warnings: Record<WarningCode, string> = {
   image_truncated: '有图片不完整，缺失的部分未看到。',
   image_not_seen: '未查看图片；内容来自图注和上下文。',
   language_uncertain: '无法确定文章的语言。',
+  other_language: '所写的语言与文章不同。',
   field_shortened: '已缩短以符合长度。',
   field_empty: '文章内容不足以生成此项。',
   not_in_article: '含有文章中没有的词。',

@@ -1,0 +1,117 @@
+//! Whether a text repeats the rules that the model was given.
+//!
+//! Rules and text are laid side by side in runs of words (of characters, in scripts without spaces). A run that the rules
+//! hold and the material does not was taken from the rules.
+
+use std::collections::HashSet;
+
+/// Words in a run: long enough that two writers do not find the same ones by chance.
+const WORDS: usize = 8;
+/// Characters of a script without spaces in a run.
+const WIDE: usize = 14;
+
+/// The rules that must not come out.
+pub(super) struct Guard {
+    runs: HashSet<Vec<String>>,
+}
+
+impl Guard {
+    /// Of `rules`, for an answer that is made from `material`.
+    pub(super) fn new(rules: &str, material: &str) -> Self {
+        let allowed: HashSet<Vec<String>> = runs(material).collect();
+        Self {
+            runs: runs(rules).filter(|run| !allowed.contains(run)).collect(),
+        }
+    }
+
+    /// Whether `text` holds a piece of the rules.
+    pub(super) fn finds(&self, text: &str) -> bool {
+        runs(text).any(|run| self.runs.contains(&run))
+    }
+}
+
+/// Every run of a text, by words and by wide characters.
+fn runs(text: &str) -> impl Iterator<Item = Vec<String>> {
+    let units = units(text);
+    let wide: Vec<String> = units
+        .iter()
+        .filter(|unit| is_wide_unit(unit))
+        .cloned()
+        .collect();
+    let of = |units: &[String], length: usize| -> Vec<Vec<String>> {
+        units.windows(length).map(<[String]>::to_vec).collect()
+    };
+    let narrow: Vec<String> = units
+        .into_iter()
+        .filter(|unit| !is_wide_unit(unit))
+        .collect();
+    of(&narrow, WORDS).into_iter().chain(of(&wide, WIDE))
+}
+
+fn units(text: &str) -> Vec<String> {
+    let mut units: Vec<String> = Vec::new();
+    let mut word = String::new();
+    for c in text.chars() {
+        let wide = is_wide(c);
+        if (wide || !c.is_alphanumeric()) && !word.is_empty() {
+            units.push(std::mem::take(&mut word));
+        }
+        if wide {
+            units.push(c.to_string());
+        } else if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        }
+    }
+    if !word.is_empty() {
+        units.push(word);
+    }
+    units
+}
+
+fn is_wide_unit(unit: &str) -> bool {
+    unit.starts_with(is_wide)
+}
+
+fn is_wide(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::prompts::{Task, Template, Tongue};
+    use super::*;
+
+    fn guard(tongue: Tongue, material: &str) -> Guard {
+        Guard::new(&Template::of(Task::Summary, tongue).system, material)
+    }
+
+    #[test]
+    fn rules_are_found_however_they_are_set() {
+        let english = guard(Tongue::English, "");
+        assert!(english.finds(
+            "My orders: SAY only what the article,\nor a picture says. Numbers, names and dates…"
+        ));
+        let chinese = guard(Tongue::Chinese, "");
+        assert!(
+            chinese.finds("规则是：只写文章或图片里有的内容；数字、名称和日期与原文完全一致。")
+        );
+    }
+
+    #[test]
+    fn a_text_of_its_own_is_no_leak() {
+        let english = guard(Tongue::English, "");
+        assert!(
+            !english.finds("The article says what a picture shows, with its numbers and names.")
+        );
+        assert!(!english.finds("Rye bread needs time more than skill."));
+        let chinese = guard(Tongue::Chinese, "");
+        assert!(!chinese.finds("文章说明了图片里有的内容，数字和名称与原文一致。"));
+    }
+
+    #[test]
+    fn what_the_article_says_itself_may_be_said() {
+        let line = "Say only what the article or a picture says. Numbers, names and dates exactly.";
+        assert!(guard(Tongue::English, "").finds(line));
+        assert!(!guard(Tongue::English, line).finds(line));
+    }
+}

@@ -1,0 +1,238 @@
+//! The model in the server's process, on a checkpoint of random weights: what it says is nonsense, how it says it is not.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use api::{Event, Summary};
+use serde_json::{Value, json};
+
+use crate::check::fresh;
+use crate::pictures;
+use crate::project;
+use crate::server::{Server, Setup, eventually, merged};
+
+fn checkpoint() -> PathBuf {
+    project::root().join("crates/glm4v/tests/fixtures/checkpoint-b")
+}
+
+/// A server that has written its first answer.
+fn start(setup: Setup) -> Server {
+    let server = Server::start(setup.model(&checkpoint()).set("glm4v.max_tokens", 8192));
+    ready(&server);
+    server
+}
+
+fn ready(server: &Server) {
+    eventually("the model is ready", || {
+        (server.get("/readyz").send().status == 200).then_some(())
+    });
+}
+
+fn shared() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| start(Setup::default()))
+}
+
+fn asked(words: &str, more: Value) -> Value {
+    merged(
+        fresh(words),
+        merged(json!({ "fields": ["title"], "seed": 5 }), more),
+    )
+}
+
+fn answers(server: &Server, end: &str) -> f64 {
+    server.metric(
+        "smart_summary_engine_answers_total",
+        &[&format!("end=\"{end}\"")],
+    )
+}
+
+/// All that a text may be, whatever the weights.
+fn check_bounded(summary: &Summary) {
+    assert_eq!(summary.engine, api::EngineName::Glm4v);
+    assert_eq!(summary.model, "checkpoint-b");
+    let chars = |text: &Option<String>| text.as_deref().map_or(0, |text| text.chars().count());
+    assert!(chars(&summary.title) <= 60, "{:?}", summary.title);
+    assert!(chars(&summary.meta_description) <= 160);
+    assert!(summary.keywords.iter().flatten().count() <= 8);
+    let usage = summary.usage;
+    assert!(
+        usage.prompt_tokens > 0 && usage.completion_tokens > 0,
+        "{usage:?}"
+    );
+}
+
+#[test]
+fn a_checkpoint_writes_every_field_within_its_bounds() {
+    let pictures = json!([
+        { "id": "one", "data": pictures::data_uri(&pictures::png(64, 48)) },
+        { "id": "two", "data": pictures::data_uri(&pictures::png(32, 48)) },
+    ]);
+    let request = merged(
+        fresh("Rye bread needs time."),
+        json!({ "images": pictures, "seed": 3 }),
+    );
+    let summary = shared().summary(&request);
+    check_bounded(&summary);
+    assert!(summary.usage.image_tokens > 0);
+    let ids: Vec<&str> = summary
+        .alt_texts
+        .iter()
+        .flatten()
+        .map(|alt| alt.id.as_str())
+        .collect();
+    assert_eq!(ids, ["one", "two"]);
+    assert!(
+        summary
+            .slug
+            .unwrap()
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-')
+    );
+}
+
+#[test]
+fn many_callers_are_answered_together() {
+    let server = start(Setup::default());
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| server.summary(&asked("Many ask.", json!({})))))
+            .collect();
+        for answer in all {
+            check_bounded(&answer.join().unwrap());
+        }
+    });
+    let steps = |most: &str| {
+        server.metric(
+            "smart_summary_engine_step_rows_bucket",
+            &[&format!("le=\"{most}\"")],
+        )
+    };
+    assert!(
+        steps("+Inf") > steps("1.0"),
+        "some steps were for several rows"
+    );
+    assert_eq!(server.metric("smart_summary_engine_rows", &[]), 0.0);
+}
+
+#[test]
+fn a_stream_uses_what_a_plain_answer_uses_and_says_the_same() {
+    let server = shared();
+    let request = asked("The same in two forms.", json!({}));
+    let plain = server.summary(&request);
+    let other = server.key_with(json!({}));
+    let mut stream = server
+        .post("/v1/summaries")
+        .bearer(&other)
+        .json(&request)
+        .events()
+        .open();
+    let events = stream.events();
+    let Some(Event::Completed(streamed)) = events.last() else {
+        panic!("{events:?}");
+    };
+    assert_eq!(
+        (streamed.usage, &streamed.title),
+        (plain.usage, &plain.title)
+    );
+    assert!(!streamed.cached && !plain.cached);
+}
+
+#[test]
+fn who_leaves_is_worked_for_no_longer() {
+    let server = start(Setup::default());
+    let long = |words: &str| {
+        asked(
+            words,
+            json!({ "fields": ["title", "meta_description", "summary"] }),
+        )
+    };
+    let before = answers(&server, "cancelled");
+    let begun = |words: &str| {
+        let mut stream = server.summarize(&long(words)).events().open();
+        while !matches!(stream.event().expect("it starts"), Event::Started(_)) {}
+        eventually("a row works", || {
+            (server.metric("smart_summary_engine_rows", &[]) > 0.0).then_some(())
+        });
+        stream
+    };
+    begun("Leaves in order.").leave();
+    eventually("the first is let go", || {
+        (answers(&server, "cancelled") == before + 1.0).then_some(())
+    });
+    begun("Crashes.").crash();
+    eventually("the second is let go", || {
+        (answers(&server, "cancelled") == before + 2.0).then_some(())
+    });
+    let plain = server.summarize(&long("Leaves a plain answer."));
+    let socket = plain.connect();
+    eventually("a row works", || {
+        (server.metric("smart_summary_engine_rows", &[]) > 0.0).then_some(())
+    });
+    crate::client::reset(socket);
+    eventually("the third is let go", || {
+        (answers(&server, "cancelled") == before + 3.0).then_some(())
+    });
+    check_bounded(&server.summary(&asked("The next.", json!({}))));
+}
+
+#[test]
+fn a_fault_of_the_model_is_one_callers_and_the_server_goes_on() {
+    let server = shared();
+    for words in ["[step fails]", "[step panics]"] {
+        let answer = server.summarize(&asked(words, json!({}))).send();
+        assert_eq!(answer.problem().code, api::Code::EngineFailed);
+    }
+    check_bounded(&server.summary(&asked("The next.", json!({}))));
+}
+
+#[test]
+fn a_killed_server_starts_again_and_answers() {
+    let server = start(Setup::default());
+    let mut stream = server
+        .summarize(&asked("Killed.", json!({})))
+        .events()
+        .open();
+    stream.event();
+    let data = server.stop();
+    let again = Server::start_model_in(data, &checkpoint());
+    ready(&again);
+    check_bounded(&again.summary(&asked("After it.", json!({}))));
+}
+
+#[test]
+fn a_configuration_that_cannot_serve_ends_at_once_with_one_line() {
+    let output = crate::server::product()
+        .args([
+            "serve",
+            "--bind",
+            "127.0.0.1:0",
+            "--engine",
+            "glm4v",
+            "--model",
+            "/nowhere",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let line = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        line.contains("glm4v.model: /nowhere is no directory"),
+        "{line}"
+    );
+    let tight = crate::server::product()
+        .args([
+            "serve",
+            "--bind",
+            "127.0.0.1:0",
+            "--engine",
+            "glm4v",
+            "--model",
+        ])
+        .arg(checkpoint())
+        .env("SMART_SUMMARY__GLM4V__KV_BYTES", "64")
+        .output()
+        .unwrap();
+    let line = String::from_utf8_lossy(&tight.stderr);
+    assert!(line.contains("one request of glm4v.max_tokens"), "{line}");
+}
