@@ -3,6 +3,7 @@
 //! Two steps, so that the pictures can be charged to the caller's allowance in between: [`Reader::multipart`] or
 //! [`Reader::json`] gives [`Parts`], and [`Reader::admit`] makes the [`Intake`] that all later rooms trust.
 
+mod loose;
 mod objects;
 mod parts;
 mod pictures;

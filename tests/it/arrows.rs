@@ -54,7 +54,7 @@ const OUTER: &[(&str, &[&str])] = &[
     ("llguidance", &["engines"]),
     ("nvml_wrapper", &["engines"]),
     ("clap", &["cli"]),
-    ("imaging", &["intake"]),
+    ("imaging", &["intake", "engines"]),
     ("extractive", &["engines", "service", "cli"]),
     ("std::env", &["config"]),
 ];

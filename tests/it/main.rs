@@ -29,6 +29,7 @@ mod server;
 mod auth;
 mod batches;
 mod cache;
+mod chat;
 mod cli;
 mod cors;
 mod demo;

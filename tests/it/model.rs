@@ -17,7 +17,11 @@ fn checkpoint() -> PathBuf {
 
 /// A server that has written its first answer.
 fn start(setup: Setup) -> Server {
-    let server = Server::start(setup.model(&checkpoint()).set("glm4v.max_tokens", 8192));
+    let server = Server::start(
+        setup
+            .model(&checkpoint())
+            .set("queue.interactive_deadline_ms", 300_000),
+    );
     ready(&server);
     server
 }
@@ -70,7 +74,7 @@ fn a_checkpoint_writes_every_field_within_its_bounds() {
     ]);
     let request = merged(
         fresh("Rye bread needs time."),
-        json!({ "images": pictures, "seed": 3 }),
+        json!({ "images": pictures, "seed": 3, "limits": { "keywords": 3 } }),
     );
     let summary = shared().summary(&request);
     check_bounded(&summary);
@@ -95,7 +99,7 @@ fn a_checkpoint_writes_every_field_within_its_bounds() {
 fn many_callers_are_answered_together() {
     let server = start(Setup::default());
     std::thread::scope(|scope| {
-        let all: Vec<_> = (0..8)
+        let all: Vec<_> = (0..5)
             .map(|_| scope.spawn(|| server.summary(&asked("Many ask.", json!({})))))
             .collect();
         for answer in all {
@@ -235,4 +239,54 @@ fn a_configuration_that_cannot_serve_ends_at_once_with_one_line() {
         .unwrap();
     let line = String::from_utf8_lossy(&tight.stderr);
     assert!(line.contains("one request of glm4v.max_tokens"), "{line}");
+}
+
+#[test]
+fn a_conversation_with_the_model_keeps_to_its_schema() {
+    let server = shared();
+    let key = server
+        .new_key(&json!({ "name": "chat", "scopes": ["chat:write"] }))
+        .1;
+    let schema = json!({
+        "type": "object",
+        "properties": { "words": { "type": "array", "items": { "type": "string", "maxLength": 6 }, "minItems": 1, "maxItems": 2 } },
+        "required": ["words"], "additionalProperties": false,
+    });
+    let request = |format: Value| {
+        json!({
+            "model": "checkpoint-b", "seed": 3, "temperature": 1.5, "max_tokens": 200, "response_format": format,
+            "messages": [{ "role": "user", "content": [
+                { "type": "image_url", "image_url": { "url": pictures::data_uri(&pictures::png(64, 48)) } },
+                { "type": "text", "text": "Say two words." },
+            ] }],
+        })
+    };
+    let ask = |request: &Value| {
+        server
+            .post("/v1/chat/completions")
+            .bearer(&key)
+            .json(request)
+            .send()
+    };
+    let answer = ask(&request(
+        json!({ "type": "json_schema", "json_schema": { "schema": schema } }),
+    ))
+    .json();
+    let text = answer["choices"][0]["message"]["content"].as_str().unwrap();
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert!((1..=2).contains(&value["words"].as_array().unwrap().len()));
+    assert!(answer["usage"]["prompt_tokens"].as_u64().unwrap() > 0);
+    let impossible =
+        json!({ "type": "json_schema", "json_schema": { "schema": { "type": "nonsense" } } });
+    let refused = ask(&request(impossible));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert_eq!(refused.json()["error"]["code"], "invalid_field");
+    let long = json!({ "messages": [{ "role": "user", "content": "word ".repeat(30_000) }] });
+    let refused = ask(&long);
+    assert_eq!(
+        refused.json()["error"]["code"],
+        "content_too_long",
+        "{}",
+        refused.text()
+    );
 }

@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) struct Setup {
     config: BTreeMap<String, String>,
     replies: Vec<Value>,
+    chats: Vec<Value>,
     page: Option<&'static str>,
     model: Option<PathBuf>,
 }
@@ -46,6 +47,7 @@ impl Default for Setup {
         let setup = Self {
             config: BTreeMap::new(),
             replies: Vec::new(),
+            chats: Vec::new(),
             page: None,
             model: None,
         };
@@ -72,6 +74,12 @@ impl Setup {
     /// Adds a reply to the scripted engine; the first whose `when` occurs in the article answers.
     pub(crate) fn reply(mut self, reply: Value) -> Self {
         self.replies.push(reply);
+        self
+    }
+
+    /// Adds a reply to the scripted model; the first whose `when` occurs in the last message answers.
+    pub(crate) fn chat(mut self, reply: Value) -> Self {
+        self.chats.push(reply);
         self
     }
 
@@ -102,7 +110,7 @@ impl Setup {
             "usage": { "prompt_tokens": 100, "image_tokens": 0, "completion_tokens": 40 },
         });
         let replies: Vec<&Value> = self.replies.iter().chain([&fallback]).collect();
-        json!({ "replies": replies }).to_string()
+        json!({ "replies": replies, "chats": self.chats }).to_string()
     }
 }
 

@@ -59,6 +59,35 @@ pub(crate) fn databases() -> Result<()> {
     apt(&["postgresql", "redis-server"])
 }
 
+/// Installs OpenAI's own client for Python, as `tests/python/requirements.txt` pins it, unless it is there.
+pub(crate) fn python() -> Result<()> {
+    let wanted = "tests/python/requirements.txt";
+    let (folder, copy) = (
+        "target/python",
+        sh::root().join("target/python/requirements.txt"),
+    );
+    let wanted_text = std::fs::read_to_string(sh::root().join(wanted))?;
+    if std::fs::read_to_string(&copy).is_ok_and(|installed| installed == wanted_text) {
+        return Ok(());
+    }
+    if !sh::has("python3") {
+        bail!("the test of OpenAI's client needs `python3` with `venv`");
+    }
+    sh::run(".", "python3", &["-m", "venv", folder])?;
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+        wanted,
+    ];
+    let python = sh::root().join(folder).join("bin/python");
+    sh::run(".", &python.to_string_lossy(), &pip)?;
+    Ok(std::fs::write(copy, wanted_text)?)
+}
+
 /// Installs Debian's Chromium and Firefox and a font with Chinese characters, for the browser tests, unless they are there.
 pub(crate) fn browsers() -> Result<()> {
     let font = || {

@@ -190,6 +190,7 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
         metrics,
         drain: drain.clone(),
         request_timeout: config.server.request_timeout(),
+        started: http::now(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         demo,
     };

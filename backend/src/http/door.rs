@@ -121,7 +121,13 @@ impl Visit {
         }
         let work = matches!(
             self.line.route,
-            Route::Summaries | Route::Batches | Route::Tokens | Route::Keys | Route::Usage
+            Route::Summaries
+                | Route::Chat
+                | Route::Infer
+                | Route::Batches
+                | Route::Tokens
+                | Route::Keys
+                | Route::Usage
         );
         let refused = work && self.state.drain.is_draining();
         refused.then(|| problem::response(drain::refusal()))
@@ -134,7 +140,8 @@ impl Visit {
             secure,
             mut line,
         } = self;
-        let (mut response, code) = problem::written(response, &line.id);
+        let form = problem::Form::of(line.route);
+        let (mut response, code) = problem::written(response, &line.id, form);
         let to = response.headers_mut();
         headers::secure(to, line.route, code.is_some(), secure);
         headers::set(to, "x-request-id", line.id.as_str());

@@ -5,7 +5,9 @@
 mod allowance;
 mod body;
 mod caller;
+mod chat_stream;
 mod client;
+mod conversation;
 mod cors;
 pub mod demo;
 mod door;
@@ -27,6 +29,7 @@ use actix_web::{App, Error, web};
 use ipnet::IpNet;
 
 pub use self::drain::Drain;
+pub use self::routes::chat::now;
 pub use self::routes::openapi::document;
 pub use self::server::{Addresses, Stop, serve};
 use crate::auth::Auth;
@@ -56,6 +59,8 @@ pub struct State {
     pub drain: Drain,
     /// How long a body may take to arrive.
     pub request_timeout: Duration,
+    /// When the server started, in seconds since 1970.
+    pub started: u64,
     /// Proxies whose word on the caller's address is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// The demo page, when it is served.

@@ -1,12 +1,14 @@
-//! Every refusal becomes `application/problem+json` here (RFC 9457); no other error body leaves the server.
+//! Every refusal becomes `application/problem+json` here (RFC 9457), or OpenAI's error object on its routes; no other error body
+//! leaves the server.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use api::Code;
+use api::{ChatError, Code};
 
 use super::headers;
 use super::request_id::RequestId;
 use crate::refusal::Refusal;
+use crate::telemetry::Route;
 
 /// A refusal on its way out through actix.
 #[derive(Debug)]
@@ -41,8 +43,31 @@ pub(super) fn response(refusal: Refusal) -> HttpResponse {
     response
 }
 
+/// How a refusal is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `application/problem+json`.
+    Problem,
+    /// An error object of OpenAI's API.
+    OpenAi,
+}
+
+impl Form {
+    /// What the callers of a route read.
+    pub(super) const fn of(route: Route) -> Self {
+        match route {
+            Route::Chat => Self::OpenAi,
+            _ => Self::Problem,
+        }
+    }
+}
+
 /// Writes the body of a refusal, ours or one of actix's own. Any other answer stays as it is.
-pub(super) fn written(mut response: HttpResponse, id: &RequestId) -> (HttpResponse, Option<Code>) {
+pub(super) fn written(
+    mut response: HttpResponse,
+    id: &RequestId,
+    form: Form,
+) -> (HttpResponse, Option<Code>) {
     let refusal = response.extensions_mut().remove::<Refusal>();
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     let refusal = match refusal {
@@ -52,9 +77,15 @@ pub(super) fn written(mut response: HttpResponse, id: &RequestId) -> (HttpRespon
     };
     let mut problem = refusal.problem(id.as_str());
     problem.detail = sentence(&problem.detail);
-    let mut answer = HttpResponse::build(status(refusal.code)).json(&problem);
+    let mut answer = HttpResponse::build(status(refusal.code));
+    let mut answer = match form {
+        Form::Problem => answer.json(&problem),
+        Form::OpenAi => answer.json(ChatError::of(&problem)),
+    };
     let to = answer.headers_mut();
-    headers::set(to, "content-type", "application/problem+json");
+    if form == Form::Problem {
+        headers::set(to, "content-type", "application/problem+json");
+    }
     if let Some(challenge) = refusal.www_authenticate() {
         headers::set(to, "www-authenticate", challenge);
     }
@@ -101,7 +132,7 @@ fn status(code: Code) -> StatusCode {
 }
 
 /// A detail as a sentence for a person.
-fn sentence(detail: &str) -> String {
+pub(super) fn sentence(detail: &str) -> String {
     let mut rest = detail.chars();
     let first = rest
         .next()

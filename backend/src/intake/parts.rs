@@ -192,17 +192,22 @@ impl Reader {
     }
 
     fn data_uri(&self, index: usize, image: &mut ImageRef) -> Result<Bytes, Error> {
-        let fault = |detail: &str| Error::Field {
-            pointer: format!("/images/{index}/data"),
-            detail: detail.to_owned(),
-            limit: None,
-        };
         let Some(data) = image.data.take() else {
             let detail = format!("picture `{}` has no `data`", image.id);
             return Err(Error::Mismatch {
                 id: image.id.clone(),
                 detail,
             });
+        };
+        self.data_uri_at(&format!("/images/{index}/data"), &image.id, &data)
+    }
+
+    /// The bytes of the `data:` URI at `pointer`, the picture `id`.
+    pub(super) fn data_uri_at(&self, pointer: &str, id: &str, data: &str) -> Result<Bytes, Error> {
+        let fault = |detail: &str| Error::Field {
+            pointer: pointer.to_owned(),
+            detail: detail.to_owned(),
+            limit: None,
         };
         let Some((head, encoded)) = data
             .strip_prefix("data:")
@@ -219,7 +224,7 @@ impl Reader {
         }
         let bytes = encoded.len() / 4 * 3;
         if bytes > self.bounds.max_image_bytes.saturating_add(3) {
-            return Err(self.too_many_bytes(&image.id, bytes));
+            return Err(self.too_many_bytes(id, bytes));
         }
         BASE64
             .decode(encoded)

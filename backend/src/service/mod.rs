@@ -1,5 +1,6 @@
 //! What happens to an accepted request, one story per file. Knows neither actix nor any engine's insides.
 
+mod chat;
 mod finish;
 mod prompt;
 mod summarize;
@@ -23,6 +24,10 @@ use crate::telemetry::Metrics;
 pub use self::summarize::retold;
 pub use crate::cache::{Claim, Idempotency, IdempotencyError, Reservation};
 pub use crate::engines::Error as EngineError;
+pub use crate::engines::{
+    AnswerFormat, ChatJob, ChatMessage, ChatModel, ChatPart, ChatReport, ChatRole, Choosing,
+    Finish, Task, Template, TextSink, Tongue,
+};
 
 /// Why there is no summary.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

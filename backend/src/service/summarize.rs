@@ -115,13 +115,7 @@ impl Service {
     }
 
     fn queue_of(&self, engine: &dyn Engine) -> Result<&Queue, Error> {
-        let queue = self.queues.iter().find(|(name, _)| *name == engine.name());
-        // Every engine of the registry was given a line when the service was made.
-        Ok(&queue
-            .ok_or(engines::Error::Unavailable {
-                engine: engine.name().as_str(),
-            })?
-            .1)
+        self.queue_named(engine.name())
     }
 
     fn finished(

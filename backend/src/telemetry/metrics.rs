@@ -62,6 +62,10 @@ label! {
         Tokens = "/v1/tokens",
         /// `/v1/batches` and below.
         Batches = "/v1/batches",
+        /// `POST /v1/chat/completions` and `GET /v1/models`.
+        Chat = "/v1/chat/completions",
+        /// The shapes of older clients: `/v1/multimodal/completion`, `/infer` and `/api/v1/inference`.
+        Infer = "/infer",
         /// `GET /v1/usage`.
         Usage = "/v1/usage",
         /// `/v1/admin/keys` and below.

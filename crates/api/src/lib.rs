@@ -18,6 +18,7 @@ macro_rules! wire {
 }
 
 mod batch;
+mod chat;
 mod event;
 mod health;
 mod key;
@@ -30,6 +31,11 @@ mod usage;
 pub use batch::{
     Batch, BatchCounts, BatchItem, BatchList, BatchRequest, BatchResult, BatchStatus, ItemStatus,
     Webhook, WebhookEvent, WebhookRequest, WebhookState,
+};
+pub use chat::{
+    ChatAnswer, ChatChoice, ChatChunk, ChatChunkChoice, ChatCompletion, ChatDelta, ChatError,
+    ChatErrorBody, ChatModelInfo, ChatModelList, ChatRequest, ChatStreamOptions, ChatTurn,
+    ChatUsage, InferAnswer, InferRequest, InferenceAnswer, MultimodalAnswer,
 };
 pub use event::{Delta, Event, FieldValue, Queued, Started};
 pub use health::{EngineStatus, Health, Readiness};

@@ -120,6 +120,8 @@ codes! {
     KeyRequired = "key_required" => 403, "An API key is required";
     /// No such address or resource.
     NotFound = "not_found" => 404, "Not found";
+    /// This server has no such model. Use one that `GET /v1/models` lists, or leave `model` out.
+    ModelNotFound = "model_not_found" => 404, "There is no such model";
     /// The address exists, but not with this method; `Allow` lists those it has.
     MethodNotAllowed = "method_not_allowed" => 405, "The method is not allowed";
     /// The answer exists as `application/json` and `text/event-stream` only.

@@ -163,7 +163,7 @@ pub(super) fn schema(job: &EngineJob, fields: &[Field], tag: &str) -> Value {
     object(properties)
 }
 
-/// Tokens that an answer of this schema has at most, about: every text at its longest.
+/// Tokens that an answer of this schema takes in running text, and more: a token for each character at the longest.
 pub(super) fn answer_tokens(job: &EngineJob, fields: &[Field], tag: &str) -> u32 {
     let lengths = Lengths::of(job, tag);
     let mut chars = 40;
@@ -184,13 +184,7 @@ pub(super) fn answer_tokens(job: &EngineJob, fields: &[Field], tag: &str) -> u32
     }
     let more = usize::from(job.candidates.max(1)) - 1;
     chars += more * (60 + lengths.most(lengths.title + lengths.description));
-    // A token holds two Latin letters at the least in running text, and in other scripts one character.
-    let tokens = if language::is_latin(tag) {
-        chars / 2
-    } else {
-        chars
-    };
-    u32::try_from(tokens.clamp(64, 4096)).unwrap_or(4096)
+    u32::try_from(chars).unwrap_or(u32::MAX)
 }
 
 /// The conversation. `article_chars`: how much of the article is shown; `again`: what was wrong with an earlier answer.

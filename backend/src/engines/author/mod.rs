@@ -108,7 +108,8 @@ impl Author {
         self.conclude(&work, heard, report)
     }
 
-    /// Asks once, for less of the article each time that the model cannot hold it.
+    /// Asks once, for less each time that the model cannot hold it: first for fewer tokens of the answer, which is bounded by
+    /// its schema before, unless it is made of rare characters; then for less of the article.
     async fn attempt(
         &self,
         work: &Work<'_>,
@@ -116,11 +117,16 @@ impl Author {
         chars: &mut usize,
         report: &mut Report,
     ) -> Result<Heard, Error> {
+        let mut generous = true;
         loop {
             let (hearing, told) = self.hearing(work, &attempt);
-            let asked = self.asked(work, &attempt, *chars);
+            let mut asked = self.asked(work, &attempt, *chars);
+            if generous {
+                asked.max_tokens = asked.max_tokens.saturating_mul(2);
+            }
             let done = self.model.chat(asked, told, work.cancel.clone()).await;
             match done {
+                Err(Error::TooLong { .. }) if generous => generous = false,
                 Err(Error::TooLong { .. })
                     if work.job.article.is_some() && *chars > LEAST_CHARS =>
                 {

@@ -1,8 +1,10 @@
 //! The table of routes, and what is answered where there is none.
 
 pub(super) mod batches;
+pub(super) mod chat;
 pub(super) mod docs;
 pub(super) mod health;
+pub(super) mod infer;
 pub(super) mod keys;
 pub(super) mod openapi;
 pub(super) mod summaries;
@@ -35,6 +37,11 @@ pub(super) fn v1(config: &mut ServiceConfig) {
                 .route(web::delete().to(batches::cancel)),
         )
         .service(only("/v1/batches/{id}/results", "GET, HEAD").route(reads().to(batches::results)))
+        .service(only("/v1/chat/completions", "POST").route(web::post().to(chat::create)))
+        .service(only("/v1/models", "GET, HEAD").route(reads().to(chat::models)))
+        .service(only("/v1/multimodal/completion", "POST").route(web::post().to(infer::multimodal)))
+        .service(only("/infer", "POST").route(web::post().to(infer::infer)))
+        .service(only("/api/v1/inference", "POST").route(web::post().to(infer::inference)))
         .service(only("/v1/tokens", "POST").route(web::post().to(tokens::create)))
         .service(only("/v1/usage", "GET, HEAD").route(reads().to(usage::show)))
         .service(
@@ -107,6 +114,8 @@ pub(super) fn anonymous(request: &HttpRequest) -> Result<(), Failure> {
 pub(super) fn kind(path: &str) -> Route {
     match path {
         "/v1/summaries" => Route::Summaries,
+        "/v1/chat/completions" | "/v1/models" => Route::Chat,
+        "/v1/multimodal/completion" | "/infer" | "/api/v1/inference" => Route::Infer,
         "/v1/tokens" => Route::Tokens,
         "/v1/usage" => Route::Usage,
         "/healthz" => Route::Health,

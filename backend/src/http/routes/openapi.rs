@@ -7,7 +7,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::super::problem::Failure;
-use super::{batches, health, keys, summaries, tokens, usage};
+use super::{batches, chat, health, infer, keys, summaries, tokens, usage};
 
 /// `POST /v1/summaries` as a form: the request, and a part per picture.
 #[derive(ToSchema)]
@@ -31,6 +31,11 @@ pub(in crate::http) struct SummaryForm {
     ),
     paths(
         summaries::create,
+        chat::create,
+        chat::models,
+        infer::infer,
+        infer::inference,
+        infer::multimodal,
         batches::create,
         batches::list,
         batches::show,
@@ -48,7 +53,8 @@ pub(in crate::http) struct SummaryForm {
         health::ready,
     ),
     components(schemas(
-        SummaryForm, api::Summary, api::Event, api::Problem, api::Code, api::TokenCreated, api::Usage, api::Key,
+        SummaryForm, infer::MultimodalForm, api::ChatRequest, api::ChatCompletion, api::ChatChunk, api::ChatModelList,
+        api::ChatError, api::InferRequest, api::InferAnswer, api::InferenceAnswer, api::MultimodalAnswer, api::Summary, api::Event, api::Problem, api::Code, api::TokenCreated, api::Usage, api::Key,
         api::KeyCreated, api::KeyList, api::Batch, api::BatchList, api::BatchRequest, api::BatchResult,
         api::WebhookEvent, api::Health, api::Readiness,
     )),
@@ -80,7 +86,16 @@ impl Modify for Problems {
             .description("A refusal; `code` says which")
             .content("application/problem+json", Content::new(Some(schema)))
             .build();
-        for item in document.paths.paths.values_mut() {
+        let error = ResponseBuilder::new()
+            .description("A refusal; `code` says which")
+            .content(
+                "application/json",
+                Content::new(Some(Ref::from_schema_name("ChatError"))),
+            )
+            .build();
+        for (path, item) in &mut document.paths.paths {
+            let is_chat = matches!(path.as_str(), "/v1/chat/completions" | "/v1/models");
+            let problem = if is_chat { &error } else { &problem };
             let operations = [
                 &mut item.get,
                 &mut item.post,
@@ -157,9 +172,12 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(super::document()).unwrap();
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
-                let problem =
-                    &operation["responses"]["default"]["content"]["application/problem+json"];
-                assert!(problem.is_object(), "{method} {path}");
+                let content = &operation["responses"]["default"]["content"];
+                let form = match path.as_str() {
+                    "/v1/chat/completions" | "/v1/models" => "application/json",
+                    _ => "application/problem+json",
+                };
+                assert!(content[form].is_object(), "{method} {path}");
             }
         }
     }

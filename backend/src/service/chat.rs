@@ -1,0 +1,109 @@
+//! `POST /v1/chat/completions` and its relatives, from the accepted conversation to the answer: a place in the same queue
+//! as summaries, the same deadlines, the same numbers.
+
+use std::sync::Arc;
+
+use api::Code;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, Service};
+use crate::engines::{self, ChatJob, ChatModel, ChatPart, ChatReport, TextSink};
+use crate::queue::Request;
+use crate::refusal::Refusal;
+
+/// Tokens of a picture of 1024 x 1024, the largest that a model is given.
+const IMAGE_TOKENS: usize = 1369;
+
+impl Service {
+    /// The model that `name` means: one of its names, its engine's, or `auto`.
+    ///
+    /// # Errors
+    /// [`Code::ModelNotFound`] for another, and [`Code::EngineNotOffered`] when this server has none at all.
+    pub fn chat_model(&self, name: Option<&str>) -> Result<Arc<dyn ChatModel>, Refusal> {
+        let models = self.engines.models();
+        let Some(first) = models.first() else {
+            let detail = "This server has no model that continues conversations; its operator starts one with \
+                          `--engine glm4v --model DIR`.";
+            return Err(Refusal::new(Code::EngineNotOffered, detail).field("/model"));
+        };
+        let name = name.map(str::trim).filter(|name| !name.is_empty());
+        let Some(name) = name.filter(|name| *name != "auto") else {
+            return Ok(Arc::clone(first));
+        };
+        let found = models
+            .iter()
+            .find(|model| model.model() == name || model.name().as_str() == name);
+        found.cloned().ok_or_else(|| {
+            let known: Vec<String> = models
+                .iter()
+                .map(|model| format!("`{}`", model.model()))
+                .collect();
+            let detail = format!(
+                "This server has no such model; it has {}, or leave `model` out.",
+                known.join(", ")
+            );
+            Refusal::new(Code::ModelNotFound, detail).field("/model")
+        })
+    }
+
+    /// Tokens that `answers` to a conversation will cost at most, about.
+    #[must_use]
+    pub fn estimated_chat_tokens(job: &ChatJob, answers: usize) -> u32 {
+        let parts = job.messages.iter().flat_map(|message| &message.parts);
+        let prompt: usize = parts
+            .map(|part| match part {
+                ChatPart::Text(text) => text.chars().count() / 2 + 8,
+                ChatPart::Image { .. } => IMAGE_TOKENS,
+            })
+            .sum();
+        let written = usize::try_from(job.max_tokens).unwrap_or(usize::MAX);
+        u32::try_from(prompt.saturating_add(written.saturating_mul(answers))).unwrap_or(u32::MAX)
+    }
+
+    /// Continues a conversation by one answer. Dropping the future ends the work within a step of the model.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn chat(
+        &self,
+        model: &dyn ChatModel,
+        job: ChatJob,
+        sink: TextSink,
+    ) -> Result<ChatReport, Error> {
+        let priority = job.priority;
+        let patience = self.deadline(priority);
+        let deadline = Instant::now() + patience;
+        let queue = self.queue_named(model.name())?;
+        let tenant = job.tenant.clone();
+        let request = Request {
+            key: &tenant,
+            priority,
+            deadline,
+        };
+        let ticket = queue.enter(request, |_| {}).await?;
+        self.metrics.queue_wait(priority, ticket.waited);
+        let cancel = CancellationToken::new();
+        let _left = cancel.clone().drop_guard();
+        let answer = tokio::time::timeout_at(deadline, model.chat(job, sink, cancel));
+        let report = answer.await.map_err(|_| Error::Deadline(patience))??;
+        self.metrics.tokens(model.name(), report.usage);
+        for (stage, millis) in [
+            (crate::telemetry::Stage::Prefill, report.prefill_ms),
+            (crate::telemetry::Stage::Decode, report.decode_ms),
+        ] {
+            let took = std::time::Duration::from_millis(millis.into());
+            self.metrics.stage(model.name(), stage, took);
+        }
+        Ok(report)
+    }
+
+    pub(super) fn queue_named(&self, name: api::EngineName) -> Result<&crate::queue::Queue, Error> {
+        let queue = self.queues.iter().find(|(known, _)| *known == name);
+        // Every engine of the registry was given a line when the service was made.
+        let unavailable = || engines::Error::Unavailable {
+            engine: name.as_str(),
+        };
+        Ok(&queue.ok_or_else(unavailable)?.1)
+    }
+}
