@@ -131,6 +131,22 @@ fn a_photograph_is_a_jpeg() {
 }
 
 #[test]
+fn a_photograph_of_the_night_is_no_drawing() {
+    // A lamp in the dark: as flat as a diagram, but its light fades step by step.
+    let file = drawn(1200, 900, |x, y| {
+        let (across, down) = (x as f32 - 500.0, y as f32 - 400.0);
+        let light = 90.0 * (-(across * across + down * down) / 20_000.0).exp();
+        [light, light * 0.8, light * 0.5].map(|value| value as u8)
+    });
+    let sent = prepared(&file, 1024);
+    assert!(sent.looks.flatness > 0.5, "{:?}", sent.looks);
+    assert_eq!(
+        (sent.looks.class, sent.format, sent.looks.exposure),
+        (Class::Photo, Format::Jpeg, Exposure::Dark)
+    );
+}
+
+#[test]
 fn what_is_too_dark_or_too_bright_is_told() {
     for (mean, exposure) in [
         (6.0, Exposure::Dark),
