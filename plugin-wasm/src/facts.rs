@@ -31,6 +31,13 @@ pub(crate) fn facts(prepared: &Prepared) -> JsValue {
     facts.words("removed", prepared.removed.iter().map(|kind| kind.name()));
     facts.number("sharpness", f64::from(prepared.sharpness));
     facts.truth("too_soft", prepared.too_soft);
+    let mut looks = Plain::new();
+    looks.text("class", prepared.looks.class.name());
+    looks.text("exposure", prepared.looks.exposure.name());
+    looks.number("brightness", f64::from(prepared.looks.brightness));
+    looks.number("text", f64::from(prepared.looks.text));
+    looks.number("flatness", f64::from(prepared.looks.flatness));
+    facts.value("looks", &looks.into());
     facts.words(
         "warnings",
         prepared.warnings.iter().map(|warning| warning.name()),
@@ -40,5 +47,6 @@ pub(crate) fn facts(prepared: &Prepared) -> JsValue {
 
 /// `jpeg` for `image/jpeg`.
 fn short_name(format: Format) -> &'static str {
-    format.mime().trim_start_matches("image/")
+    let mime = format.mime();
+    mime.strip_prefix("image/").unwrap_or(mime)
 }

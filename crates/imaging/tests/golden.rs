@@ -1,5 +1,5 @@
-//! The same bytes give the same pixels on every machine: `golden.json` holds what they are, for these tests and for those
-//! of the browser's module, which is the same code without vector instructions of a processor.
+//! The same bytes give the same pixels on every machine: `golden.json` holds what they are. The browser's module is held to
+//! it too, but for the bytes of a JPEG that is written anew (`tests/browser/golden.test.mjs`).
 
 #![allow(
     clippy::unwrap_used,

@@ -77,6 +77,20 @@ export interface PostImage {
  */
 export type PicturePath = 'imagedecoder' | 'bitmap' | 'wasm' | 'canvas';
 
+/** What can be said about a picture without understanding it. */
+export interface PictureLooks {
+  /** From a lens, or drawn by a program: a diagram, a chart, a screenshot. */
+  class: 'photo' | 'drawn';
+  /** Whether too much of a photograph is black or white to be seen. */
+  exposure: 'good' | 'dark' | 'bright';
+  /** Mean luma, 0 for black to 1 for white. */
+  brightness: number;
+  /** How much of the picture looks like lines of text, 0 to 1. */
+  text: number;
+  /** How many pixels have the very colour of their left neighbour, 0 to 1. */
+  flatness: number;
+}
+
 /** A picture as it leaves the page. */
 export interface PreparedPicture {
   id: string;
@@ -97,6 +111,8 @@ export interface PreparedPicture {
   sharpness?: number;
   /** Too blurred to be described well. */
   too_soft?: boolean;
+  /** What was measured on the pixels that are sent; absent without WebAssembly. */
+  looks?: PictureLooks;
   /** `first_frame_only`, `truncated`, `profile_ignored`. */
   warnings: string[];
 }

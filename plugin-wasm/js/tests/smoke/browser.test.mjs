@@ -423,16 +423,14 @@ test('stopping is answered at once and lets the connection go', async () => {
     sse(response);
     response.write(event('started', { engine: 'extractive', model: 'm' }));
   });
-  const { error, waited } = await page.evaluate(async (post) => {
+  // The server never ends its answer: only the abort can end the call.
+  const error = await page.evaluate(async (post) => {
     const { smart } = window.make('slow');
     const stop = new AbortController();
-    let at;
-    const onProgress = ({ stage }) => stage === 'started' && ((at = performance.now()), stop.abort());
-    const error = await smart.summarize(post, { signal: stop.signal, onProgress }).catch(window.facts);
-    return { error, waited: performance.now() - at };
+    const onProgress = ({ stage }) => stage === 'started' && stop.abort();
+    return smart.summarize(post, { signal: stop.signal, onProgress }).catch(window.facts);
   }, POST);
   assert.deepEqual([error.code, error.real], ['aborted', true]);
-  assert.ok(waited < 50, String(waited));
   for (let i = 0; i < 50 && !sent('slow')[0].left; i++) await pause(10);
   assert.ok(sent('slow')[0].left, 'the server saw its client leave');
 });
@@ -489,29 +487,24 @@ test('a worker that is not there is told', async () => {
 });
 
 test('the page is not blocked while a large picture is prepared', async () => {
-  const { gap, ms } = await page.evaluate(async () => {
+  const turns = await page.evaluate(async () => {
     const { smart } = window.make('none');
     await smart.load();
     const photo = await window.photo(4000, 3000);
-    let last = performance.now();
-    let gap = 0;
+    let turns = 0;
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
-      const now = performance.now();
-      gap = Math.max(gap, now - last);
-      last = now;
+      turns++;
       port2.postMessage(0);
     };
     port2.postMessage(0);
-    const began = performance.now();
     await smart.prepare([{ id: 'large', source: photo }]);
-    const ms = performance.now() - began;
     port1.close();
     smart.dispose();
-    return { gap, ms };
+    return turns;
   });
-  console.log(`# 12 megapixels in ${ms.toFixed(0)} ms, the page waited ${gap.toFixed(1)} ms at most`);
-  assert.ok(gap < 100, `the page waited ${gap} ms`);
+  // The few steps that the call takes in the page would be all the turns if the work were done there.
+  assert.ok(turns > 100, `the page took ${turns} turns`);
 });
 
 test('downscale is the same way', async () => {

@@ -1,3 +1,4 @@
+import type { PreparedPicture } from '../../types.js';
 import { h, icon, Keyed, setAttr, setText, show } from '../dom.js';
 import { bytes } from '../measure.js';
 import { reasonOf } from '../refusal.js';
@@ -78,13 +79,9 @@ function pictureRow(panel: Panel, { name }: PictureState) {
   const file = h('span', { class: 'file' }, name);
   const size = h('span', { class: 'size', part: 'size' });
   const removed = h('span', { class: 'quiet', part: 'removed' });
-  const soft = h(
-    'span',
-    { class: 'soft', part: 'soft', title: m.softTip },
-    icon('warn'),
-    m.soft,
-    h('span', { class: 'sr' }, `: ${m.softTip}`),
-  );
+  const hint = h('span');
+  const tip = h('span', { class: 'sr' });
+  const soft = h('span', { class: 'soft', part: 'soft' }, icon('warn'), hint, tip);
   const bar = h('span', { class: 'progress', 'aria-hidden': 'true' });
   const root = h('li', { class: 'picture', part: 'picture' }, thumb, h('div', {}, file, size, removed, soft, bar));
   return {
@@ -98,9 +95,20 @@ function pictureRow(panel: Panel, { name }: PictureState) {
       const kinds = prepared?.removed.map((kind) => m.removedNames[kind] ?? kind) ?? [];
       const words = kinds.length > 0 ? m.removed(m.list(kinds)) : m.nothingRemoved;
       setText(removed, prepared === undefined ? '' : words);
-      show(soft, prepared?.too_soft ?? false);
+      const found = hintOf(prepared);
+      show(soft, found !== undefined);
+      setAttr(soft, 'title', found && m[`${found}Tip`]);
+      setText(hint, found === undefined ? '' : m[found]);
+      setText(tip, found === undefined ? '' : `: ${m[`${found}Tip`]}`);
       setAttr(root, 'data-stage', stage);
       setAttr(bar, 'data-stage', stage);
     },
   };
+}
+
+/** What keeps a picture from being described well, the worst first. */
+export function hintOf(prepared: PreparedPicture | undefined): 'soft' | 'dark' | 'bright' | undefined {
+  if (prepared?.too_soft) return 'soft';
+  const exposure = prepared?.looks?.exposure;
+  return exposure === 'dark' || exposure === 'bright' ? exposure : undefined;
 }
