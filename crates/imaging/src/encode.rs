@@ -5,9 +5,9 @@
 //! JPEG of higher quality with all colours. Nothing is ever larger than what came in, but where no encoding is.
 
 mod jpeg;
-#[cfg(feature = "png")]
+#[cfg(feature = "drawings")]
 mod palette;
-#[cfg(feature = "png")]
+#[cfg(feature = "drawings")]
 mod png;
 
 use self::jpeg::Chroma;
@@ -27,7 +27,7 @@ const DRAWN_QUALITY: u8 = 90;
 const DRAWN_MORE: u8 = 5;
 
 /// The mean squared error that a palette may cost: 41 dB.
-#[cfg(feature = "png")]
+#[cfg(feature = "drawings")]
 const PALETTE_ERROR: f64 = 5.2;
 
 /// How the quality is lowered, step by step, until a result is no larger than the original.
@@ -166,7 +166,7 @@ fn of_jpeg(bytes: Vec<u8>) -> Encoded {
 }
 
 /// A PNG of at most 256 colours, if these are near enough.
-#[cfg(feature = "png")]
+#[cfg(feature = "drawings")]
 fn indexed(pixels: &Pixels) -> Option<Encoded> {
     let indexed = palette::reduce(pixels).filter(|indexed| indexed.error <= PALETTE_ERROR)?;
     Some(Encoded {
@@ -176,13 +176,13 @@ fn indexed(pixels: &Pixels) -> Option<Encoded> {
     })
 }
 
-#[cfg(not(feature = "png"))]
+#[cfg(not(feature = "drawings"))]
 fn indexed(_pixels: &Pixels) -> Option<Encoded> {
     None
 }
 
 /// A PNG without loss.
-#[cfg(feature = "png")]
+#[cfg(feature = "drawings")]
 fn exact(pixels: &Pixels) -> Result<Encoded, Error> {
     Ok(Encoded {
         bytes: png::write_exact(pixels),
@@ -191,9 +191,9 @@ fn exact(pixels: &Pixels) -> Result<Encoded, Error> {
     })
 }
 
-#[cfg(not(feature = "png"))]
+#[cfg(not(feature = "drawings"))]
 fn exact(_pixels: &Pixels) -> Result<Encoded, Error> {
     Err(Error::Unsupported {
-        found: "A transparent picture without the feature `png`",
+        found: "A transparent picture without the feature `drawings`",
     })
 }

@@ -102,7 +102,7 @@ pub fn admit(bytes: &[u8], options: &Options) -> Result<Inspected, Error> {
 fn with_header(bytes: &[u8], header: Header) -> Result<Inspected, Error> {
     let found = metadata::read(bytes, &header)?;
     let profile = match (found.icc, found.stored) {
-        (None, _) => found.declared.unwrap_or(Profile::Srgb),
+        (None, _) => Profile::Srgb,
         // It describes the inks, not the red, green and blue that a decoder makes of them.
         (Some(_), Stored::Cmyk) => Profile::Ignored,
         (Some(icc), _) => profile::read(icc),

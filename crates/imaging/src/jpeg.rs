@@ -93,7 +93,7 @@ pub(crate) fn metadata(bytes: &[u8]) -> Result<Found, Error> {
     if scans == 0 {
         return Err(Error::broken("it ends before its picture begins"));
     }
-    found.icc = joined(profile);
+    found.icc = joined(&profile);
     Ok(found)
 }
 
@@ -114,12 +114,22 @@ fn profile_part(payload: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-fn joined(mut parts: Vec<(u8, &[u8])>) -> Option<Vec<u8>> {
+/// A part's number is one byte and begins at 1.
+const MAX_PARTS: usize = 255;
+
+/// The parts in their order. Each number is looked for: a sort would be 4 kB of a module.
+fn joined(parts: &[(u8, &[u8])]) -> Option<Vec<u8>> {
     let length: usize = parts.iter().map(|(_, part)| part.len()).sum();
-    parts.sort_by_key(|(number, _)| *number);
-    (1..=MAX_PROFILE)
-        .contains(&length)
-        .then(|| parts.iter().flat_map(|(_, part)| *part).copied().collect())
+    if parts.len() > MAX_PARTS || !(1..=MAX_PROFILE).contains(&length) {
+        return None;
+    }
+    let mut icc = Vec::with_capacity(length);
+    for number in 0..=u8::MAX {
+        for (_, part) in parts.iter().filter(|(has, _)| *has == number) {
+            icc.extend_from_slice(part);
+        }
+    }
+    Some(icc)
 }
 
 /// Whether the colours of a picture that is not progressive lie one after the other, each in a scan of its own.

@@ -15,7 +15,9 @@ mod decode;
 mod downscale;
 mod encode;
 mod error;
+#[cfg(feature = "drawings")]
 mod gif;
+#[cfg(feature = "decoders")]
 mod inks;
 mod inspect;
 mod jpeg;
@@ -24,9 +26,11 @@ mod metadata;
 mod options;
 mod orient;
 mod pixels;
+#[cfg(feature = "drawings")]
 mod png;
 mod profile;
 mod sniff;
+#[cfg(feature = "drawings")]
 mod webp;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -132,7 +136,7 @@ pub fn prepare(bytes: &[u8], options: &Options) -> Result<Prepared, Error> {
 ///
 /// # Errors
 /// [`Error::Broken`] when the pixels do not have the length that they say, [`Error::Unsupported`] for a transparent
-/// result without the feature `png`.
+/// result without the feature `drawings`.
 pub fn finish(
     pixels: Pixels,
     inspected: &Inspected,
@@ -217,6 +221,7 @@ enum Applied {
 }
 
 fn to_srgb(mut pixels: Pixels, profile: &Profile) -> (Pixels, Applied) {
+    #[cfg(feature = "decoders")]
     if pixels.channels == Channels::Inks {
         pixels.ink_to_light();
     }
@@ -288,9 +293,11 @@ pub fn sharpness(picture: &Decoded) -> f32 {
 pub fn strip(bytes: &[u8], inspected: &Inspected) -> Option<Vec<u8>> {
     match inspected.header.format {
         Format::Jpeg => Some(jpeg::strip(bytes)),
+        #[cfg(feature = "drawings")]
         Format::Png => Some(png::strip(bytes)),
+        #[cfg(feature = "drawings")]
         Format::WebP => Some(webp::strip(bytes)),
-        Format::Gif => None,
+        _ => None,
     }
 }
 

@@ -3,9 +3,10 @@
 mod exif;
 
 use crate::inspect::Stored;
-use crate::profile::Profile;
 use crate::sniff::contains;
-use crate::{Error, Format, Header, gif, jpeg, png, webp};
+use crate::{Error, Format, Header, jpeg};
+#[cfg(feature = "drawings")]
+use crate::{gif, png, webp};
 
 /// A kind of metadata that a file carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,8 +84,6 @@ pub(crate) struct Found {
     pub(crate) stored: Stored,
     /// The ICC profile, put together and unpacked.
     pub(crate) icc: Option<Vec<u8>>,
-    /// What the colours mean where no ICC profile says it.
-    pub(crate) declared: Option<Profile>,
 }
 
 impl Found {
@@ -125,8 +124,13 @@ impl Found {
 pub(crate) fn read(bytes: &[u8], header: &Header) -> Result<Found, Error> {
     match header.format {
         Format::Jpeg => jpeg::metadata(bytes),
+        #[cfg(feature = "drawings")]
         Format::Png => Ok(png::metadata(bytes)),
+        #[cfg(feature = "drawings")]
         Format::WebP => Ok(webp::metadata(bytes)),
+        #[cfg(feature = "drawings")]
         Format::Gif => Ok(gif::metadata(bytes)),
+        #[cfg(not(feature = "drawings"))]
+        _ => Err(Error::NotAnImage),
     }
 }

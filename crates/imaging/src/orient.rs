@@ -1,6 +1,8 @@
 //! EXIF orientation 1 to 8 to upright. Source: CIPA DC-008 (Exif 2.32), tag 274.
 
-use crate::pixels::{Channels, Pixels};
+#[cfg(feature = "decoders")]
+use crate::pixels::Channels;
+use crate::pixels::Pixels;
 
 /// Turns and mirrors `raw` so that it is upright. An orientation out of range leaves it as it is.
 pub(crate) fn upright(mut raw: Pixels, orientation: u8) -> Pixels {
@@ -8,10 +10,12 @@ pub(crate) fn upright(mut raw: Pixels, orientation: u8) -> Pixels {
         return raw;
     }
     raw.upright = true;
-    match raw.channels {
-        Channels::Rgb => turn::<3>(raw, orientation),
-        Channels::Rgba | Channels::Rgbx | Channels::Inks => turn::<4>(raw, orientation),
+    // A browser hands out four bytes a pixel, and need not load the code for three.
+    #[cfg(feature = "decoders")]
+    if raw.channels == Channels::Rgb {
+        return turn::<3>(raw, orientation);
     }
+    turn::<4>(raw, orientation)
 }
 
 fn turn<const N: usize>(mut raw: Pixels, orientation: u8) -> Pixels {

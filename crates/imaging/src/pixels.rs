@@ -89,6 +89,7 @@ impl Pixels {
     }
 
     /// Four inks to the light that a reader sees, in place.
+    #[cfg(feature = "decoders")]
     pub(crate) fn ink_to_light(&mut self) {
         for pixel in self.data.as_chunks_mut::<4>().0 {
             let [r, g, b] = crate::inks::look(pixel.map(|light| 255 - light));

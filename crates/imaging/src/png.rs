@@ -90,7 +90,6 @@ fn layout(ihdr: &[u8], found: &mut Found) {
 }
 
 /// A name, a method, and the profile in a zlib stream, section 11.3.2.3.
-#[cfg(feature = "png")]
 fn profile(payload: &[u8], found: &mut Found) {
     let mut parts = payload.splitn(2, |byte| *byte == 0);
     let Some([0, stream @ ..]) = parts.nth(1) else {
@@ -102,12 +101,6 @@ fn profile(payload: &[u8], found: &mut Found) {
         crate::metadata::MAX_PROFILE,
     );
     found.icc = Some(icc.unwrap_or_default());
-}
-
-/// It cannot be unpacked without the feature `png`, so nobody here knows what it says.
-#[cfg(not(feature = "png"))]
-fn profile(_payload: &[u8], found: &mut Found) {
-    found.declared = Some(crate::profile::Profile::Table(Vec::new()));
 }
 
 /// The case of the first letter says whether a reader may leave a chunk out.

@@ -2,7 +2,9 @@
 //!
 //! Names and declared media types are never looked at: they are wrong too often, and an attacker chooses them.
 
-use crate::{Error, gif, jpeg, png, webp};
+use crate::{Error, jpeg};
+#[cfg(feature = "drawings")]
+use crate::{gif, png, webp};
 
 /// A format that is read and, but for GIF, written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,7 +88,21 @@ pub fn sniff(bytes: &[u8]) -> Result<Header, Error> {
         [0xFF, 0xD8, 0xFF, ..] => jpeg::header(bytes)?,
         // Not how a JPEG starts, but some readers find the picture in it all the same; so its size is bounded, too.
         [0xFF, 0xD8, ..] => jpeg::header(bytes).map_err(|_| Error::NotAnImage)?,
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => png::header(bytes)?,
+        _ => other(bytes)?,
+    };
+    match header {
+        Header { width: 0, .. } | Header { height: 0, .. } => {
+            Err(Error::broken("its header declares no pixels"))
+        }
+        header => Ok(header),
+    }
+}
+
+/// Everything that is no JPEG.
+#[cfg(feature = "drawings")]
+fn other(bytes: &[u8]) -> Result<Header, Error> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => png::header(bytes),
         [
             b'R',
             b'I',
@@ -101,19 +117,20 @@ pub fn sniff(bytes: &[u8]) -> Result<Header, Error> {
             b'B',
             b'P',
             ..,
-        ] => webp::header(bytes)?,
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::header(bytes)?,
-        _ => return Err(unreadable(bytes)),
-    };
-    match header {
-        Header { width: 0, .. } | Header { height: 0, .. } => {
-            Err(Error::broken("its header declares no pixels"))
-        }
-        header => Ok(header),
+        ] => webp::header(bytes),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::header(bytes),
+        _ => Err(unreadable(bytes)),
     }
 }
 
+/// A browser loads the module that knows the rest with the first file that is no JPEG.
+#[cfg(not(feature = "drawings"))]
+fn other(_bytes: &[u8]) -> Result<Header, Error> {
+    Err(Error::NotAnImage)
+}
+
 /// Names what is recognised, so that a person learns what to convert.
+#[cfg(feature = "drawings")]
 fn unreadable(bytes: &[u8]) -> Error {
     let found = match bytes {
         [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => return iso_media(brand),
@@ -131,6 +148,7 @@ fn unreadable(bytes: &[u8]) -> Error {
 }
 
 /// The ISO base media family is told apart by its brand: major brand, minor version, then compatible brands.
+#[cfg(feature = "drawings")]
 fn iso_media(brand: &[u8]) -> Error {
     let found = match brand {
         [b'a', b'v', b'i', b'f' | b's', ..] => "AVIF",
@@ -147,6 +165,7 @@ fn iso_media(brand: &[u8]) -> Error {
 }
 
 /// Whether the first kilobyte of a text opens an `<svg` element.
+#[cfg(feature = "drawings")]
 fn is_svg(bytes: &[u8]) -> bool {
     let start = bytes.get(..1024).unwrap_or(bytes);
     let text = start

@@ -39,7 +39,10 @@ pub(super) fn write(pixels: &Pixels, quality: u8, chroma: Chroma) -> Result<Vec<
         width,
         height,
     };
-    encoder.encode_image(rows).map_err(Error::from_decoder)?;
+    // It writes to memory and has no other reason to refuse; its own words would bring their formatting with them.
+    encoder
+        .encode_image(rows)
+        .map_err(|_| Error::broken("it cannot be written as a JPEG"))?;
     Ok(bytes)
 }
 

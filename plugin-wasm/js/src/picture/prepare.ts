@@ -10,8 +10,8 @@ import { byBitmap, byImageDecoder, type Source } from './browser.js';
 /** More than any camera writes; a film is not read into memory. `imaging::Options::max_bytes`. */
 const MAX_BYTES = 64 << 20;
 
-/** The first byte of a JPEG, which is seldom a drawing; everything else may be one. */
-const JPEG = 0xff;
+/** How a JPEG begins. It is seldom a drawing; everything else may be one, or has to be named. */
+const JPEG = [0xff, 0xd8];
 
 /** Makes a picture small, upright and free of metadata. Rejects with the code that the server would give. */
 export async function preparePicture(
@@ -25,7 +25,7 @@ export async function preparePicture(
   stopIf(signal);
   const allowed = (path: PicturePath) => paths === undefined || paths.includes(path);
   if (paths?.every((path) => path === 'canvas')) return drawn(id, bytes, longest_edge, quality, signal);
-  const load = bytes[0] === JPEG ? core : drawings;
+  const load = JPEG.every((byte, at) => bytes[at] === byte) ? core : drawings;
   const [loaded, refusal] = allowed('canvas') ? await settled(load()) : [await load(), undefined];
   if (loaded === undefined) {
     // No WebAssembly, none with SIMD, or a policy against it.
