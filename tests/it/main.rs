@@ -44,6 +44,7 @@ mod problems;
 mod queue;
 mod readme;
 mod several;
+mod site;
 mod stream;
 mod summaries;
 mod tokens;

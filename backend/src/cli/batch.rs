@@ -18,7 +18,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::{WrongUse, say, summarize};
+use super::remote::Remote;
+use super::{say, summarize};
 
 /// Which files, and whose server.
 #[derive(Debug, Args)]
@@ -90,102 +91,27 @@ fn request(args: &BatchArgs) -> anyhow::Result<BatchRequest> {
     })
 }
 
-/// The other end.
-struct Server<'a> {
-    agent: ureq::Agent,
-    base: String,
-    key: &'a str,
+/// The server's batches.
+struct Server {
+    remote: Remote,
 }
 
-impl<'a> Server<'a> {
-    fn new(args: &'a BatchArgs) -> anyhow::Result<Self> {
-        let local = match args.server.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        if args.server.scheme() != "https" && !local {
-            let line = "--server: a key is sent over https only, or to this machine".to_owned();
-            return Err(WrongUse(line).into());
-        }
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(Duration::from_secs(10)))
-            .timeout_recv_response(Some(Duration::from_secs(120)))
-            .user_agent(concat!("smart-summary/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Ok(Self {
-            agent: config.into(),
-            base: args.server.as_str().trim_end_matches('/').to_owned(),
-            key: &args.key,
-        })
+impl Server {
+    fn new(args: &BatchArgs) -> anyhow::Result<Self> {
+        let remote = Remote::new(&args.server, &args.key)?;
+        Ok(Self { remote })
     }
 
     fn create(&self, body: &str) -> anyhow::Result<Batch> {
         let digest = Sha256::digest(body.as_bytes());
         let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let request = || {
-            self.agent
-                .post(format!("{}/v1/batches", self.base))
-                .header("authorization", format!("Bearer {}", self.key))
-                .header("content-type", "application/json")
-                .header("idempotency-key", &name)
-                .send(body)
-        };
-        self.json(request)
+        self.remote
+            .json(|remote| remote.post("/v1/batches", body, &name))
     }
 
     fn show(&self, id: &str) -> anyhow::Result<Batch> {
-        self.json(|| self.get(&format!("/v1/batches/{id}")))
-    }
-
-    fn get(&self, path: &str) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
-        self.agent
-            .get(format!("{}{path}", self.base))
-            .header("authorization", format!("Bearer {}", self.key))
-            .call()
-    }
-
-    /// Sends until it is answered: a server that restarts or is busy is waited for.
-    fn json<T: serde::de::DeserializeOwned>(
-        &self,
-        send: impl Fn() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> anyhow::Result<T> {
-        let mut pauses = [1, 2, 5, 10, 20, 30].into_iter();
-        loop {
-            let (error, wait) = match send() {
-                Ok(mut answer) => {
-                    let status = answer.status().as_u16();
-                    let text = answer
-                        .body_mut()
-                        .with_config()
-                        .limit(16 << 20)
-                        .read_to_string()
-                        .context("the answer cannot be read")?;
-                    if status < 300 {
-                        return serde_json::from_str(&text).context("the answer is not a batch");
-                    }
-                    let Ok(problem) = serde_json::from_str::<Problem>(&text) else {
-                        bail!("{} answered with status {status}", self.base);
-                    };
-                    let error = anyhow::anyhow!("{}: {}", problem.code, problem.detail);
-                    (error, problem.retry_after_ms)
-                }
-                Err(error) => {
-                    let error =
-                        anyhow::Error::new(error).context(format!("{} does not answer", self.base));
-                    (error, Some(0))
-                }
-            };
-            let (Some(wait), Some(pause)) = (wait, pauses.next()) else {
-                return Err(error);
-            };
-            std::thread::sleep(
-                Duration::from_millis(wait.min(60_000)).max(Duration::from_secs(pause)),
-            );
-        }
+        self.remote
+            .json(|remote| remote.get(&format!("/v1/batches/{id}")))
     }
 
     fn wait(&self, mut batch: Batch, every: Duration) -> anyhow::Result<Batch> {
@@ -208,6 +134,7 @@ impl<'a> Server<'a> {
     /// Writes the results and counts those without a summary.
     fn results(&self, id: &str, output: Option<&PathBuf>) -> anyhow::Result<u32> {
         let mut answer = self
+            .remote
             .get(&format!("/v1/batches/{id}/results"))
             .context("the results cannot be had; run the same command again")?;
         if answer.status().as_u16() != 200 {

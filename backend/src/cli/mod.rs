@@ -9,7 +9,9 @@ mod evaluate;
 pub mod keys;
 mod local;
 pub mod migrate;
+mod remote;
 mod serve;
+mod site;
 mod summarize;
 
 use std::fmt::Write as _;
@@ -82,6 +84,8 @@ enum Command {
     Summarize(summarize::SummarizeArgs),
     /// Summarise many files by a server, and wait for the results
     Batch(batch::BatchArgs),
+    /// Check and fill the descriptions and alt texts of a whole static site
+    Site(site::SiteArgs),
     /// Summarise a corpus and write predictions to be scored
     Evaluate(evaluate::EvaluateArgs),
     /// Tell what works on this machine, and what to do about what does not
@@ -154,6 +158,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Keys(args)) => keys::run(args, &config),
         Some(Command::Summarize(args)) => summarize::run(&args, &config),
         Some(Command::Batch(args)) => batch::run(&args),
+        Some(Command::Site(args)) => site::run(args, &config),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &config),
         Some(Command::Doctor(args)) => doctor::run(&args, &config),
         Some(Command::Migrate(args)) => migrate::run(args, &config),

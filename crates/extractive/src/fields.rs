@@ -5,6 +5,7 @@ mod keywords;
 mod slug;
 mod title;
 
+pub use alt::is_ornament;
 pub(crate) use alt::{FEATURES as ALT_FEATURES, alt_candidates, alt_texts};
 pub(crate) use keywords::{FEATURES as KEYWORD_FEATURES, keywords, phrases};
 pub use slug::slugify;

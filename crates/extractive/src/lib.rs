@@ -35,7 +35,7 @@ mod segment;
 pub mod text;
 pub mod training;
 
-pub use fields::slugify;
+pub use fields::{is_ornament, slugify};
 pub use fit::{fit, width};
 pub use ground::unsupported_words;
 pub use language::detect_language;

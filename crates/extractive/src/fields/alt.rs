@@ -155,7 +155,9 @@ const ORNAMENTS: &[&str] = &[
     "placeholder",
 ];
 
-fn is_ornament(name: &str) -> bool {
+/// Whether a file's name is that of a picture that only adorns a page, such as `divider.svg`.
+#[must_use]
+pub fn is_ornament(name: &str) -> bool {
     let lower = name.to_lowercase();
     let stem = lower
         .rsplit_once('.')
