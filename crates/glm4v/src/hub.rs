@@ -2,16 +2,20 @@
 //!
 //! A fetch that was cut off goes on where it stopped, also after a restart.
 //! Everything is taken from one commit, also when the branch moves meanwhile.
+//! A file whose SHA-256 the hub tells, as it does of weights, is compared with it before it is used.
 //! With the feature `hub`, which is on by default.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::{Error, Result, json};
 
@@ -158,11 +162,13 @@ impl Hub {
     /// Fetches what is missing of a model and gives the directory that holds it.
     ///
     /// `repo` is `OWNER/NAME`; `revision` a branch, tag or commit, by default `main`.
-    /// A commit that is complete in the cache is not asked for again. Every finished file has the size that the hub said.
+    /// A commit that is complete in the cache is not asked for again. Every file that is fetched has the size and, where the
+    /// hub tells one, the SHA-256 that the hub said.
     ///
     /// # Errors
     /// [`Error::Hub`], one line, when the repository or the revision does not exist or may not be read, when it holds no
-    /// safetensors weights, when the connection broke more than `attempts` times, or when it is offline and not complete.
+    /// safetensors weights, when the connection broke more than `attempts` times, when a file is not what the hub said, or
+    /// when it is offline and not complete.
     pub fn fetch(
         &self,
         repo: &str,
@@ -287,15 +293,9 @@ impl Hub {
             };
             let result = api.repo(repo.clone()).download_with_progress(name, watch);
             let error = match result {
-                Ok(path) => match (size, std::fs::metadata(&path).map(|file| file.len())) {
-                    (Some(size), Ok(found)) if found != size => {
-                        discard(&path);
-                        return Err(format!(
-                            "has {found} bytes instead of {size}; it was removed, fetch it again"
-                        ));
-                    }
-                    _ => return Ok(()),
-                },
+                Ok(path) => {
+                    return check(&path, size).inspect_err(|_| discard(&path));
+                }
                 Err(error) => error,
             };
             // A refusal stays one; a broken connection may be whole again.
@@ -359,6 +359,63 @@ fn status(error: &ApiError) -> Option<u16> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// Whether a file that was fetched has the size and the content that the hub told; if not, what is wrong.
+fn check(path: &Path, size: Option<u64>) -> Result<(), String> {
+    let broken = |error: io::Error| format!("cannot be read again: {error}");
+    let found = std::fs::metadata(path).map_err(broken)?.len();
+    if let Some(size) = size.filter(|size| *size != found) {
+        return Err(format!(
+            "has {found} bytes instead of {size}; it was removed, fetch it again"
+        ));
+    }
+    let Some(expected) = told_sha256(path) else {
+        return Ok(());
+    };
+    let found = sha256(path).map_err(broken)?;
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!(
+        "has the SHA-256 {found} instead of {expected}; it was removed, fetch it again"
+    ))
+}
+
+/// The SHA-256 of a file of the cache, if the hub told it.
+///
+/// The cache stores a file under its entity tag: the SHA-256 of its content for what lies in large-file storage, as weights
+/// do, and git's own hash of 40 digits for the small files of the repository.
+fn told_sha256(path: &Path) -> Option<String> {
+    let content = path.canonicalize().ok()?;
+    let tag = content.file_name()?.to_str()?;
+    let is_digest = tag.len() == 64 && tag.chars().all(|c| c.is_ascii_hexdigit());
+    is_digest.then(|| tag.to_ascii_lowercase())
+}
+
+fn sha256(path: &Path) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut file = File::open(path)?;
+    io::copy(&mut file, &mut Digesting(&mut digest))?;
+    Ok(digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+/// Takes what is written to it into a digest.
+struct Digesting<'a>(&'a mut Sha256);
+
+impl Write for Digesting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

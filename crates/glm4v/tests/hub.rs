@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use glm4v::hub::{Hub, Progress};
+use sha2::{Digest, Sha256};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const REPO: &str = "someone/glm4v-small";
@@ -36,6 +37,12 @@ struct State {
     cut: Option<(String, usize, usize)>,
     /// Only with this token.
     token: Option<String>,
+    /// What is told of a file's content, where that is not the truth.
+    sha256: BTreeMap<String, String>,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Server {
@@ -179,7 +186,16 @@ fn answer(
     let Some(content) = state.files.get(name) else {
         return head("404 Not Found", "X-Error-Code: EntryNotFound\r\n", 0);
     };
-    let tag = format!("{name}-{}", content.len());
+    // As on the hub: the SHA-256 of what lies in large-file storage, git's hash of everything else.
+    let tag = if name.ends_with(".safetensors") {
+        state
+            .sha256
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| hex(&Sha256::digest(content)))
+    } else {
+        format!("{:040x}", content.len())
+    };
     if name.ends_with(".safetensors") && !elsewhere {
         let more = format!(
             "X-Repo-Commit: {COMMIT}\r\nX-Linked-Etag: \"{tag}\"\r\nX-Linked-Size: {}\r\nLocation: {address}/elsewhere/{name}\r\n",
@@ -368,6 +384,46 @@ fn a_fetch_that_broke_off_goes_on_where_it_stopped() {
     assert!(
         std::fs::read(dir.join("model.safetensors")).unwrap() == std::fs::read(origin).unwrap()
     );
+}
+
+#[test]
+fn weights_that_are_not_what_the_hub_tells_are_removed() {
+    let (server, cache) = (Server::new("checkpoint-b"), tempfile::tempdir().unwrap());
+    let hub = server.hub(cache.path());
+    let shard = "model-00007-of-00010.safetensors";
+    let told = "00".repeat(32);
+    server
+        .state
+        .lock()
+        .unwrap()
+        .sha256
+        .insert(shard.to_owned(), told.clone());
+    let line = format!("{shard}: has the SHA-256 ");
+    refused(&hub, REPO, None, &line);
+    refused(
+        &hub,
+        REPO,
+        None,
+        &format!("instead of {told}; it was removed"),
+    );
+
+    // Of the same length, and one bit apart.
+    let mut state = server.state.lock().unwrap();
+    let content = state.files.get_mut(shard).unwrap();
+    let honest = hex(&Sha256::digest(&content));
+    *content.last_mut().unwrap() ^= 1;
+    let broken = hex(&Sha256::digest(&content));
+    state.sha256.insert(shard.to_owned(), honest.clone());
+    drop(state);
+    let line = format!("{shard}: has the SHA-256 {broken} instead of {honest}");
+    refused(&hub, REPO, None, &line);
+
+    let mut state = server.state.lock().unwrap();
+    *state.files.get_mut(shard).unwrap().last_mut().unwrap() ^= 1;
+    drop(state);
+    let dir = hub.fetch(REPO, None, &mut ()).unwrap();
+    let origin = common::fixtures().join("checkpoint-b").join(shard);
+    assert!(std::fs::read(dir.join(shard)).unwrap() == std::fs::read(origin).unwrap());
 }
 
 #[test]
