@@ -237,8 +237,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::ImageEmbeds;
-    use crate::testing::{tiny, tiny_pixels};
+    use crate::testing::{random_tensors, tiny, tiny_config, tiny_pixels};
+    use crate::{Config, ImageEmbeds, LoadOptions};
 
     const IMAGE: u32 = 90;
 
@@ -338,8 +338,25 @@ mod tests {
 
     #[test]
     fn a_row_of_a_batch_equals_the_row_alone() {
-        let model = tiny().unwrap();
-        let inputs = prompts(&model);
+        for model in [tiny().unwrap(), general().unwrap()] {
+            rows_of_a_batch_equal_rows_alone(&model);
+        }
+    }
+
+    /// The tiny model with the tensor operations of a GPU.
+    fn general() -> crate::Result<Model> {
+        let config = Config::from_json(&tiny_config().to_string())?;
+        let tensors = random_tensors(&config, DType::F32, 1)?;
+        let options = LoadOptions {
+            dtype: Some(DType::F32),
+            ..LoadOptions::default()
+        };
+        Model::from_tensors_general(tensors, config, &options)
+    }
+
+    #[track_caller]
+    fn rows_of_a_batch_equal_rows_alone(model: &Model) {
+        let inputs = prompts(model);
         let tokens = [[11, 12, 13], [21, 22, 23], [31, 32, 33]];
         let mut rows: Vec<Row> = inputs.iter().map(|_| model.row(None).unwrap()).collect();
         let pairs = rows.iter_mut().zip(&inputs);
@@ -359,7 +376,7 @@ mod tests {
             found.push(model.decode(&mut rows, &next).unwrap());
         }
         for (row, (input, tokens)) in inputs.iter().zip(&tokens).enumerate() {
-            for (batch, alone) in found.iter().zip(alone(&model, input, tokens)) {
+            for (batch, alone) in found.iter().zip(alone(model, input, tokens)) {
                 assert_close(&batch.get(row).unwrap(), &alone);
             }
         }

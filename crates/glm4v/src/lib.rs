@@ -75,6 +75,7 @@ mod gguf;
 mod json;
 mod kv_cache;
 mod swiglu;
+mod tensors;
 mod text;
 mod vision;
 
@@ -102,3 +103,8 @@ pub use error::{Error, Result};
 pub use lora::Adapter;
 pub use model::{ImageEmbeds, Input, LoadOptions, Model, Row};
 pub use quant::Scheme;
+
+/// The example of the README is compiled with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -13,6 +13,7 @@ use crate::lora::{Adapted, Adapter};
 use crate::mrope::Positions;
 use crate::processor::Pixels;
 use crate::quant::Scheme;
+use crate::tensors::bytes;
 use crate::text::{Span, TextModel};
 use crate::vision::{VisionModel, Watch};
 use crate::weights::{Loader, Source, Store};
@@ -47,10 +48,20 @@ impl Default for LoadOptions {
     }
 }
 
+/// Which code computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arithmetic {
+    /// On a CPU, its own products and attention.
+    OfTheDevice,
+    /// Tensor operations, which every device has.
+    General,
+}
+
 impl LoadOptions {
     /// The type of activations, and how a CPU holds the factors of products.
-    fn types(&self) -> Result<(DType, Option<Precision>)> {
-        match (self.dtype, self.device.is_cpu()) {
+    fn types(&self, arithmetic: Arithmetic) -> Result<(DType, Option<Precision>)> {
+        let as_a_cpu = self.device.is_cpu() && arithmetic == Arithmetic::OfTheDevice;
+        match (self.dtype, as_a_cpu) {
             (None | Some(DType::F32), true) => Ok((DType::F32, Some(Precision::F32))),
             (Some(DType::BF16), true) => Ok((DType::F32, Some(Precision::Bf16))),
             (None, false) => Ok((DType::BF16, None)),
@@ -86,7 +97,7 @@ impl ImageEmbeds {
 
     /// Bytes that it occupies.
     pub fn bytes(&self) -> usize {
-        self.embeds.elem_count() * self.embeds.dtype().size_in_bytes()
+        bytes(&self.embeds)
     }
 }
 
@@ -200,7 +211,21 @@ impl Model {
     pub fn load(dir: &Path, options: &LoadOptions) -> Result<Self> {
         let config = Config::from_dir(dir)?;
         let source = Source::Safetensors(Store::dir(dir)?);
-        Self::from_source(&source, config, options)
+        Self::from_source(&source, config, options, Arithmetic::OfTheDevice)
+    }
+
+    /// As [`load`](Self::load), but on a CPU, too, with the tensor operations that a GPU computes with.
+    ///
+    /// Activations, norms and caches are in `options.dtype` (bfloat16 when that is `None`), and rows that decode attend
+    /// together. It is for checking the code of a GPU where there is none: the results are those of `load` within the
+    /// type's rounding, many times slower.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_general(dir: &Path, options: &LoadOptions) -> Result<Self> {
+        let config = Config::from_dir(dir)?;
+        let source = Source::Safetensors(Store::dir(dir)?);
+        Self::from_source(&source, config, options, Arithmetic::General)
     }
 
     /// Loads two GGUF files as llama.cpp's converter writes them: the decoder (`glm4`) and the `mmproj` (`glm4v`).
@@ -212,7 +237,8 @@ impl Model {
     /// One line that names the key, file or tensor: see [`Error`].
     pub fn load_gguf(text: &Path, mmproj: &Path, options: &LoadOptions) -> Result<Self> {
         let (gguf, config) = Gguf::open(text, mmproj)?;
-        Self::from_source(&Source::Gguf(Box::new(gguf)), config, options)
+        let source = Source::Gguf(Box::new(gguf));
+        Self::from_source(&source, config, options, Arithmetic::OfTheDevice)
     }
 
     /// Makes a model of tensors in memory, named and shaped as [`expected_tensors`](crate::weights::expected_tensors) says.
@@ -224,16 +250,33 @@ impl Model {
         config: Config,
         options: &LoadOptions,
     ) -> Result<Self> {
-        Self::from_source(&Source::Memory(tensors), config, options)
+        let source = Source::Memory(tensors);
+        Self::from_source(&source, config, options, Arithmetic::OfTheDevice)
     }
 
-    fn from_source(source: &Source, config: Config, options: &LoadOptions) -> Result<Self> {
+    /// As [`from_tensors`](Self::from_tensors), computing as [`load_general`](Self::load_general) does.
+    #[cfg(test)]
+    pub(crate) fn from_tensors_general(
+        tensors: HashMap<String, Tensor>,
+        config: Config,
+        options: &LoadOptions,
+    ) -> Result<Self> {
+        let source = Source::Memory(tensors);
+        Self::from_source(&source, config, options, Arithmetic::General)
+    }
+
+    fn from_source(
+        source: &Source,
+        config: Config,
+        options: &LoadOptions,
+        arithmetic: Arithmetic,
+    ) -> Result<Self> {
         let merged = options
             .merge
             .iter()
             .map(|path| Adapter::read(path, &config))
             .collect::<Result<Vec<_>>>()?;
-        let (dtype, precision) = options.types()?;
+        let (dtype, precision) = options.types(arithmetic)?;
         let loader = Loader {
             source,
             config: &config,

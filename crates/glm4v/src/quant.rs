@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use crate::cpu;
 use crate::cpu::matrix::{Packed, Precision};
 use crate::lora::Adapted;
+use crate::tensors::bytes;
 use crate::{Error, Result};
 
 /// How the decoder's weights are held. The vision tower and the token embedding are never quantised.
@@ -111,7 +112,7 @@ impl Weight {
     /// Bytes that the weight itself occupies.
     fn bytes(&self) -> usize {
         match self {
-            Self::Dense(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
+            Self::Dense(weight) => bytes(weight),
             Self::Packed(weight) => weight.bytes(),
             Self::Quantised(weight) => weight.storage_size_in_bytes(),
         }
@@ -210,9 +211,8 @@ impl Linear {
 
     /// Bytes of weight and bias.
     pub(crate) fn bytes(&self) -> usize {
-        let bias = self.bias.iter();
-        let bias = bias.map(|bias| bias.elem_count() * bias.dtype().size_in_bytes());
-        self.weights.iter().map(Weight::bytes).sum::<usize>() + bias.sum::<usize>()
+        let bias = self.bias.as_ref().map_or(0, bytes);
+        self.weights.iter().map(Weight::bytes).sum::<usize>() + bias
     }
 
     /// `[n, in]` to `[n, out]`; `adapted` says which of the `n` rows have an adapter.

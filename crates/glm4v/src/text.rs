@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::ops::rms_norm;
 use candle_nn::rotary_emb::rope_i;
 
-use crate::attention::attend;
+use crate::attention::{Extent, Keys, Ragged, Setting, Sight};
 use crate::config::TextConfig;
 use crate::cpu::matrix::Precision;
 use crate::kv_cache::KvCache;
@@ -12,6 +12,7 @@ use crate::lora::Adapted;
 use crate::mrope::{Angles, Rotation};
 use crate::quant::Linear;
 use crate::swiglu::swiglu;
+use crate::tensors::bytes;
 use crate::vision::Watch;
 use crate::weights::Loader;
 use crate::{Error, Result};
@@ -26,6 +27,8 @@ pub(crate) struct TextModel {
     lm_head: Linear,
     rotation: Rotation,
     dtype: DType,
+    /// How a CPU that computes in float32 holds the factors of products.
+    precision: Option<Precision>,
     device: Device,
 }
 
@@ -47,13 +50,20 @@ struct Attention {
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
-    precision: Option<Precision>,
 }
 
 #[derive(Debug)]
 struct Mlp {
     gate_up_proj: Linear,
     down_proj: Linear,
+}
+
+/// What all layers of a step share.
+struct Shared<'a> {
+    angles: &'a Angles,
+    attention: &'a Ragged,
+    adapted: &'a Adapted<'a>,
+    eps: f32,
 }
 
 /// The next tokens of one sequence, within a step over several.
@@ -87,6 +97,7 @@ impl TextModel {
             lm_head,
             rotation: Rotation::new(&config),
             dtype: loader.dtype,
+            precision: loader.precision,
             device: loader.device.clone(),
             config,
         })
@@ -140,10 +151,27 @@ impl TextModel {
             span.cache.grow_for(span.tokens)?;
         }
         let angles = self.rotation.angles(positions, self.dtype, &self.device)?;
-        let eps = self.config.rms_norm_eps as f32;
+        let extents = spans.iter().map(|span| Extent {
+            queries: span.tokens,
+            keys: span.cache.len() + span.tokens,
+        });
+        let setting = Setting {
+            sight: Sight::Causal,
+            group: self.config.num_attention_heads / self.config.num_key_value_heads,
+            precision: self.precision,
+            dtype: self.dtype,
+            device: &self.device,
+        };
+        let attention = Ragged::new(extents.collect(), &setting)?;
+        let step = Shared {
+            angles: &angles,
+            attention: &attention,
+            adapted,
+            eps: self.config.rms_norm_eps as f32,
+        };
         let mut x = embeds;
         for (index, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x, eps, &angles, index, spans, adapted)?;
+            x = layer.forward(&step, &x, index, spans)?;
             watch(&format!("1_layer_{index}"), &x);
         }
         for span in spans.iter_mut() {
@@ -194,7 +222,6 @@ impl DecoderLayer {
                 heads: config.num_attention_heads,
                 kv_heads: config.num_key_value_heads,
                 head_dim: config.head_dim(),
-                precision: loader.precision,
             },
             post_self_attn_layernorm: norm("post_self_attn_layernorm")?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
@@ -224,20 +251,17 @@ impl DecoderLayer {
 
     fn forward(
         &self,
+        step: &Shared<'_>,
         x: &Tensor,
-        eps: f32,
-        angles: &Angles,
         index: usize,
-        spans: &mut [Span<'_>],
-        adapted: &Adapted<'_>,
+        spans: &[Span<'_>],
     ) -> Result<Tensor> {
+        let eps = step.eps;
         let normed = rms_norm(x, &self.input_layernorm, eps)?;
-        let attended = self
-            .self_attn
-            .forward(&normed, angles, index, spans, adapted)?;
+        let attended = self.self_attn.forward(step, &normed, index, spans)?;
         let x = (x + rms_norm(&attended, &self.post_self_attn_layernorm, eps)?)?;
         let normed = rms_norm(&x, &self.post_attention_layernorm, eps)?;
-        let mixed = self.mlp.forward(&normed, adapted)?;
+        let mixed = self.mlp.forward(&normed, step.adapted)?;
         Ok((x + rms_norm(&mixed, &self.post_mlp_layernorm, eps)?)?)
     }
 }
@@ -245,37 +269,33 @@ impl DecoderLayer {
 impl Attention {
     fn forward(
         &self,
+        step: &Shared<'_>,
         x: &Tensor,
-        angles: &Angles,
         index: usize,
-        spans: &mut [Span<'_>],
-        adapted: &Adapted<'_>,
+        spans: &[Span<'_>],
     ) -> Result<Tensor> {
         let n = x.dim(0)?;
-        let qkv = self.qkv.forward(x, adapted)?;
+        let qkv = self.qkv.forward(x, step.adapted)?;
         let qkv = qkv.reshape((n, self.heads + 2 * self.kv_heads, self.head_dim))?;
         let heads = |first: usize, count: usize| {
             qkv.narrow(1, first, count)?.transpose(0, 1)?.contiguous() // [count, n, head_dim]
         };
         // Query and key heads turn alike, in one kernel.
         let turned = heads(0, self.heads + self.kv_heads)?.unsqueeze(0)?;
-        let turned = rope_i(&turned, &angles.cos, &angles.sin)?.squeeze(0)?;
+        let turned = rope_i(&turned, &step.angles.cos, &step.angles.sin)?.squeeze(0)?;
         let q = turned.narrow(0, 0, self.heads)?;
         let k = turned.narrow(0, self.heads, self.kv_heads)?;
         let v = heads(self.heads + self.kv_heads, self.kv_heads)?;
-        let mut outs = Vec::with_capacity(spans.len());
+        let mut keys = Vec::with_capacity(spans.len());
         let mut start = 0;
-        for span in spans.iter() {
+        for span in spans {
             let here = |x: &Tensor| x.narrow(1, start, span.tokens);
             let (k, v) = span.cache.append(index, &here(&k)?, &here(&v)?)?;
-            outs.push(attend(&here(&q)?, &k, &v, true, self.precision)?);
+            keys.push(Keys { k, v });
             start += span.tokens;
         }
-        let attended = match outs.as_slice() {
-            [one] => one.clone(),
-            many => Tensor::cat(many, 0)?,
-        };
-        self.o_proj.forward(&attended, adapted)
+        let attended = step.attention.attend(&q, &keys)?;
+        self.o_proj.forward(&attended, step.adapted)
     }
 }
 
@@ -284,8 +304,4 @@ impl Mlp {
         let inner = swiglu(&self.gate_up_proj.forward(x, adapted)?)?;
         self.down_proj.forward(&inner, adapted)
     }
-}
-
-fn bytes(tensor: &Tensor) -> usize {
-    tensor.elem_count() * tensor.dtype().size_in_bytes()
 }

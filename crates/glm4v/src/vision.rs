@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::ops::{layer_norm, rms_norm};
 use candle_nn::rotary_emb::rope;
 
-use crate::attention::attend;
+use crate::attention::{Extent, Keys, Ragged, Setting, Sight};
 use crate::config::VisionConfig;
 use crate::cpu::matrix::Precision;
 use crate::lora::Adapted;
@@ -13,6 +13,7 @@ use crate::mrope::Angles;
 use crate::processor::Pixels;
 use crate::quant::Linear;
 use crate::swiglu::swiglu;
+use crate::tensors::{bytes, joined};
 use crate::weights::Loader;
 use crate::{Error, Result};
 
@@ -36,6 +37,8 @@ pub(crate) struct VisionModel {
     downsample: Linear,
     merger: Merger,
     dtype: DType,
+    /// How a CPU that computes in float32 holds the factors of products.
+    precision: Option<Precision>,
     device: Device,
 }
 
@@ -48,7 +51,6 @@ struct Block {
     /// `gate_proj` and `up_proj` side by side.
     gate_up: Linear,
     down_proj: Linear,
-    precision: Option<Precision>,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,15 @@ struct Merger {
     /// `gate_proj` and `up_proj` side by side.
     gate_up: Linear,
     down_proj: Linear,
+}
+
+/// What all blocks share.
+struct Shared<'a> {
+    angles: &'a Angles,
+    attention: &'a Ragged,
+    frames: &'a [Extent],
+    adapted: &'a Adapted<'a>,
+    eps: f32,
 }
 
 /// Is shown the states between the steps, under the step's name.
@@ -100,6 +111,7 @@ impl VisionModel {
             )?,
             merger: Merger::load(loader, &format!("{root}.merger"), &config)?,
             dtype: loader.dtype,
+            precision: loader.precision,
             device: loader.device.clone(),
             config,
         })
@@ -153,12 +165,30 @@ impl VisionModel {
         watch("2_with_pos_embed", &x);
         let angles = self.angles(&grids)?;
         // Attention stays inside a frame.
-        let frames: Vec<usize> = grids
+        let frames: Vec<Extent> = grids
             .iter()
-            .flat_map(|[t, h, w]| std::iter::repeat_n(h * w, *t))
+            .flat_map(|[t, h, w]| {
+                let (queries, keys) = (h * w, h * w);
+                std::iter::repeat_n(Extent { queries, keys }, *t)
+            })
             .collect();
+        let setting = Setting {
+            sight: Sight::Full,
+            group: 1,
+            precision: self.precision,
+            dtype: self.dtype,
+            device: &self.device,
+        };
+        let attention = Ragged::new(frames.clone(), &setting)?;
+        let step = Shared {
+            angles: &angles,
+            attention: &attention,
+            frames: &frames,
+            adapted,
+            eps,
+        };
         for (index, block) in self.blocks.iter().enumerate() {
-            x = block.forward(&x, eps, &self.config, &angles, &frames, adapted)?;
+            x = block.forward(&step, &x, &self.config)?;
             watch(&format!("3_block_{index}"), &x);
         }
         x = rms_norm(&x, &self.post_layernorm, eps)?;
@@ -205,11 +235,7 @@ impl VisionModel {
                 Tensor::from_slice(values, (values.len() / row, row), &self.device)
             })
             .collect::<candle_core::Result<Vec<_>>>()?;
-        let all = match each.as_slice() {
-            [one] => one.clone(),
-            many => Tensor::cat(many, 0)?,
-        };
-        Ok(all.to_dtype(self.dtype)?)
+        Ok(joined(&each)?.to_dtype(self.dtype)?)
     }
 
     /// The learned table sampled at each patch, `[patches, hidden]`, in the order of the patches.
@@ -236,7 +262,7 @@ impl VisionModel {
                 .reshape((t * h * w, hidden))?;
             all.push(sampled);
         }
-        Ok(Tensor::cat(&all, 0)?.to_dtype(self.dtype)?)
+        Ok(joined(&all)?.to_dtype(self.dtype)?)
     }
 
     /// Half-split rotation over the whole head: its angles are (row, column), each with a quarter of the channels.
@@ -325,7 +351,6 @@ impl Block {
                 false,
             )?,
             down_proj: loader.linear(&format!("{path}.mlp.down_proj"), &[hidden, inner], false)?,
-            precision: loader.precision,
         })
     }
 
@@ -334,15 +359,8 @@ impl Block {
         bytes(&self.norm1) + bytes(&self.norm2) + linears.map(Linear::bytes).iter().sum::<usize>()
     }
 
-    fn forward(
-        &self,
-        x: &Tensor,
-        eps: f32,
-        config: &VisionConfig,
-        angles: &Angles,
-        frames: &[usize],
-        adapted: &Adapted<'_>,
-    ) -> Result<Tensor> {
+    fn forward(&self, step: &Shared<'_>, x: &Tensor, config: &VisionConfig) -> Result<Tensor> {
+        let Shared { adapted, eps, .. } = *step;
         let (n, heads) = (x.dim(0)?, config.num_heads);
         let qkv = self.qkv.forward(&rms_norm(x, &self.norm1, eps)?, adapted)?;
         let qkv = qkv.reshape((n, 3 * heads, config.head_dim()))?;
@@ -351,27 +369,20 @@ impl Block {
         };
         // Turned in float32 whatever the model computes in, as the reference does.
         let qk = turn(0, 2 * heads)?.to_dtype(DType::F32)?.unsqueeze(0)?;
-        let qk = rope(&qk, &angles.cos, &angles.sin)?
+        let qk = rope(&qk, &step.angles.cos, &step.angles.sin)?
             .squeeze(0)?
             .to_dtype(x.dtype())?;
         let v = turn(2 * heads, heads)?;
-        let mut outs = Vec::with_capacity(frames.len());
+        let mut keys = Vec::with_capacity(step.frames.len());
         let mut start = 0;
-        for len in frames.iter().copied() {
-            let here = |x: &Tensor, first: usize| x.narrow(0, first, heads)?.narrow(1, start, len);
-            outs.push(attend(
-                &here(&qk, 0)?,
-                &here(&qk, heads)?,
-                &here(&v, 0)?,
-                false,
-                self.precision,
-            )?);
-            start += len;
+        for frame in step.frames {
+            keys.push(Keys {
+                k: qk.narrow(0, heads, heads)?.narrow(1, start, frame.keys)?,
+                v: v.narrow(1, start, frame.keys)?,
+            });
+            start += frame.keys;
         }
-        let attended = match outs.as_slice() {
-            [one] => one.clone(),
-            many => Tensor::cat(many, 0)?,
-        };
+        let attended = step.attention.attend(&qk.narrow(0, 0, heads)?, &keys)?;
         let x = (x + self.proj.forward(&attended, adapted)?)?;
         let inner = swiglu(
             &self
@@ -413,10 +424,6 @@ impl Merger {
         let inner = swiglu(&self.gate_up.forward(&x.gelu_erf()?, adapted)?)?;
         self.down_proj.forward(&inner, adapted)
     }
-}
-
-fn bytes(tensor: &Tensor) -> usize {
-    tensor.elem_count() * tensor.dtype().size_in_bytes()
 }
 
 #[cfg(test)]

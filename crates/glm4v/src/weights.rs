@@ -13,6 +13,7 @@ use crate::cpu::matrix::Precision;
 use crate::gguf::Gguf;
 use crate::lora::Adapter;
 use crate::quant::{Linear, Part, Scheme, Weight, pack, quantise};
+use crate::tensors::joined;
 use crate::{Config, Error, Result, json};
 
 const SINGLE: &str = "model.safetensors";
@@ -425,8 +426,7 @@ impl Loader<'_> {
         }
         let bias = match biases.as_slice() {
             [] => None,
-            [one] => Some(one.clone()),
-            many => Some(Tensor::cat(many, 0)?),
+            some => Some(joined(some)?),
         };
         let weights = self.placed(weights)?;
         Ok(Linear::new(weights, bias, parts))

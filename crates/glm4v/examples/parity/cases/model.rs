@@ -1,6 +1,7 @@
 //! The vision tower and the decoder: every value of every case, alone, in batches, with adapters, in bfloat16.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -54,11 +55,43 @@ pub fn values(checkpoint: &Checkpoint, report: &mut Report<'_>) {
     let mut at = report.at(&checkpoint.name, "stop");
     at.attempt("stop", |at| bench.stop(at));
     bench.adapters(report);
-    bfloat16(checkpoint, report);
+    general(checkpoint, report);
+    bfloat16(checkpoint, report, "bfloat16", Model::load);
+    bfloat16(
+        checkpoint,
+        report,
+        "bfloat16, as on a GPU",
+        Model::load_general,
+    );
 }
 
+/// The code that a GPU runs, in float32: every case alone, and all in one ragged batch.
+fn general(checkpoint: &Checkpoint, report: &mut Report<'_>) {
+    let options = LoadOptions {
+        dtype: Some(DType::F32),
+        ..LoadOptions::default()
+    };
+    let mut at = report.at(&checkpoint.name, "as on a GPU");
+    at.attempt("values", |at| {
+        let bench = Bench::load_by(Model::load_general, checkpoint, &options)?;
+        for case in &bench.cases {
+            let name = string(case, "id")?;
+            let tensors = checkpoint.tensors(name)?;
+            let input = bench.input(case, name, None)?;
+            let logits = values_of(&bench.model.inspect(&input, None, &mut |_, _| {})?.logits)?;
+            let expected = tensors.f32("logits_last8")?.values;
+            let found = last(&logits, expected.len());
+            at.close(&format!("{name}, logits"), found, &expected, LOGITS);
+        }
+        bench.all_at_once(at)
+    });
+}
+
+/// How a checkpoint becomes a model.
+type Load = fn(&Path, &LoadOptions) -> glm4v::Result<Model>;
+
 /// The cases that transformers computed in bfloat16, in bfloat16.
-fn bfloat16(checkpoint: &Checkpoint, report: &mut Report<'_>) {
+fn bfloat16(checkpoint: &Checkpoint, report: &mut Report<'_>, how: &str, load: Load) {
     let options = LoadOptions {
         dtype: Some(DType::BF16),
         ..LoadOptions::default()
@@ -68,13 +101,13 @@ fn bfloat16(checkpoint: &Checkpoint, report: &mut Report<'_>) {
     for case in cases.ok().flatten().unwrap_or_default() {
         let name = string(&case, "id").unwrap_or("?");
         let mut at = report.at(&checkpoint.name, name);
-        at.attempt("bfloat16", |at| {
+        at.attempt(how, |at| {
             let tensors = checkpoint.tensors(name)?;
             if !tensors.has("logits_last8_bfloat16_run") {
                 return Ok(());
             }
             if bench.is_none() {
-                bench = Some(Bench::load(checkpoint, &options)?);
+                bench = Some(Bench::load_by(load, checkpoint, &options)?);
             }
             let bench = bench.as_ref().context("not loaded")?;
             let exact = tensors.f32("logits_last8")?.values;
@@ -85,7 +118,8 @@ fn bfloat16(checkpoint: &Checkpoint, report: &mut Report<'_>) {
             let ours = values_of(&ours)?;
             let ours = last(&ours, exact.len());
             let allowed = 2.0 * worst(theirs, &exact);
-            at.within("logits in bfloat16, error", worst(ours, &exact), allowed);
+            let check = format!("logits in {how}, error");
+            at.within(&check, worst(ours, &exact), allowed);
             Ok(())
         });
     }
@@ -99,7 +133,11 @@ impl Checkpoint {
 
 impl<'a> Bench<'a> {
     fn load(checkpoint: &'a Checkpoint, options: &LoadOptions) -> Result<Self> {
-        let model = Model::load(&checkpoint.dir, options)?;
+        Self::load_by(Model::load, checkpoint, options)
+    }
+
+    fn load_by(load: Load, checkpoint: &'a Checkpoint, options: &LoadOptions) -> Result<Self> {
+        let model = load(&checkpoint.dir, options)?;
         let processor = Processor::from_dir(&checkpoint.dir)?;
         let cases = json_if_there::<Rows>(&checkpoint.expected.join("cases.json"))?;
         let cases = cases.unwrap_or_default();
