@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measurements, each side by side with what it is compared to.
 
+mod gpu;
 mod model;
 
 use std::path::PathBuf;

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! cargo run --release -p glm4v --example bench -- [--shape mid|full] [--device cpu|cuda] [--hold f32|bf16|q8_0|q6k|q5k|q4k]
-//!     [--repeat 3] [--decode 64] [--rows 1] [--text 200]
+//!     [--repeat 3] [--decode 64] [--rows 1,8] [--text 200]
 //! ```
 //!
 //! `mid` is the 116 M configuration that the Python reference script of the benchmarks builds; `full` is GLM-4.6V-Flash
-//! itself, which needs about 48 GB of memory besides the device's. One picture of 1024 x 768 and `--text` tokens are
-//! prefilled, then `--decode` tokens are decoded greedily, by `--rows` sequences at once. Weights are drawn on the spot.
+//! itself, which needs about 24 GB of memory besides the device's. One picture of 1024 x 768 and `--text` tokens are
+//! prefilled, then `--decode` tokens are decoded greedily, by each number of `--rows` at once. Weights are drawn on the
+//! spot. What each stage has to read or multiply at least is told as well, for comparing with what a device could do.
 
 #![expect(clippy::print_stdout, reason = "figures are what this program makes")]
 
@@ -28,11 +29,14 @@ fn main() -> Result<()> {
     let flags = Flags::read(std::env::args().skip(1))?;
     let full = flags.get("shape", "mid") == "full";
     let device = match flags.get("device", "cpu") {
-        "cuda" => Device::new_cuda(0)?,
+        "cuda" => Device::new_cuda(0).map_err(|error| format!("no GPU can be used: {error}"))?,
         _ => Device::Cpu,
     };
-    let shape = if full { full_shape() } else { mid_shape() };
-    let config = Config::from_json(&shape.to_string())?;
+    let config = if full {
+        glm4v::testing::full_size()?
+    } else {
+        Config::from_json(&mid_shape().to_string())?
+    };
     let hold = flags.get("hold", if device.is_cpu() { "f32" } else { "bf16" });
     let mut options = LoadOptions {
         device: device.clone(),
@@ -57,13 +61,18 @@ fn main() -> Result<()> {
         .map(|(_, shape)| shape.iter().product::<usize>())
         .sum();
     let model = Model::from_tensors(weights, config, &options)?;
+    let processor = Processor::new(serde_json::from_value::<PreprocessorConfig>(json!({}))?)?;
+    let picture = picture()?;
+    let merge = model.config().vision_config.spatial_merge_size;
+    let [t, h, w] = processor.process(&picture)?.grid_thw;
     let bench = Bench {
         model,
-        processor: Processor::new(serde_json::from_value::<PreprocessorConfig>(json!({}))?)?,
-        picture: picture()?,
+        processor,
+        picture,
+        image_tokens: t * h * w / (merge * merge),
         text: flags.number("text", 200)?,
         decode: flags.number("decode", 64)?,
-        rows: flags.number("rows", 1)?,
+        rows: flags.numbers("rows", "1")?,
     };
     let mut stages = Vec::new();
     for _ in 0..flags.number("repeat", 3)? {
@@ -74,8 +83,6 @@ fn main() -> Result<()> {
         let least = best.entry(key).or_insert(value);
         *least = least.min(value);
     }
-    let step = best.get("decode_ms_per_token").copied().unwrap_or(f64::NAN);
-    let tokens_per_second = bench.rows as f64 * 1000.0 / step;
     println!(
         "{}",
         json!({
@@ -84,7 +91,7 @@ fn main() -> Result<()> {
             "weight_bytes": bench.model.bytes(),
             "rows": bench.rows,
             "best": best,
-            "decode_tokens_per_second": tokens_per_second,
+            "work": bench.work()?,
         })
     );
     Ok(())
@@ -94,9 +101,10 @@ struct Bench {
     model: Model,
     processor: Processor,
     picture: Rgb,
+    image_tokens: usize,
     text: usize,
     decode: usize,
-    rows: usize,
+    rows: Vec<usize>,
 }
 
 impl Bench {
@@ -104,6 +112,7 @@ impl Bench {
     fn run(&self) -> Result<HashMap<String, f64>> {
         let device = self.model.device();
         let mut times = HashMap::new();
+        let mut steps = Vec::new();
         let mut lap = (Instant::now(), processor_ms());
         let mut tick = |name: &str| -> Result<()> {
             device.synchronize()?;
@@ -116,28 +125,30 @@ impl Bench {
         tick("preprocess_ms")?;
         let embeds = self.model.see(&[pixels], None)?;
         tick("vision_ms")?;
-        let image = self.model.config().image_token_id;
         let images: Vec<_> = embeds.into_iter().map(Arc::new).collect();
-        let mut tokens = 0;
-        for image in &images {
-            tokens += image.embeds().dim(0)?;
-        }
-        let word = |index: usize| (100 + index * 7919 % 14_000) as u32;
-        let mut ids: Vec<u32> = (0..20).map(word).collect();
-        ids.extend(std::iter::repeat_n(image, tokens));
-        ids.extend((20..self.text).map(word));
+        let ids = self.prompt();
         let input = self.model.input(ids, images)?;
-        let mut rows = Vec::with_capacity(self.rows);
         let mut first: Row = self.model.row(None)?;
         let logits = self.model.prefill(&mut first, &input, usize::MAX)?;
-        let mut chosen = glm4v::batch::greedy(&logits.unsqueeze(0)?)?;
+        let chosen = glm4v::batch::greedy(&logits.unsqueeze(0)?)?;
         tick("prefill_text_ms")?;
-        for _ in 1..self.rows {
-            rows.push(first.fork(first.len())?);
+        for count in &self.rows {
+            let rows = (0..*count).map(|_| first.fork(first.len()));
+            let step = self.decode(rows.collect::<glm4v::Result<_>>()?, chosen.repeat(*count))?;
+            tick(&format!("decode_total_ms_{count}"))?;
+            steps.push((format!("decode_ms_per_token_{count}"), step));
         }
-        rows.push(first);
-        chosen = chosen.repeat(self.rows);
-        tick("fork_ms")?;
+        let first = steps.first().map(|(_, step)| *step);
+        times.extend(first.map(|step| ("decode_ms_per_token".to_owned(), step)));
+        times.extend(steps);
+        let stages = ["preprocess_ms", "vision_ms", "prefill_text_ms"];
+        let first = stages.iter().filter_map(|stage| times.get(*stage)).sum();
+        times.insert("first_token_ms".to_owned(), first);
+        Ok(times)
+    }
+
+    /// The median step of `rows` that decode together, beginning with the tokens `chosen`: milliseconds.
+    fn decode(&self, mut rows: Vec<Row>, mut chosen: Vec<u32>) -> Result<f64> {
         let mut steps = Vec::with_capacity(self.decode);
         for _ in 0..self.decode {
             let start = Instant::now();
@@ -146,14 +157,57 @@ impl Bench {
             chosen = glm4v::batch::greedy(&logits)?;
             steps.push(start.elapsed().as_secs_f64() * 1e3);
         }
-        tick("decode_total_ms")?;
         steps.sort_by(f64::total_cmp);
-        let median = steps.get(steps.len() / 2).copied().unwrap_or_default();
-        times.insert("decode_ms_per_token".to_owned(), median);
-        let stages = ["preprocess_ms", "vision_ms", "prefill_text_ms"];
-        let first = stages.iter().filter_map(|stage| times.get(*stage)).sum();
-        times.insert("first_token_ms".to_owned(), first);
-        Ok(times)
+        Ok(steps.get(steps.len() / 2).copied().unwrap_or_default())
+    }
+
+    fn prompt(&self) -> Vec<u32> {
+        let word = |index: usize| (100 + index * 7919 % 14_000) as u32;
+        let image = self.model.config().image_token_id;
+        let mut ids: Vec<u32> = (0..20).map(word).collect();
+        ids.extend(std::iter::repeat_n(image, self.image_tokens));
+        ids.extend((20..self.text).map(word));
+        ids
+    }
+
+    /// What each stage does at least: products of the tower and the decoder in FLOP, bytes of a decoding step.
+    fn work(&self) -> Result<Value> {
+        let config = self.model.config();
+        let (text, vision) = (&config.text_config, &config.vision_config);
+        let merged = (vision.spatial_merge_size * vision.spatial_merge_size) as f64;
+        let tokens = (self.image_tokens + self.text) as f64;
+        let image_tokens = self.image_tokens as f64;
+        let patches = merged * image_tokens;
+        let mut layers = 0.0;
+        let mut head = 0.0;
+        let mut blocks = 0.0;
+        let mut rest = 0.0;
+        for (name, shape) in expected_tensors(config) {
+            let count = shape.iter().product::<usize>() as f64;
+            match name {
+                // Looked up, or sampled once.
+                name if shape.len() < 2
+                    || name.contains("embedding")
+                    || name.contains("embed_tokens") => {}
+                name if name.starts_with("model.language_model.layers") => layers += count,
+                name if name.starts_with("lm_head") => head += count,
+                name if name.contains("visual.blocks") || name.contains("patch_embed") => {
+                    blocks += count
+                }
+                _ => rest += count,
+            }
+        }
+        // Scores and sums: two products of a head's width for each pair, half of the pairs where it is causal.
+        let pairs = |n: f64, hidden: usize, depth: usize| 4.0 * n * n * (hidden * depth) as f64;
+        let causal = pairs(tokens, text.hidden_size, text.num_hidden_layers) / 2.0;
+        let full = pairs(patches, vision.hidden_size, vision.depth);
+        Ok(json!({
+            "prompt_tokens": tokens,
+            "vision_flop": 2.0 * (blocks * patches + rest * image_tokens) + full,
+            "prefill_flop": 2.0 * (layers * tokens + head) + causal,
+            "decode_weight_bytes": 2.0 * (layers + head),
+            "decode_kv_bytes_per_row": tokens * text.kv_bytes_per_token(2) as f64,
+        }))
     }
 }
 
@@ -222,31 +276,6 @@ fn mid_shape() -> Value {
     })
 }
 
-/// GLM-4.6V-Flash, by the list of its tensors and the published configuration.
-fn full_shape() -> Value {
-    json!({
-        "architectures": ["Glm4vForConditionalGeneration"],
-        "model_type": "glm4v",
-        "image_token_id": 151_363, "video_token_id": 151_364,
-        "image_start_token_id": 151_339, "image_end_token_id": 151_340,
-        "tie_word_embeddings": false,
-        "text_config": {
-            "vocab_size": 151_552, "hidden_size": 4096, "intermediate_size": 13_696, "num_hidden_layers": 40,
-            "num_attention_heads": 32, "num_key_value_heads": 2, "rms_norm_eps": 1e-5,
-            "max_position_embeddings": 131_072, "eos_token_id": [151_329, 151_336, 151_338],
-            "rope_parameters": {
-                "rope_type": "default", "rope_theta": 500_000.0, "partial_rotary_factor": 0.5,
-                "mrope_section": [8, 12, 12],
-            },
-        },
-        "vision_config": {
-            "depth": 24, "hidden_size": 1536, "num_heads": 12, "intermediate_size": 13_696, "out_hidden_size": 4096,
-            "in_channels": 3, "image_size": 336, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2,
-            "rms_norm_eps": 1e-5, "attention_bias": false,
-        },
-    })
-}
-
 /// `--name value` pairs.
 struct Flags(HashMap<String, String>);
 
@@ -273,6 +302,15 @@ impl Flags {
 
     fn get<'a>(&'a self, name: &str, default: &'a str) -> &'a str {
         self.0.get(name).map_or(default, String::as_str)
+    }
+
+    fn numbers(&self, name: &str, default: &str) -> Result<Vec<usize>> {
+        let all = self.get(name, default).split(',');
+        all.map(|number| {
+            let wrong = |_| format!("--{name} takes whole numbers such as 1,8, not `{number}`");
+            number.parse().map_err(wrong).map_err(Into::into)
+        })
+        .collect()
     }
 
     fn number(&self, name: &str, default: usize) -> Result<usize> {

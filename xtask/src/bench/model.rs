@@ -12,22 +12,28 @@ use crate::sh;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The reference's script, `bench_reference.py`, which prints one JSON object.
+    #[arg(long, required_unless_present = "gpu")]
+    reference: Option<PathBuf>,
+    /// The full shape on an NVIDIA GPU: first token, decoding of 1, 8 and 32 rows, memory, and the device's limits.
     #[arg(long)]
-    reference: PathBuf,
+    gpu: bool,
+    /// With `--gpu`: the example `bench` of `glm4v`, built elsewhere with the features `flash-attn,testing`.
+    #[arg(long, requires = "gpu")]
+    pub(super) binary: Option<PathBuf>,
     /// A Python that has torch, torchvision, transformers and pillow; without it one is made in `target/bench-python`,
     /// which downloads some gigabytes.
     #[arg(long)]
-    python: Option<PathBuf>,
+    pub(super) python: Option<PathBuf>,
     /// Threads of both.
     #[arg(long, default_value_t = 2)]
     threads: usize,
     /// Turns; the least of each figure counts.
     #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    pub(super) rounds: usize,
 }
 
 /// Figures by name: wall-clock milliseconds, and processor time under `cpu_`.
-type Figures = BTreeMap<String, f64>;
+pub(super) type Figures = BTreeMap<String, f64>;
 
 /// Stages as both sides name them, and whether their processor time is told.
 const STAGES: [(&str, &str, bool); 4] = [
@@ -47,8 +53,12 @@ const OURS: [(&str, &str); 4] = [
 
 /// Measures in turns and prints a Markdown table of ratios, where more than 1 is in our favour.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let reference = args
-        .reference
+    if args.gpu {
+        return super::gpu::run(args);
+    }
+    let reference = args.reference.as_ref();
+    let reference = reference
+        .context("--reference is missing")?
         .canonicalize()
         .context("--reference needs an existing script")?;
     let python = match &args.python {
@@ -163,7 +173,7 @@ fn ours_once(hold: &str, threads: usize) -> Result<Figures> {
     Ok(numbers(told.get("best"), ""))
 }
 
-fn numbers(object: Option<&Value>, prefix: &str) -> Figures {
+pub(super) fn numbers(object: Option<&Value>, prefix: &str) -> Figures {
     let pairs = object.and_then(Value::as_object).into_iter().flatten();
     pairs
         .filter_map(|(key, value)| Some((format!("{prefix}{key}"), value.as_f64()?)))
@@ -171,7 +181,7 @@ fn numbers(object: Option<&Value>, prefix: &str) -> Figures {
 }
 
 /// Makes a Python with what the reference needs, once.
-fn python_of_our_own() -> Result<PathBuf> {
+pub(super) fn python_of_our_own() -> Result<PathBuf> {
     let home = sh::root().join("target/bench-python");
     let python = home.join("bin/python");
     if !home.join("done").exists() {
