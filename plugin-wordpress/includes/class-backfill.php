@@ -16,7 +16,7 @@ defined( 'ABSPATH' ) || exit;
 
 /**
  * Works a run off in slices: by Action Scheduler where a site has it, else by WP-Cron, by the open Tools page, or by WP-CLI
- * in one go. One slice works at a time. Killed anywhere, a run goes on where it was.
+ * in one go. Posts go by `Batch` where the backend has batches, else one by one. One slice works at a time. Killed anywhere, a run goes on where it was.
  *
  * @since 0.1.0
  */
@@ -29,7 +29,7 @@ final class Backfill {
 	private const ATTEMPTS = 8;
 
 	/** What passes by waiting. */
-	private const PASSING = array( 'rate_limited', 'budget_used_up', 'too_many_failures', 'overloaded', 'draining', 'engine_unavailable', 'store_unavailable', 'deadline_exceeded', 'idempotency_in_progress', 'smart_summary_timeout', 'smart_summary_unreachable' );
+	private const PASSING = array( 'rate_limited', 'budget_used_up', 'too_many_failures', 'overloaded', 'draining', 'engine_unavailable', 'store_unavailable', 'deadline_exceeded', 'idempotency_in_progress', 'batch_not_finished', 'too_many_batches', 'smart_summary_timeout', 'smart_summary_unreachable' );
 
 	/**
 	 * The posts that a run would work on: those with something missing.
@@ -139,19 +139,28 @@ final class Backfill {
 			return new WP_Error( 'smart_summary_busy', __( 'Another run is being worked on.', 'smart-summary' ), array( 'status' => 409 ) );
 		}
 		$until = time() + $seconds;
-		do {
-			$items = Journal::items( $run_id, array( 'waiting', 'writing' ), 1 );
+		// As it is under the lock: another process may have just sent a batch.
+		$run = Journal::run( $run_id ) ?? $run;
+		while ( 'running' === $run['state'] ) {
+			$items = Journal::items( $run_id, array( 'waiting', 'writing' ), Batch::POSTS );
 			if ( ! $items ) {
 				Journal::set_run( $run_id, array( 'state' => 'done' ) );
 				break;
 			}
 			self::lock( 'renew' );
-			$wait = self::work( $run_id, $items[0], (array) $run['options'], $tell );
+			$options = (array) $run['options'];
+			$wait    = Batch::is_wanted( $options, $items )
+				? Batch::work( $run_id, $options, $items, $tell )
+				: self::work( $run_id, $items[0], $options, $tell );
 			if ( $wait > 0 ) {
 				Journal::set_run( $run_id, array( 'not_before' => time() + $wait ) );
 				break;
 			}
-		} while ( time() < $until && 'running' === ( Journal::run( $run_id )['state'] ?? '' ) );
+			if ( time() >= $until ) {
+				break;
+			}
+			$run = Journal::run( $run_id ) ?? $run;
+		}
 		self::unlock();
 		return Journal::run( $run_id ) ?? $run;
 	}
@@ -166,6 +175,30 @@ final class Backfill {
 	 * @return int Seconds to wait before going on; 0 to go on at once.
 	 */
 	private static function work( int $run_id, array $item, array $options, ?callable $tell ): int {
+		$post    = get_post( $item['post_id'] );
+		$answers = array();
+		if ( 'waiting' === $item['state'] && $post instanceof WP_Post ) {
+			foreach ( Generator::questions( Generator::missing( $post, $options ) ) as $at => $question ) {
+				$answer = Generator::summarize( $post, $question['fields'], $question['files'], $run_id . '-' . $at );
+				if ( is_wp_error( $answer ) ) {
+					return self::failed( $item, $answer, $tell );
+				}
+				$answers[] = $answer;
+			}
+		}
+		return self::take( $item, $options, $answers, $tell );
+	}
+
+	/**
+	 * Writes what the backend has answered. An item that a kill left half written is finished as it was stored.
+	 *
+	 * @param array<string, mixed>             $item    Item.
+	 * @param array<string, mixed>             $options The run's options.
+	 * @param array<int, array<string, mixed>> $answers Answers to the post's questions, in their order.
+	 * @param callable|null                    $tell    Called with the finished item.
+	 * @return int 0.
+	 */
+	public static function take( array $item, array $options, array $answers, ?callable $tell ): int {
 		$post = get_post( $item['post_id'] );
 		if ( ! $post instanceof WP_Post ) {
 			return self::finish( $item, 'skipped', 'post_gone', $tell );
@@ -176,10 +209,7 @@ final class Backfill {
 			if ( ! $missing ) {
 				return self::finish( $item, 'skipped', 'nothing_missing', $tell );
 			}
-			$answer = Generator::ask( $post, $missing, (string) $run_id );
-			if ( is_wp_error( $answer ) ) {
-				return self::failed( $item, $answer, $tell );
-			}
+			$answer          = Generator::answered( $post, $missing, $answers );
 			$facts           = $answer['facts'];
 			$item['changes'] = $answer['changes'];
 			$item['code']    = implode( ' ', array_slice( $answer['notes'], 0, 2 ) );
@@ -227,9 +257,9 @@ final class Backfill {
 	 * @param callable|null        $tell  Called with an item that is given up.
 	 * @return int Seconds to wait.
 	 */
-	private static function failed( array $item, WP_Error $error, ?callable $tell ): int {
+	public static function failed( array $item, WP_Error $error, ?callable $tell ): int {
 		$code = (string) $error->get_error_code();
-		if ( ! in_array( $code, self::PASSING, true ) || $item['attempts'] + 1 >= self::ATTEMPTS ) {
+		if ( ! self::passes( $error ) || $item['attempts'] + 1 >= self::ATTEMPTS ) {
 			return self::finish( $item, 'failed', $code, $tell );
 		}
 		Journal::set_item(
@@ -244,12 +274,23 @@ final class Backfill {
 	}
 
 	/**
-	 * Stops a run; what is done stays.
+	 * Whether waiting may help.
+	 *
+	 * @param WP_Error $error Error.
+	 * @return bool True when it may.
+	 */
+	public static function passes( WP_Error $error ): bool {
+		return in_array( (string) $error->get_error_code(), self::PASSING, true );
+	}
+
+	/**
+	 * Stops a run, and its batch at the backend; what is done stays.
 	 *
 	 * @param int $run_id Run.
 	 */
 	public static function stop( int $run_id ): void {
 		Journal::set_run( $run_id, array( 'state' => 'stopped' ) );
+		Batch::cancel( Journal::run( $run_id )['options'] ?? array() );
 	}
 
 	/**
@@ -285,7 +326,7 @@ final class Backfill {
 		if ( ! self::lock() ) {
 			return new WP_Error( 'smart_summary_busy', __( 'Another run is being worked on.', 'smart-summary' ), array( 'status' => 409 ) );
 		}
-		Journal::set_run( $run_id, array( 'state' => 'stopped' ) );
+		self::stop( $run_id );
 		$count = 0;
 		do {
 			$items = Journal::items( $run_id, array( 'done', 'writing' ), 50 );

@@ -52,6 +52,9 @@ final class CLI {
 	 * [--yes]
 	 * : Does not ask.
 	 *
+	 * [--one-by-one]
+	 * : Each post in a request of its own, also where the backend has batches.
+	 *
 	 * [--dry-run]
 	 * : Says what is missing, asks nobody, writes nothing.
 	 *
@@ -84,6 +87,9 @@ final class CLI {
 		$unknown = array_diff( $options['fields'], Generator::FIELDS );
 		if ( $unknown ) {
 			WP_CLI::error( sprintf( 'Unknown field %s; there are %s.', implode( ', ', $unknown ), implode( ', ', Generator::FIELDS ) ) );
+		}
+		if ( isset( $flags['one-by-one'] ) ) {
+			$options['batches'] = false;
 		}
 		if ( isset( $flags['ids'] ) ) {
 			$options['ids'] = array_map( 'intval', $list( 'ids' ) );

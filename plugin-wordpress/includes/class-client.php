@@ -88,6 +88,66 @@ final class Client {
 	}
 
 	/**
+	 * Sends many requests at once.
+	 *
+	 * @param array<int, array{id: string, request: array<string, mixed>}> $items           Requests, pictures as `data:` addresses.
+	 * @param string                                                       $idempotency_key Names the batch.
+	 * @return array<string, mixed>|WP_Error The batch.
+	 */
+	public static function send_batch( array $items, string $idempotency_key ) {
+		return self::send(
+			'POST',
+			'/v1/batches',
+			array(
+				'timeout' => max( 60, (int) Settings::get( 'timeout' ) ),
+				'headers' => array(
+					'Content-Type'    => 'application/json',
+					'Idempotency-Key' => $idempotency_key,
+				),
+				'body'    => (string) wp_json_encode( compact( 'items' ), JSON_UNESCAPED_SLASHES ),
+			)
+		);
+	}
+
+	/**
+	 * Where a batch stands.
+	 *
+	 * @param string $id Batch.
+	 * @return array<string, mixed>|WP_Error The batch.
+	 */
+	public static function batch( string $id ) {
+		return self::send( 'GET', '/v1/batches/' . rawurlencode( $id ), array() );
+	}
+
+	/**
+	 * What came of a batch that is over.
+	 *
+	 * @param string $id Batch.
+	 * @return array<int, array<string, mixed>>|WP_Error One entry per request, in their order.
+	 */
+	public static function batch_results( string $id ) {
+		$lines = static function ( string $body ): array {
+			return array_map(
+				static function ( string $line ): array {
+					return (array) json_decode( $line, true );
+				},
+				array_values( array_filter( explode( "\n", $body ), 'strlen' ) )
+			);
+		};
+		return self::send( 'GET', '/v1/batches/' . rawurlencode( $id ) . '/results', array( 'timeout' => 60 ), $lines );
+	}
+
+	/**
+	 * Cancels a batch that runs, removes one that is over.
+	 *
+	 * @param string $id Batch.
+	 * @return array<string, mixed>|WP_Error The batch as it was.
+	 */
+	public static function remove_batch( string $id ) {
+		return self::send( 'DELETE', '/v1/batches/' . rawurlencode( $id ), array() );
+	}
+
+	/**
 	 * What the key may still use.
 	 *
 	 * @return array<string, mixed>|WP_Error The backend's answer.
@@ -122,9 +182,10 @@ final class Client {
 	 * @param string               $method HTTP method.
 	 * @param string               $path   Route.
 	 * @param array<string, mixed> $args   For `wp_remote_request`.
-	 * @return array<string, mixed>|WP_Error The answer's JSON object.
+	 * @param callable|null        $read   Makes an array of the body of a good answer; JSON when absent.
+	 * @return array<int|string, mixed>|WP_Error What the answer says.
 	 */
-	private static function send( string $method, string $path, array $args ) {
+	private static function send( string $method, string $path, array $args, ?callable $read = null ) {
 		if ( ! Settings::ready() ) {
 			return new WP_Error( 'smart_summary_not_set_up', __( 'Smart Summary has no backend yet. An administrator sets its address and key under Settings → Smart Summary.', 'smart-summary' ), array( 'status' => 503 ) );
 		}
@@ -140,7 +201,11 @@ final class Client {
 			return self::transport_error( $response );
 		}
 		$status = (int) wp_remote_retrieve_response_code( $response );
-		$body   = json_decode( wp_remote_retrieve_body( $response ), true );
+		$text   = wp_remote_retrieve_body( $response );
+		$body   = json_decode( $text, true );
+		if ( $read && 200 === $status ) {
+			return $read( $text );
+		}
 		if ( $status >= 200 && $status < 300 && is_array( $body ) ) {
 			return $body;
 		}

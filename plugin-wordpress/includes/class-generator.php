@@ -80,53 +80,69 @@ final class Generator {
 	}
 
 	/**
-	 * Asks the backend, and says what would change. Nothing is written.
+	 * The requests that what is missing needs: the first has the texts, each has as many pictures as the backend takes.
 	 *
-	 * @param WP_Post  $post    Post.
 	 * @param string[] $missing From `missing`.
-	 * @param string   $run     Names the run, so that a repeated request is answered and paid once.
-	 * @return array{changes: array<int, array<string, mixed>>, facts: array<string, string>, notes: string[]}|WP_Error Changes.
+	 * @return array<int, array{fields: string[], files: array<int, string>}> Fields of the answer; attachment => path.
 	 */
-	public static function ask( WP_Post $post, array $missing, string $run ) {
-		$pictures = array();
-		$notes    = array();
+	public static function questions( array $missing ): array {
+		$files  = array_filter( self::files( $missing ), 'strlen' );
+		$names  = array(
+			'description' => 'meta_description',
+			'excerpt'     => 'summary',
+			'tags'        => 'keywords',
+		);
+		$fields = array_values( array_intersect_key( $names, array_flip( $missing ) ) );
+		$asked  = array();
+		foreach ( $files ? array_chunk( $files, self::AT_ONCE, true ) : array( array() ) as $group ) {
+			if ( $group ) {
+				$fields[] = 'alt_texts';
+			}
+			if ( $fields ) {
+				$asked[] = array(
+					'fields' => $fields,
+					'files'  => $group,
+				);
+			}
+			$fields = array();
+		}
+		return $asked;
+	}
+
+	/**
+	 * A small file of each picture that lacks an alt text.
+	 *
+	 * @param string[] $missing From `missing`.
+	 * @return array<int, string> Attachment => path, empty when there is none.
+	 */
+	private static function files( array $missing ): array {
+		$files = array();
 		foreach ( $missing as $field ) {
 			if ( 0 === strpos( $field, 'alt:' ) ) {
-				$id   = (int) substr( $field, 4 );
-				$file = Pictures::small_file( $id );
-				if ( '' === $file ) {
-					$notes[] = 'no_small_file:' . $id;
-				} else {
-					$pictures[ $id ] = $file;
-				}
+				$id           = (int) substr( $field, 4 );
+				$files[ $id ] = Pictures::small_file( $id );
 			}
 		}
-		$texts  = array_values( array_intersect( $missing, array( 'description', 'excerpt', 'tags' ) ) );
-		$groups = $pictures ? array_chunk( $pictures, self::AT_ONCE, true ) : array( array() );
-		$whole  = array();
-		foreach ( $groups as $at => $group ) {
-			$wanted = array();
-			foreach ( array(
-				'description' => 'meta_description',
-				'excerpt'     => 'summary',
-				'tags'        => 'keywords',
-			) as $field => $name ) {
-				if ( 0 === $at && in_array( $field, $texts, true ) ) {
-					$wanted[] = $name;
-				}
-			}
-			if ( $group ) {
-				$wanted[] = 'alt_texts';
-			}
-			if ( ! $wanted ) {
-				continue;
-			}
-			$answer = self::summarize( $post, $wanted, $group, $run . '-' . $at );
-			if ( is_wp_error( $answer ) ) {
-				return $answer;
-			}
+		return $files;
+	}
+
+	/**
+	 * What the answers to `questions` change.
+	 *
+	 * @param WP_Post                          $post    Post.
+	 * @param string[]                         $missing From `missing`.
+	 * @param array<int, array<string, mixed>> $answers In the order of the questions.
+	 * @return array{changes: array<int, array<string, mixed>>, facts: array<string, string>, notes: string[]} Changes.
+	 */
+	public static function answered( WP_Post $post, array $missing, array $answers ): array {
+		$whole = array();
+		foreach ( $answers as $answer ) {
 			$answer['alt_texts'] = array_merge( $whole['alt_texts'] ?? array(), $answer['alt_texts'] ?? array() );
 			$whole               = array_merge( $whole, $answer );
+		}
+		$notes = array();
+		foreach ( array_keys( self::files( $missing ), '', true ) as $id ) {
+			$notes[] = 'no_small_file:' . $id;
 		}
 		return array(
 			'changes' => self::changes( $post, $missing, $whole ),
@@ -140,7 +156,7 @@ final class Generator {
 	}
 
 	/**
-	 * One request about a post.
+	 * Asks one question about a post.
 	 *
 	 * @param WP_Post            $post   Post.
 	 * @param string[]           $fields Fields of the answer.
@@ -150,6 +166,32 @@ final class Generator {
 	 * @return array<string, mixed>|WP_Error The answer.
 	 */
 	public static function summarize( WP_Post $post, array $fields, array $files, string $run, string $who = 'batch' ) {
+		$request = self::request( $post, $fields, $files, $who );
+		$key     = self::site() . $run . '-' . md5( (string) wp_json_encode( $request ) );
+		$answer  = Client::summarize( $request, array_combine( array_map( 'strval', array_keys( $files ) ), $files ), $key );
+		Log::note( 'summary', $post->ID, is_wp_error( $answer ) ? $answer : null );
+		return $answer;
+	}
+
+	/**
+	 * What this site's idempotency keys begin with.
+	 *
+	 * @return string Beginning.
+	 */
+	public static function site(): string {
+		return 'wp-' . substr( md5( home_url() ), 0, 8 ) . '-';
+	}
+
+	/**
+	 * A question about a post, without the pictures' bytes.
+	 *
+	 * @param WP_Post            $post   Post.
+	 * @param string[]           $fields Fields of the answer.
+	 * @param array<int, string> $files  Attachment => path.
+	 * @param string             $who    `batch` or `interactive`.
+	 * @return array<string, mixed> For `POST /v1/summaries`.
+	 */
+	public static function request( WP_Post $post, array $fields, array $files, string $who = 'batch' ): array {
 		$sources = Pictures::of( $post->post_content );
 		$names   = Pictures::names( $sources );
 		$content = trim( (string) preg_replace( '/<!--\s*\/?wp:.*?-->\n?/s', '', $post->post_content ) );
@@ -185,10 +227,7 @@ final class Generator {
 			}
 			$request['images'][] = $image;
 		}
-		$key    = 'wp-' . substr( md5( home_url() ), 0, 8 ) . '-' . $run . '-' . md5( (string) wp_json_encode( $request ) );
-		$answer = Client::summarize( $request, array_combine( array_map( 'strval', array_keys( $files ) ), $files ), $key );
-		Log::note( 'summary', $post->ID, is_wp_error( $answer ) ? $answer : null );
-		return $answer;
+		return $request;
 	}
 
 	/**

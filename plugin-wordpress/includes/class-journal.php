@@ -211,10 +211,13 @@ final class Journal {
 	 * Changes a run.
 	 *
 	 * @param int                  $run_id  Run.
-	 * @param array<string, mixed> $columns Columns.
+	 * @param array<string, mixed> $columns Columns; `options` as an array.
 	 */
 	public static function set_run( int $run_id, array $columns ): void {
 		global $wpdb;
+		if ( isset( $columns['options'] ) ) {
+			$columns['options'] = (string) wp_json_encode( $columns['options'] );
+		}
 		// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- The plugin's own tables.
 		$wpdb->update( self::runs_table(), $columns, array( 'id' => $run_id ) );
 	}

@@ -119,6 +119,17 @@ final class Pictures {
 	}
 
 	/**
+	 * A picture as a `data:` address.
+	 *
+	 * @param string $path File.
+	 * @return string Address; without bytes when the file cannot be read.
+	 */
+	public static function data_uri( string $path ): string {
+		// phpcs:ignore WordPress.WP.AlternativeFunctions.file_get_contents_file_get_contents, WordPress.PHP.DiscouragedPHPFunctions.obfuscation_base64_encode -- A file of the uploads folder, as a data: address.
+		return 'data:' . wp_check_filetype( $path )['type'] . ';base64,' . base64_encode( (string) file_get_contents( $path ) );
+	}
+
+	/**
 	 * What the pictures are called in the article that is sent. WordPress' own endings (`-scaled`, `-1024x683`) are no words
 	 * of the author, and an engine that does not look at pictures would take them for some.
 	 *

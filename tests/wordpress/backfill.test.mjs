@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 
 import { Person, launch, sample } from './pages.mjs';
 import { complaints, dir, php, wordpress, wp } from './site.mjs';
-import { makePost, url, world } from './world.mjs';
+import { connect, makePost, url, world } from './world.mjs';
 
 let place;
 before(async () => {
@@ -28,6 +28,7 @@ after(async () => {
 });
 
 const PICTURE = sample('monastery-square.jpg');
+const WP_CLI = ['-d', 'memory_limit=512M', join(dir, 'wp-cli.phar'), '--allow-root', `--path=${wordpress}`];
 const state = (id) =>
   php(`$post = get_post( ${id} ); return array( 'excerpt' => $post->post_excerpt, 'content' => $post->post_content,
     'description' => get_post_meta( ${id}, '_smart_summary_description', true ) );`);
@@ -84,8 +85,7 @@ test('a picture that was found decorative is not sent again', () => {
 
 test('a run that was killed goes on where it was, and does nothing twice', async () => {
   const posts = Array.from({ length: 14 }, (_, at) => makePosts(at)).map(({ id }) => id);
-  const args = ['-d', 'memory_limit=512M', join(dir, 'wp-cli.phar'), '--allow-root', `--path=${wordpress}`];
-  const child = spawn('php', [...args, 'smart-summary', 'generate', `--ids=${posts.join(',')}`], {
+  const child = spawn('php', [...WP_CLI, 'smart-summary', 'generate', `--ids=${posts.join(',')}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let run = 0;
@@ -115,6 +115,39 @@ function makePosts(at) {
   ];
   return makePost({ title: `Chapter ${at}`, status: 'publish', paragraphs });
 }
+
+test('a run that was killed while its batch is under way finds that batch again', async () => {
+  const { backend, key } = place;
+  const { key: batches } = backend.createKey('summaries:write,tokens:write,batches:write', url);
+  connect(backend.url, batches);
+  const texts = Array.from({ length: 5 }, (_, at) => makePosts(at + 20)).map(({ id }) => id);
+  const { id, attachments } = makePost({ title: 'With a picture', status: 'publish', pictures: [PICTURE] });
+  const posts = [id, ...texts];
+  const child = spawn('php', [...WP_CLI, 'smart-summary', 'generate', `--ids=${posts.join(',')}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let run = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (/^run \d+: 6 posts$/.test(line)) run = runOf(line);
+    if (/^waiting/.test(line)) break;
+  }
+  child.kill('SIGKILL');
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  const made = async () => {
+    const answer = await fetch(`${backend.url}/v1/batches`, { headers: { authorization: `Bearer ${batches}` } });
+    return (await answer.json()).batches.map(({ items }) => items.total);
+  };
+  assert.deepEqual(await made(), [6], 'one batch was sent');
+  for (const post of posts) assert.equal(state(post).description, '', 'and nothing was written');
+
+  assert.match(wp('smart-summary', 'generate', `--resume=${run}`), /6 done, 0 skipped, 0 failed/);
+  for (const post of posts) assert.notEqual(state(post).description, '');
+  assert.notEqual(php(`return get_post_meta( ${attachments[0]}, '_wp_attachment_image_alt', true );`), '');
+  assert.deepEqual(await made(), [], 'no other batch was sent, and the backend keeps nothing of it');
+  wp('smart-summary', 'undo', String(run));
+  for (const post of posts) assert.equal(state(post).description, '');
+  connect(backend.url, key);
+});
 
 test('without a backend a run waits and tries again instead of failing', async () => {
   const { id } = makePost({ title: 'Nobody there', status: 'publish' });

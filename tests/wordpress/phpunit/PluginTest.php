@@ -120,7 +120,7 @@ final class PluginTest extends TestCase {
 	public function test_a_job_gives_a_broken_post_up_and_goes_on(): void {
 		$ids = array( self::post(), self::post() );
 		Backend::answers( array( 'status' => 422, 'body' => array( 'code' => 'image_broken', 'detail' => 'x' ) ), array( 'status' => 200, 'body' => self::ANSWER ) );
-		$run = Backfill::slice( Backfill::begin( array( 'ids' => $ids, 'fields' => array( 'excerpt' ) ) ), 5 );
+		$run = Backfill::slice( Backfill::begin( array( 'ids' => $ids, 'fields' => array( 'excerpt' ), 'batches' => false ) ), 5 );
 		$this->assertSame( 'done', $run['state'] );
 		$this->assertSame( 1, $run['counts']['done'] );
 		$this->assertSame( 1, $run['counts']['failed'] );
