@@ -10,16 +10,20 @@ import { createInterface } from 'node:readline';
 import { root } from './site.mjs';
 
 /**
- * Starts a server; `settings` are lines of its configuration file.
+ * Starts a server; `settings` are lines of its configuration file. With `chats` it has a model that answers as they say.
  *
  * @returns {Promise<{url: string, createKey(scopes: string, origin: string): {id: string, key: string}, revoke(id: string): void, stop(): Promise<void>}>}
  */
-export async function startBackend({ settings = [], bind = '127.0.0.1:0', data = undefined } = {}) {
-  const binary = join(root, 'target/debug/smart-summary');
+export async function startBackend({ settings = [], bind = '127.0.0.1:0', data = undefined, chats = undefined } = {}) {
+  const binary = join(root, `target/debug/smart-summary${chats === undefined ? '' : '-scripted'}`);
   if (!existsSync(binary)) throw new Error(`${binary} is missing: run \`cargo xtask test\`, which builds it`);
   const folder = data ?? mkdtempSync(join(tmpdir(), 'smart-summary-wp-'));
   writeFileSync(join(folder, 'smart-summary.toml'), settings.join('\n'));
   const args = ['--data-dir', folder, 'serve', '--bind', bind, '--metrics-bind', 'off'];
+  if (chats !== undefined) {
+    writeFileSync(join(folder, 'script.json'), JSON.stringify({ chats }));
+    args.push('--engine', 'scripted', '--script', join(folder, 'script.json'));
+  }
   const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   child.stderr.on('data', (text) => (log += text));

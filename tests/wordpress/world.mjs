@@ -6,8 +6,8 @@ import { php } from './site.mjs';
 export const url = process.env.WP_URL;
 
 /** Starts a backend and stores its address and key in the site, as the settings page would. */
-export async function world({ settings, scopes = 'summaries:write,tokens:write' } = {}) {
-  const backend = await startBackend({ settings });
+export async function world({ settings, chats, scopes = 'summaries:write,tokens:write' } = {}) {
+  const backend = await startBackend({ settings, chats });
   const { id, key } = backend.createKey(scopes, url);
   connect(backend.url, key);
   return { backend, key, keyId: id };
