@@ -155,6 +155,26 @@ impl Postgres {
         }
     }
 
+    /// Copies all of one database into a new one, as an operator's backup does; the new one as a TOML value.
+    #[track_caller]
+    pub(crate) fn restored(&self, from: &str, into: &str) -> String {
+        let dump = self.folder.path().join(from);
+        let port = self.port.to_string();
+        let at = ["-h", "127.0.0.1", "-p", &port, "-U", "summaries"];
+        let address = self.database(into);
+        let mut pg_dump = Command::new(postgres_tool("pg_dump"));
+        pg_dump.args(at).args(["--format=custom", "--file"]);
+        pg_dump.arg(&dump).arg(from);
+        run(pg_dump);
+        let mut pg_restore = Command::new(postgres_tool("pg_restore"));
+        pg_restore
+            .args(at)
+            .args(["--exit-on-error", "--dbname", into]);
+        pg_restore.arg(&dump);
+        run(pg_restore);
+        address
+    }
+
     /// A new database, as a TOML value.
     #[track_caller]
     pub(crate) fn database(&self, name: &str) -> String {

@@ -15,6 +15,7 @@
 
 // The house's own rules.
 mod arrows;
+mod deploy;
 mod licences;
 
 // The tools of the tests below.
@@ -26,6 +27,7 @@ mod project;
 mod server;
 
 // What a user can reach, by subject.
+mod attacks;
 mod auth;
 mod batches;
 mod cache;
