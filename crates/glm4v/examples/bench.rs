@@ -192,7 +192,7 @@ impl Bench {
                 name if name.starts_with("model.language_model.layers") => layers += count,
                 name if name.starts_with("lm_head") => head += count,
                 name if name.contains("visual.blocks") || name.contains("patch_embed") => {
-                    blocks += count
+                    blocks += count;
                 }
                 _ => rest += count,
             }

@@ -20,7 +20,7 @@ const TEMPLATES: [(&str, &str); 2] = [("{{", "}}"), ("{%", "%}")];
 /// Blanks what is shown as it stands, from `body` on; front matter too.
 pub(super) fn verbatim(text: &str, body: usize) -> String {
     let mut out = text.to_owned();
-    blank(&mut out, &[0..body], b' ');
+    blank(&mut out, std::slice::from_ref(&(0..body)), b' ');
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for (open, close) in VERBATIM {
         ranges.extend(pairs(&out, open, close));

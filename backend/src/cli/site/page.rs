@@ -65,7 +65,7 @@ impl Page {
             let value = self.head().and_then(|head| head.get(key));
             value.is_some_and(|value| *value != Value::Empty)
         };
-        KEYWORDS.iter().any(|key| holds(&key))
+        KEYWORDS.iter().any(holds)
     }
 
     pub(super) fn is_draft(&self) -> bool {

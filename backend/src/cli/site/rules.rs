@@ -252,13 +252,12 @@ impl<'a> Rules<'a> {
             );
         } else if let Some(pages) =
             beginning(description).and_then(|begin| self.beginnings.get(&begin))
+            && *pages >= BOILERPLATE_PAGES
         {
-            if *pages >= BOILERPLATE_PAGES {
-                add(
-                    Rule::DescriptionBoilerplate,
-                    format!("{pages} descriptions begin with the same {BOILERPLATE_WORDS} words"),
-                );
-            }
+            add(
+                Rule::DescriptionBoilerplate,
+                format!("{pages} descriptions begin with the same {BOILERPLATE_WORDS} words"),
+            );
         }
         if page
             .title()

@@ -76,14 +76,11 @@ impl Generator {
 
     fn of(root: &Path) -> Option<Self> {
         let has = |name: &&str| root.join(name).exists();
-        let found = MARKS
-            .iter()
-            .find(|(_, marks)| marks.iter().any(|mark| has(&mark)));
+        let found = MARKS.iter().find(|(_, marks)| marks.iter().any(&has));
         if let Some((generator, _)) = found {
             return Some(*generator);
         }
-        (OLD_HUGO.iter().any(|name| has(&name)) && root.join("content").is_dir())
-            .then_some(Self::Hugo)
+        (OLD_HUGO.iter().any(has) && root.join("content").is_dir()).then_some(Self::Hugo)
     }
 
     /// Folders of pages; empty for "the whole tree".

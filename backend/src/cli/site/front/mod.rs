@@ -79,17 +79,19 @@ pub(super) fn read(text: &str) -> Result<(Option<Front>, usize), Broken> {
             return Ok((Some(front), end));
         }
     }
-    if body.starts_with('{') && !body.starts_with("{{") && !body.starts_with("{%") {
-        if let Some((entries, length)) = json::entries(body, start)? {
-            let block = start..start + length;
-            let end = block.end;
-            let front = Front {
-                form: Form::Json,
-                block,
-                entries,
-            };
-            return Ok((Some(front), end));
-        }
+    if body.starts_with('{')
+        && !body.starts_with("{{")
+        && !body.starts_with("{%")
+        && let Some((entries, length)) = json::entries(body, start)?
+    {
+        let block = start..start + length;
+        let end = block.end;
+        let front = Front {
+            form: Form::Json,
+            block,
+            entries,
+        };
+        return Ok((Some(front), end));
     }
     Ok((None, start))
 }
