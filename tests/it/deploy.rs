@@ -440,3 +440,41 @@ fn a_dump_of_the_database_brings_back_keys_and_batches() {
     assert_eq!(results(&restored).text(), before.text());
     assert_eq!(used(&restored, &key), used(&server, &key));
 }
+
+#[test]
+fn the_dashboard_shows_what_an_operator_asks() {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("deploy/grafana/smart-summary.json")).unwrap();
+    let sources = read("deploy/grafana/provisioning/datasources/prometheus.yml");
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut queries = String::new();
+    for panel in panels.iter().filter(|panel| panel["type"] != "row") {
+        let source = panel["datasource"]["uid"].as_str().unwrap();
+        assert!(sources.contains(&format!("uid: {source}")), "{panel}");
+        let targets = panel["targets"].as_array().unwrap();
+        assert!(!targets.is_empty(), "{panel}");
+        for target in targets {
+            let query = target["expr"].as_str().unwrap();
+            assert_eq!(
+                query.matches('(').count(),
+                query.matches(')').count(),
+                "{query}"
+            );
+            queries.push_str(query);
+        }
+    }
+    for about in [
+        "queue_depth",
+        "engine_step_rows",
+        "engine_tokens",
+        "engine_reuse",
+        "cache_lookups",
+        "cancellations",
+        "engine_stage",
+        "gpu_memory",
+        "gpu_busy",
+        "refusals",
+    ] {
+        assert!(queries.contains(about), "nothing of {about}");
+    }
+}
