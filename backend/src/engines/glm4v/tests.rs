@@ -269,16 +269,19 @@ async fn who_leaves_frees_the_row_within_a_step() {
         format: AnswerFormat::JsonSchema(json!({ "type": "string", "minLength": 780 })),
         ..job("Tell a story.")
     };
-    let cancel = CancellationToken::new();
-    let told = Arc::new(tokio::sync::Notify::new());
-    let sink: TextSink = {
-        let told = Arc::clone(&told);
-        Arc::new(move |_: &str| told.notify_one())
+    // Each leaving hears its own answer: a word of the first would end the second unasked.
+    let heard = || {
+        let told = Arc::new(tokio::sync::Notify::new());
+        let sink: TextSink = {
+            let told = Arc::clone(&told);
+            Arc::new(move |_: &str| told.notify_one())
+        };
+        (told, sink)
     };
     // Once by the token, once by dropping the future.
-    let answer = bench
-        .engine
-        .chat(long.clone(), Arc::clone(&sink), cancel.clone());
+    let cancel = CancellationToken::new();
+    let (told, sink) = heard();
+    let answer = bench.engine.chat(long.clone(), sink, cancel.clone());
     let (answer, ()) = tokio::join!(answer, async {
         told.notified().await;
         cancel.cancel();
@@ -287,6 +290,7 @@ async fn who_leaves_frees_the_row_within_a_step() {
     bench
         .until("smart_summary_engine_answers_total{end=\"cancelled\"}", 1)
         .await;
+    let (told, sink) = heard();
     {
         let answer = bench.engine.chat(long, sink, CancellationToken::new());
         tokio::pin!(answer);
