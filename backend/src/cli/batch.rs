@@ -15,7 +15,6 @@ use api::{
 };
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::remote::Remote;
@@ -103,10 +102,7 @@ impl Server {
     }
 
     fn create(&self, body: &str) -> anyhow::Result<Batch> {
-        let digest = Sha256::digest(body.as_bytes());
-        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.remote
-            .json(|remote| remote.post("/v1/batches", body, &name))
+        self.remote.json(|remote| remote.post("/v1/batches", body))
     }
 
     fn show(&self, id: &str) -> anyhow::Result<Batch> {

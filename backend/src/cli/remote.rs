@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use api::Problem;
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::WrongUse;
@@ -53,8 +54,10 @@ impl Remote {
             .call()
     }
 
-    /// Posts JSON; the same `name` posted again meets the same answer.
-    pub(super) fn post(&self, path: &str, body: &str, name: &str) -> Called {
+    /// Posts JSON; the same posted again meets the same answer, since its name is made of it.
+    pub(super) fn post(&self, path: &str, body: &str) -> Called {
+        let digest = Sha256::digest(body.as_bytes());
+        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         self.agent
             .post(format!("{}{path}", self.base))
             .header("authorization", format!("Bearer {}", self.key))

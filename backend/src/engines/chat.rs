@@ -77,6 +77,22 @@ pub enum AnswerFormat {
     JsonSchema(serde_json::Value),
 }
 
+/// Bytes of a caller's schema, written compactly.
+pub const MAX_SCHEMA_BYTES: usize = 65_536;
+/// Levels of a caller's schema.
+pub const MAX_SCHEMA_DEPTH: usize = 32;
+
+/// Levels of a schema: objects and lists within each other.
+#[must_use]
+pub fn schema_depth(value: &serde_json::Value) -> usize {
+    use serde_json::Value;
+    match value {
+        Value::Array(items) => 1 + items.iter().map(schema_depth).max().unwrap_or(0),
+        Value::Object(entries) => 1 + entries.values().map(schema_depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// How the next token is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Choosing {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use api::{
     AltText, Article, Candidate, ContentFormat, EngineName, Field, ImageRole, Warning, WarningCode,
 };
+use extractive::text::Document;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -146,12 +147,22 @@ fn article(article: Option<&Article>) -> extractive::Article<'_> {
     extractive::Article {
         title: article.title.as_deref(),
         content: &article.content,
-        format: match article.format {
-            ContentFormat::Html => extractive::ContentFormat::Html,
-            ContentFormat::Markdown => extractive::ContentFormat::Markdown,
-            ContentFormat::Text => extractive::ContentFormat::Text,
-        },
+        format: format(article),
         language: article.language.as_deref(),
+    }
+}
+
+/// An article's words without its markup.
+#[must_use]
+pub fn document(article: &Article) -> Document {
+    extractive::text::blocks(&article.content, format(article))
+}
+
+fn format(article: &Article) -> extractive::ContentFormat {
+    match article.format {
+        ContentFormat::Html => extractive::ContentFormat::Html,
+        ContentFormat::Markdown => extractive::ContentFormat::Markdown,
+        ContentFormat::Text => extractive::ContentFormat::Text,
     }
 }
 

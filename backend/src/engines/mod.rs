@@ -25,11 +25,11 @@ use tokio_util::sync::CancellationToken;
 pub use self::author::{Author, Task, Template, Tongue};
 pub use self::chat::{
     AnswerFormat, ChatJob, ChatMessage, ChatModel, ChatPart, ChatReport, ChatRole, Choosing,
-    Finish, TextSink,
+    Finish, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, TextSink, schema_depth,
 };
 #[cfg(any(test, feature = "testing"))]
 pub use self::chat_script::{ChatReply, ScriptedChat};
-pub use self::extractive::Extractive;
+pub use self::extractive::{Extractive, document};
 pub use self::glm4v::{Glm4v, Unfit};
 #[cfg(any(test, feature = "testing"))]
 pub use self::scripted::{Script, Scripted};

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::caller::{Access, fetch, identify, state};
 use super::problem::Failure;
-use super::{body, headers};
+use super::{State, body, headers};
 use crate::auth::Caller;
 use crate::limits::{Allowance, Limits};
 
@@ -53,6 +53,35 @@ async fn admit(request: &HttpRequest, access: Access) -> Result<Admitted, Failur
         state.limits.admit(&caller)?
     };
     Ok(Admitted { caller, allowance })
+}
+
+/// Charges a request's pictures; shared quotas take a network, and are not asked on a thread that serves connections.
+pub(super) async fn charge_images(
+    state: &State,
+    allowance: Allowance,
+    pictures: usize,
+) -> Result<Allowance, Failure> {
+    let count = u32::try_from(pictures).unwrap_or(u32::MAX);
+    if count > 0 && state.limits.is_far() {
+        return Ok(
+            body::blocking(move || allowance.charge_images(count).map(|()| allowance)).await??,
+        );
+    }
+    allowance.charge_images(count)?;
+    Ok(allowance)
+}
+
+/// Sets tokens aside: the ledger may have to be read, and not on a thread that serves connections.
+pub(super) async fn reserve_tokens(
+    allowance: Allowance,
+    tokens: u32,
+) -> Result<Allowance, Failure> {
+    if tokens == 0 {
+        return Ok(allowance);
+    }
+    body::blocking(move || allowance.reserve_tokens(tokens).map(|()| allowance))
+        .await?
+        .map_err(Failure::from)
 }
 
 /// Writes what is left, as it is when the answer leaves.

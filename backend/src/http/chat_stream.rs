@@ -4,19 +4,16 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use api::limits::HEARTBEAT_SECONDS;
 use bytes::Bytes;
 use futures_util::Stream;
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::Interval;
 
+use super::sse::{HEARTBEAT, heartbeat};
 use crate::telemetry::{LevelGuard, Metrics, Route};
 
-/// A comment line; parsers skip it.
-const HEARTBEAT: &[u8] = b":\n\n";
 /// The line behind the last chunk.
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
@@ -60,15 +57,11 @@ impl ChatStream {
         work: Option<Work>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        // One second earlier than promised, for a slow line.
-        let pause = Duration::from_secs(HEARTBEAT_SECONDS - 1);
-        let mut heartbeat = interval_at(Instant::now() + pause, pause);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             first,
             frames,
             work,
-            heartbeat,
+            heartbeat: heartbeat(),
             _open: metrics.open_stream(),
             metrics,
         }

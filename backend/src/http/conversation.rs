@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::intake::{self, Reader};
 use crate::refusal::Refusal;
 use crate::service::{
-    AnswerFormat, ChatJob, ChatMessage, ChatPart, ChatRole, Choosing, Task, Template, Tongue,
+    AnswerFormat, ChatJob, ChatMessage, ChatPart, ChatRole, Choosing, MAX_SCHEMA_BYTES,
+    MAX_SCHEMA_DEPTH, Task, Template, Tongue, schema_depth,
 };
 
 /// Tokens of an answer when the caller does not say.
@@ -18,10 +19,6 @@ const MAX_MESSAGES: usize = 256;
 const MAX_ANSWERS: u8 = 4;
 const MAX_STOPS: usize = 4;
 const MAX_STOP_CHARS: usize = 128;
-/// Bytes and levels of a caller's schema, before an engine looks at it.
-const MAX_SCHEMA_BYTES: usize = 65_536;
-const MAX_SCHEMA_DEPTH: usize = 32;
-
 /// A conversation before its pictures are decoded.
 #[derive(Debug)]
 pub(super) struct Conversation {
@@ -382,7 +379,9 @@ fn format(value: Option<&Value>) -> Result<AnswerFormat, Refusal> {
                     "must be a JSON Schema",
                 ));
             };
-            if schema.to_string().len() > MAX_SCHEMA_BYTES || depth(schema) > MAX_SCHEMA_DEPTH {
+            if schema.to_string().len() > MAX_SCHEMA_BYTES
+                || schema_depth(schema) > MAX_SCHEMA_DEPTH
+            {
                 let detail = format!(
                     "must have at most {MAX_SCHEMA_BYTES} bytes and {MAX_SCHEMA_DEPTH} levels"
                 );
@@ -402,14 +401,6 @@ fn is_wrapper(given: &Value) -> bool {
     ["type", "properties", "anyOf", "$ref", "enum", "const"]
         .iter()
         .all(|word| given.get(word).is_none())
-}
-
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(entries) => 1 + entries.values().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
 }
 
 /// Reads the body of a conversation.

@@ -19,7 +19,16 @@ use crate::refusal::Refusal;
 use crate::telemetry::{LevelGuard, Metrics, Route};
 
 /// A comment line; parsers skip it.
-const HEARTBEAT: &[u8] = b":\n\n";
+pub(super) const HEARTBEAT: &[u8] = b":\n\n";
+
+/// Ticks when a stream has been silent for so long that a comment is due.
+pub(super) fn heartbeat() -> Interval {
+    // One second earlier than promised, for a slow line.
+    let pause = Duration::from_secs(HEARTBEAT_SECONDS - 1);
+    let mut heartbeat = interval_at(Instant::now() + pause, pause);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heartbeat
+}
 
 /// The work of a stream: it tells events and ends in the answer.
 pub(super) type Work = Pin<Box<dyn Future<Output = Result<Summary, Refusal>>>>;
@@ -64,14 +73,10 @@ pub(super) struct EventStream {
 
 impl EventStream {
     pub(super) fn new(outbox: Outbox, work: Work, id: RequestId, metrics: Arc<Metrics>) -> Self {
-        // One second earlier than promised, for a slow line.
-        let pause = Duration::from_secs(HEARTBEAT_SECONDS - 1);
-        let mut heartbeat = interval_at(Instant::now() + pause, pause);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             outbox,
             work: Some(work),
-            heartbeat,
+            heartbeat: heartbeat(),
             id,
             _open: metrics.open_stream(),
             metrics,

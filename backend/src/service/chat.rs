@@ -13,7 +13,7 @@ use crate::queue::Request;
 use crate::refusal::Refusal;
 
 /// Tokens of a picture of 1024 x 1024, the largest that a model is given.
-const IMAGE_TOKENS: usize = 1369;
+pub(super) const IMAGE_TOKENS: usize = 1369;
 
 impl Service {
     /// The model that `name` means: one of its names, its engine's, or `auto`.

@@ -26,7 +26,7 @@ pub use crate::cache::{Claim, Idempotency, IdempotencyError, Reservation};
 pub use crate::engines::Error as EngineError;
 pub use crate::engines::{
     AnswerFormat, ChatJob, ChatMessage, ChatModel, ChatPart, ChatReport, ChatRole, Choosing,
-    Finish, Task, Template, TextSink, Tongue,
+    Finish, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, Task, Template, TextSink, Tongue, schema_depth,
 };
 
 /// Why there is no summary.
@@ -172,11 +172,10 @@ impl Service {
             .article
             .as_ref()
             .map_or(0, |article| article.content.chars().count());
-        // A Latin token is about four characters and a Han token about one and a half. A picture of 1024 x 1024, the
-        // largest that an engine is given, is 1369 tokens. Prompt and answer together are under 1500, and each further
+        // A Latin token is about four characters and a Han token about one and a half. Prompt and answer together are under 1500, and each further
         // candidate is a title and a description.
         let candidates = usize::from(intake.request.candidates.unwrap_or(1).max(1)) - 1;
-        let most = chars / 2 + intake.pictures.len() * 1369 + 1500 + candidates * 120;
+        let most = chars / 2 + intake.pictures.len() * chat::IMAGE_TOKENS + 1500 + candidates * 120;
         u32::try_from(most).unwrap_or(u32::MAX)
     }
 

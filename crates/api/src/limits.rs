@@ -63,6 +63,19 @@ pub struct Lengths {
     pub alt_chars: u16,
 }
 
+impl Lengths {
+    /// These, but where `asked` says something else.
+    #[must_use]
+    pub fn with(self, asked: &crate::FieldLimits) -> Self {
+        Self {
+            title_chars: asked.title_chars.unwrap_or(self.title_chars),
+            description_chars: asked.description_chars.unwrap_or(self.description_chars),
+            keywords: asked.keywords.unwrap_or(self.keywords),
+            alt_chars: asked.alt_chars.unwrap_or(self.alt_chars),
+        }
+    }
+}
+
 /// Languages whose characters take one column.
 pub const NARROW: Lengths = Lengths {
     title_chars: 60,

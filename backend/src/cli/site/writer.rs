@@ -6,7 +6,6 @@ use api::{
 };
 use base64::Engine as _;
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::edit::{self, Edit};
@@ -82,9 +81,7 @@ impl Writer {
                     image.data = Some(format!("data:application/octet-stream;base64,{encoded}"));
                 }
                 let body = serde_json::to_string(&request)?;
-                let digest = Sha256::digest(body.as_bytes());
-                let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                remote.json(|remote| remote.post("/v1/summaries", &body, &name))
+                remote.json(|remote| remote.post("/v1/summaries", &body))
             }
         }
     }

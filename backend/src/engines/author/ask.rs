@@ -1,6 +1,6 @@
 //! A job to a conversation: the rules, and the article and its pictures as delimited data; and the schema of the answer.
 
-use api::{Article, ContentFormat, Field, ImageRole};
+use api::{Field, ImageRole};
 use serde_json::{Map, Value, json};
 
 use super::language;
@@ -30,7 +30,8 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    pub(super) fn of(job: &EngineJob) -> Self {
+    /// `prose`: the article's words.
+    pub(super) fn of(job: &EngineJob, prose: &str) -> Self {
         let Some(article) = &job.article else {
             // Pictures alone: somebody may say in which language by the site's wishes; else it is English.
             return Self {
@@ -46,7 +47,7 @@ impl Expected {
             };
         }
         let title = article.title.as_deref().unwrap_or_default();
-        let tag = extractive::detect_language(&format!("{title}\n{}", prose(article)));
+        let tag = extractive::detect_language(&format!("{title}\n{prose}"));
         Self {
             certain: tag != "und",
             tag,
@@ -70,16 +71,6 @@ impl Expected {
     }
 }
 
-/// An article's words without its markup.
-pub(super) fn prose(article: &Article) -> String {
-    let format = match article.format {
-        ContentFormat::Html => extractive::ContentFormat::Html,
-        ContentFormat::Markdown => extractive::ContentFormat::Markdown,
-        ContentFormat::Text => extractive::ContentFormat::Text,
-    };
-    extractive::text::blocks(&article.content, format).plain()
-}
-
 /// Characters asked for, per field.
 struct Lengths {
     title: usize,
@@ -92,14 +83,13 @@ struct Lengths {
 
 impl Lengths {
     fn of(job: &EngineJob, tag: &str) -> Self {
-        let own = api::limits::lengths(tag);
-        let pick = |asked: Option<u16>, own: u16| usize::from(asked.unwrap_or(own));
+        let lengths = api::limits::lengths(tag).with(&job.limits);
         let wide = language::is_wide(tag);
         Self {
-            title: pick(job.limits.title_chars, own.title_chars),
-            description: pick(job.limits.description_chars, own.description_chars),
-            keywords: pick(job.limits.keywords, own.keywords),
-            alt: pick(job.limits.alt_chars, own.alt_chars),
+            title: lengths.title_chars.into(),
+            description: lengths.description_chars.into(),
+            keywords: lengths.keywords.into(),
+            alt: lengths.alt_chars.into(),
             summary: if wide {
                 WIDE_SUMMARY_CHARS
             } else {
@@ -187,11 +177,12 @@ pub(super) fn answer_tokens(job: &EngineJob, fields: &[Field], tag: &str) -> u32
     u32::try_from(chars).unwrap_or(u32::MAX)
 }
 
-/// The conversation. `article_chars`: how much of the article is shown; `again`: what was wrong with an earlier answer.
+/// The conversation. `prose`: the article's words, of which `article_chars` are shown; `again`: what was wrong with an earlier answer.
 pub(super) fn messages(
     job: &EngineJob,
     fields: &[Field],
     expected: &Expected,
+    prose: &str,
     article_chars: usize,
     again: Option<&str>,
     sees: bool,
@@ -221,7 +212,7 @@ pub(super) fn messages(
         {
             text.push_str(&format!("title: {}\n", data(title)));
         }
-        text.push_str(&data(&shortened(prose(article).trim(), article_chars)));
+        text.push_str(&data(&shortened(prose.trim(), article_chars)));
         text.push_str("\n</article>");
     }
     parts.push(ChatPart::Text(text));
@@ -354,7 +345,7 @@ fn shortened(text: &str, chars: usize) -> String {
 mod tests {
     use super::*;
     use crate::engines::EngineImage;
-    use api::{FieldLimits, Guidelines};
+    use api::{Article, FieldLimits, Guidelines};
 
     fn job() -> EngineJob {
         let image = |id: &str| EngineImage {
@@ -380,8 +371,9 @@ mod tests {
     }
 
     fn last(job: &EngineJob, chars: usize) -> String {
-        let expected = Expected::of(job);
-        let messages = messages(job, &job.fields, &expected, chars, None, true);
+        let prose = crate::engines::document(job.article.as_ref().unwrap()).plain();
+        let expected = Expected::of(job, &prose);
+        let messages = messages(job, &job.fields, &expected, &prose, chars, None, true);
         let parts = &messages.last().unwrap().parts;
         assert_eq!(parts.len(), job.images.len() + 1);
         match parts.last().unwrap() {

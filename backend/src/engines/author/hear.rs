@@ -4,6 +4,7 @@
 //! against the rules that must not come out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use api::{AltText, Candidate, Field};
 
@@ -18,7 +19,7 @@ const LOOK_EVERY: usize = 24;
 /// What is heard of one answer.
 pub(super) struct Hearing {
     reader: Reader,
-    guard: Guard,
+    guard: Arc<Guard>,
     sink: Sink,
     /// Fields that are wanted and did not come yet.
     missing: Vec<Field>,
@@ -56,7 +57,7 @@ impl Hearing {
         job: &EngineJob,
         fields: &[Field],
         expected: &str,
-        guard: Guard,
+        guard: Arc<Guard>,
         sink: Sink,
         patient: bool,
     ) -> Self {

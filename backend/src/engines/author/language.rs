@@ -197,7 +197,8 @@ pub(super) fn verdict(text: &str, expected: &str, whole: Text) -> Verdict {
     }
 }
 
-fn is_wide_letter(c: char) -> bool {
+/// Whether a letter is of a script that is written without spaces, or Korean.
+pub(super) fn is_wide_letter(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{20000}'..='\u{3FFFF}')
 }
 

@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use super::language::is_wide_letter;
+
 /// Words in a run: long enough that two writers do not find the same ones by chance.
 const WORDS: usize = 8;
 /// Characters of a script without spaces in a run.
@@ -18,41 +20,44 @@ pub(super) struct Guard {
 impl Guard {
     /// Of `rules`, for an answer that is made from `material`.
     pub(super) fn new(rules: &str, material: &str) -> Self {
-        let allowed: HashSet<Vec<String>> = runs(material).collect();
-        Self {
-            runs: runs(rules).filter(|run| !allowed.contains(run)).collect(),
+        let (rules, material) = (Units::of(rules), Units::of(material));
+        let mut runs: HashSet<Vec<String>> = rules.runs().map(<[String]>::to_vec).collect();
+        for allowed in material.runs() {
+            runs.remove(allowed);
         }
+        Self { runs }
     }
 
     /// Whether `text` holds a piece of the rules.
     pub(super) fn finds(&self, text: &str) -> bool {
-        runs(text).any(|run| self.runs.contains(&run))
+        Units::of(text).runs().any(|run| self.runs.contains(run))
     }
 }
 
-/// Every run of a text, by words and by wide characters.
-fn runs(text: &str) -> impl Iterator<Item = Vec<String>> {
-    let units = units(text);
-    let wide: Vec<String> = units
-        .iter()
-        .filter(|unit| is_wide_unit(unit))
-        .cloned()
-        .collect();
-    let of = |units: &[String], length: usize| -> Vec<Vec<String>> {
-        units.windows(length).map(<[String]>::to_vec).collect()
-    };
-    let narrow: Vec<String> = units
-        .into_iter()
-        .filter(|unit| !is_wide_unit(unit))
-        .collect();
-    of(&narrow, WORDS).into_iter().chain(of(&wide, WIDE))
+/// What runs are made of.
+struct Units {
+    words: Vec<String>,
+    wide: Vec<String>,
+}
+
+impl Units {
+    fn of(text: &str) -> Self {
+        let (wide, words) = units(text)
+            .into_iter()
+            .partition(|unit| unit.starts_with(is_wide_letter));
+        Self { words, wide }
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &[String]> {
+        self.words.windows(WORDS).chain(self.wide.windows(WIDE))
+    }
 }
 
 fn units(text: &str) -> Vec<String> {
     let mut units: Vec<String> = Vec::new();
     let mut word = String::new();
     for c in text.chars() {
-        let wide = is_wide(c);
+        let wide = is_wide_letter(c);
         if (wide || !c.is_alphanumeric()) && !word.is_empty() {
             units.push(std::mem::take(&mut word));
         }
@@ -66,14 +71,6 @@ fn units(text: &str) -> Vec<String> {
         units.push(word);
     }
     units
-}
-
-fn is_wide_unit(unit: &str) -> bool {
-    unit.starts_with(is_wide)
-}
-
-fn is_wide(c: char) -> bool {
-    matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use self::leak::Guard;
 pub use self::prompts::{Task, Template, Tongue};
 use super::{
     AnswerFormat, ChatJob, ChatModel, ChatReport, Choosing, Engine, EngineJob, Error, Output,
-    Report, Sink, TextSink, Written,
+    Report, Sink, TextSink, Written, document,
 };
 
 /// Below this an article is not worth a summary of it.
@@ -42,6 +42,10 @@ pub struct Author {
 struct Work<'a> {
     job: &'a EngineJob,
     expected: &'a Expected,
+    /// The article's words.
+    prose: &'a str,
+    /// Knows the rules that must not come out.
+    guard: &'a Arc<Guard>,
     sink: &'a Sink,
     cancel: &'a CancellationToken,
 }
@@ -67,7 +71,14 @@ impl Author {
         sink: Sink,
         cancel: CancellationToken,
     ) -> Result<Report, Error> {
-        let expected = Expected::of(&job);
+        let prose = job
+            .article
+            .as_ref()
+            .map(|article| document(article).plain());
+        let prose = prose.unwrap_or_default();
+        let expected = Expected::of(&job, &prose);
+        let rules = Template::of(Task::Summary, expected.tongue()).system;
+        let guard = Arc::new(Guard::new(&rules, &material(&job, &prose)));
         sink(Output::Language {
             tag: expected.tag.clone(),
             certain: expected.certain,
@@ -75,6 +86,8 @@ impl Author {
         let work = Work {
             job: &job,
             expected: &expected,
+            prose: &prose,
+            guard: &guard,
             sink: &sink,
             cancel: &cancel,
         };
@@ -153,12 +166,11 @@ impl Author {
         attempt: &Try<'_>,
     ) -> (Arc<Mutex<Option<Hearing>>>, TextSink) {
         let (job, expected) = (work.job, work.expected);
-        let rules = Template::of(Task::Summary, expected.tongue()).system;
         let hearing = Hearing::new(
             job,
             attempt.fields,
             &expected.tag,
-            Guard::new(&rules, &material(job)),
+            Arc::clone(work.guard),
             Arc::clone(work.sink),
             !attempt.last,
         );
@@ -184,6 +196,7 @@ impl Author {
                 job,
                 attempt.fields,
                 expected,
+                work.prose,
                 chars,
                 attempt.again,
                 self.model.sees_images(),
@@ -246,12 +259,12 @@ impl Author {
 }
 
 /// What the answer may repeat word for word.
-fn material(job: &EngineJob) -> String {
+fn material(job: &EngineJob, prose: &str) -> String {
     let mut text = String::new();
     if let Some(article) = &job.article {
         text.push_str(article.title.as_deref().unwrap_or_default());
         text.push('\n');
-        text.push_str(&ask::prose(article));
+        text.push_str(prose);
     }
     for caption in job
         .images

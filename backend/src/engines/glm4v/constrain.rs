@@ -14,12 +14,8 @@ use serde_json::{Value, json};
 
 use super::kept::Kept;
 use crate::cache::{CacheKey, Salt};
-use crate::engines::{AnswerFormat, Error};
+use crate::engines::{AnswerFormat, Error, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, schema_depth};
 
-/// Bytes of a schema, written compactly.
-const MAX_SCHEMA_BYTES: usize = 65_536;
-/// Levels of a schema.
-const MAX_SCHEMA_DEPTH: usize = 32;
 /// Grammars that are kept.
 const MAX_GRAMMARS: usize = 64;
 
@@ -128,20 +124,12 @@ fn check(schema: &Value, bytes: usize) -> Result<(), Error> {
         let reason = format!("it has {bytes} bytes; at most {MAX_SCHEMA_BYTES} are read");
         return Err(unusable(&reason));
     }
-    let depth = depth(schema);
+    let depth = schema_depth(schema);
     if depth > MAX_SCHEMA_DEPTH {
         let reason = format!("it has {depth} levels; at most {MAX_SCHEMA_DEPTH} are read");
         return Err(unusable(&reason));
     }
     Ok(())
-}
-
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(entries) => 1 + entries.values().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
 }
 
 /// Takes out what is no part of a schema for us: the compiler's own options, which are ours to choose, and

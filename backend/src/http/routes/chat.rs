@@ -1,7 +1,7 @@
 //! `POST /v1/chat/completions` and `GET /v1/models`.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use api::{
@@ -12,15 +12,17 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::super::State;
-use super::super::allowance::{Admitted, AdmittedReader};
+use super::super::allowance::{self, Admitted, AdmittedReader};
 use super::super::body;
 use super::super::chat_stream::{ChatStream, Frames, Work};
 use super::super::conversation::{self, Conversation};
 use super::super::problem::{Failure, sentence};
 use super::super::request_id::RequestId;
+use super::summaries::as_stream;
 use crate::limits::Allowance;
 use crate::refusal::Refusal;
 use crate::service::{self, ChatJob, ChatModel, ChatReport, Finish, Service, TextSink};
+use crate::telemetry::{Clock as _, SystemClock};
 
 /// How long a stream waits for its first words before its head is sent: what fails at once fails with its status.
 const FIRST_WORDS: Duration = Duration::from_secs(5);
@@ -117,15 +119,12 @@ pub(super) async fn accept(
             Refusal::new(Code::InvalidField, detail).field("/messages"),
         ));
     }
-    let count = u32::try_from(pictures).unwrap_or(u32::MAX);
-    let allowance =
-        body::blocking(move || allowance.charge_images(count).map(|()| allowance)).await??;
+    let allowance = allowance::charge_images(state, allowance, pictures).await?;
     state.metrics.images(pictures);
     let answers = conversation.answers;
     let job = conversation.job(&caller.key.id, &state.reader).await?;
     let tokens = Service::estimated_chat_tokens(&job, usize::from(answers));
-    let allowance =
-        body::blocking(move || allowance.reserve_tokens(tokens).map(|()| allowance)).await??;
+    let allowance = allowance::reserve_tokens(allowance, tokens).await?;
     Ok(Accepted {
         model,
         job,
@@ -240,8 +239,7 @@ fn answer_id() -> String {
 /// Seconds since 1970.
 #[must_use]
 pub fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    SystemClock::default().now_ms() / 1000
 }
 
 /// What is the same in every chunk of an answer.
@@ -321,12 +319,7 @@ async fn streamed(
         }
     };
     let body = ChatStream::new(first, frames, work, state.metrics.clone());
-    let mut response = HttpResponse::Ok();
-    response
-        .content_type("text/event-stream; charset=utf-8")
-        .insert_header(("cache-control", "no-store, no-transform"))
-        .insert_header(("x-accel-buffering", "no"));
-    Ok(response.streaming(body))
+    Ok(as_stream(&mut HttpResponse::Ok()).streaming(body))
 }
 
 enum First {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 
 use super::super::State;
-use super::super::allowance::Admitted;
+use super::super::allowance::{self, Admitted};
 use super::super::body::{self, Kind};
 use super::super::problem::Failure;
 use super::super::request_id::RequestId;
@@ -72,7 +72,8 @@ pub(in crate::http) async fn create(
         Some(Claim::New(reservation)) => Some(reservation),
         None => None,
     };
-    let allowance = reserved(allowance, state.service.estimated_tokens(&job.intake)).await?;
+    let allowance =
+        allowance::reserve_tokens(allowance, state.service.estimated_tokens(&job.intake)).await?;
     let outbox = Outbox::default();
     let work = work(state.clone(), job, allowance, reservation, outbox.clone());
     match form {
@@ -102,13 +103,7 @@ async fn read(
             .await?
         }
     };
-    let count = u32::try_from(parts.pictures()).unwrap_or(u32::MAX);
-    let allowance = if count > 0 && state.limits.is_far() {
-        body::blocking(move || allowance.charge_images(count).map(|()| allowance)).await??
-    } else {
-        allowance.charge_images(count)?;
-        allowance
-    };
+    let allowance = allowance::charge_images(state, allowance, parts.pictures()).await?;
     state.metrics.images(parts.pictures());
     let intake = state.reader.admit(parts).await?;
     tracing::debug!(
@@ -118,16 +113,6 @@ async fn read(
         "request read"
     );
     Ok((Job { tenant, intake }, allowance))
-}
-
-/// Sets tokens aside: the ledger may have to be read, and not on a thread that serves connections.
-async fn reserved(allowance: Allowance, tokens: u32) -> Result<Allowance, Failure> {
-    if tokens == 0 {
-        return Ok(allowance);
-    }
-    body::blocking(move || allowance.reserve_tokens(tokens).map(|()| allowance))
-        .await?
-        .map_err(Failure::from)
 }
 
 fn claim(state: &State, job: &Job, key: String) -> Result<Claim, Failure> {
@@ -201,7 +186,8 @@ fn stream_of(events: EventStream) -> HttpResponse {
     as_stream(&mut HttpResponse::Ok()).streaming(events)
 }
 
-fn as_stream(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
+/// The head of a stream of events.
+pub(super) fn as_stream(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
     response
         .content_type("text/event-stream; charset=utf-8")
         .insert_header(("cache-control", "no-store, no-transform"))

@@ -18,13 +18,12 @@ pub(super) struct Lengths {
 impl Lengths {
     /// What the request says, else the language's own.
     pub(super) fn of(language: &str, limits: &FieldLimits) -> Self {
-        let own = lengths(language);
-        let pick = |asked: Option<u16>, own: u16| usize::from(asked.unwrap_or(own));
+        let lengths = lengths(language).with(limits);
         Self {
-            title: pick(limits.title_chars, own.title_chars),
-            description: pick(limits.description_chars, own.description_chars),
-            keywords: pick(limits.keywords, own.keywords),
-            alt: pick(limits.alt_chars, own.alt_chars),
+            title: lengths.title_chars.into(),
+            description: lengths.description_chars.into(),
+            keywords: lengths.keywords.into(),
+            alt: lengths.alt_chars.into(),
         }
     }
 }

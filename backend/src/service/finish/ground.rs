@@ -1,8 +1,9 @@
 //! What the article says, to hold the fields against.
 
-use api::{Article, ContentFormat};
+use api::Article;
 use extractive::text::Document;
 
+use crate::engines::document;
 use crate::intake::Picture;
 
 /// Words named in one warning.
@@ -62,13 +63,4 @@ impl Source {
             .take(MAX_NAMED)
             .collect()
     }
-}
-
-fn document(article: &Article) -> Document {
-    let format = match article.format {
-        ContentFormat::Html => extractive::ContentFormat::Html,
-        ContentFormat::Markdown => extractive::ContentFormat::Markdown,
-        ContentFormat::Text => extractive::ContentFormat::Text,
-    };
-    extractive::text::blocks(&article.content, format)
 }
