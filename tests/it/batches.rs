@@ -597,7 +597,7 @@ fn a_webhook_is_signed_and_told_again_until_it_is_heard() {
     let secret = STANDARD
         .decode(secret.strip_prefix("whsec_").unwrap())
         .unwrap();
-    let patience = std::time::Duration::from_secs(30);
+    let patience = std::time::Duration::from_secs(120);
     let tries: Vec<_> = (0..2)
         .map(|_| heard.recv_timeout(patience).unwrap())
         .collect();

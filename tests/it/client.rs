@@ -10,7 +10,7 @@ use api::{Event, Problem, Summary};
 use serde_json::Value;
 
 /// Longer than anything a test waits for.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A request in the making.
 #[derive(Debug, Clone)]

@@ -819,7 +819,7 @@ fn a_message_that_is_no_http_is_closed_without_harm() {
     ] {
         let mut socket = std::net::TcpStream::connect(shared().address()).unwrap();
         socket
-            .set_read_timeout(Some(std::time::Duration::from_secs(20)))
+            .set_read_timeout(Some(std::time::Duration::from_secs(120)))
             .unwrap();
         socket.write_all(bytes).unwrap();
         let _ = socket.shutdown(std::net::Shutdown::Write);

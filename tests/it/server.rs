@@ -15,7 +15,7 @@ use crate::client::{Answer, Request};
 use crate::project;
 
 /// How long a condition may take to become true.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
