@@ -17,9 +17,11 @@ use api::EnginePreference;
 
 pub use settings::{
     Anonymous, Auth, Batches, Cache, ENVIRONMENT_PREFIX, Engine, Glm4v, Intake, Log, Queue, Server,
-    Setting, Store, Tier, Top,
+    Setting, Store, Tier, Top, Upstream,
 };
-pub use value::{LogFormat, LogLevel, Secret, SecretAddress};
+pub use value::{
+    ForeignSecret, HttpAddress, JsonObject, LogFormat, LogLevel, Secret, SecretAddress,
+};
 
 use settings::Section;
 use source::Source;
@@ -51,6 +53,8 @@ pub struct Config {
     pub engine: Engine,
     /// The model in this process.
     pub glm4v: Glm4v,
+    /// The model on other machines.
+    pub upstream: Upstream,
     /// Callers without credentials, and with wrong ones.
     pub anonymous: Anonymous,
     /// What is written to standard error.
@@ -144,6 +148,7 @@ impl Config {
             store: Store::read(&mut source, "store"),
             engine: Engine::read(&mut source, "engine"),
             glm4v: Glm4v::read(&mut source, "glm4v"),
+            upstream: Upstream::read(&mut source, "upstream"),
             anonymous: Anonymous::read(&mut source, "anonymous"),
             log: Log::read(&mut source, "log"),
         };
@@ -189,6 +194,17 @@ impl Config {
                     .to_owned(),
             );
         }
+        if self.engine.default == EnginePreference::Upstream && self.upstream.servers.is_empty() {
+            source.fault(
+                "upstream.servers: engine.default is \"upstream\" and names no server; for instance --upstream http://10.0.0.5:8000/v1"
+                    .to_owned(),
+            );
+        }
+        if self.upstream.api_key.is_some() && self.upstream.api_key_file.is_some() {
+            source.fault(
+                "upstream.api_key: upstream.api_key_file is set too; keep one of them".to_owned(),
+            );
+        }
         if self.intake.max_image_bytes > self.intake.max_body_bytes {
             source.fault(format!(
                 "intake.max_image_bytes: {} is more than intake.max_body_bytes = {}; for instance {}",
@@ -219,6 +235,7 @@ impl Config {
         write_section(&mut text, Some("store"), &self.store);
         write_section(&mut text, Some("engine"), &self.engine);
         write_section(&mut text, Some("glm4v"), &self.glm4v);
+        write_section(&mut text, Some("upstream"), &self.upstream);
         write_section(&mut text, Some("anonymous"), &self.anonymous);
         write_section(&mut text, Some("log"), &self.log);
         text
@@ -226,7 +243,7 @@ impl Config {
 
     /// Every setting there is, in the order of [`Config::print`]; the documentation's table is made from it.
     pub fn table() -> Vec<Row> {
-        let sections: [(&str, &[Setting]); 13] = [
+        let sections: [(&str, &[Setting]); 14] = [
             ("", Top::SETTINGS),
             ("server", Server::SETTINGS),
             ("auth", Auth::SETTINGS),
@@ -238,6 +255,7 @@ impl Config {
             ("store", Store::SETTINGS),
             ("engine", Engine::SETTINGS),
             ("glm4v", Glm4v::SETTINGS),
+            ("upstream", Upstream::SETTINGS),
             ("anonymous", Anonymous::SETTINGS),
             ("log", Log::SETTINGS),
         ];

@@ -47,6 +47,8 @@ const OUTER: &[(&str, &[&str])] = &[
     // The configuration has a setting of this name.
     ("redis", &["limits", "config"]),
     ("ureq", &["batches", "cli"]),
+    ("reqwest", &["engines"]),
+    ("rustls", &["engines"]),
     ("jsonwebtoken", &["auth"]),
     ("governor", &["limits"]),
     ("moka", &["cache", "auth"]),

@@ -112,7 +112,7 @@ fn an_answer_says_what_it_is_and_what_it_cost() {
             .iter()
             .all(|choice| choice["message"]["content"] == TEXT)
     );
-    let usage = json!({ "prompt_tokens": 42, "completion_tokens": 14, "total_tokens": 56 });
+    let usage = json!({ "prompt_tokens": 42, "completion_tokens": 14, "total_tokens": 56, "prompt_tokens_details": { "image_tokens": 12 } });
     assert_eq!(json["usage"], usage);
     secured(&answer);
 }

@@ -50,4 +50,5 @@ mod site;
 mod stream;
 mod summaries;
 mod tokens;
+mod upstream;
 mod usage;

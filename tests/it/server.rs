@@ -25,6 +25,7 @@ pub(crate) struct Setup {
     chats: Vec<Value>,
     page: Option<&'static str>,
     model: Option<PathBuf>,
+    upstream: bool,
 }
 
 /// A server that runs until it is dropped.
@@ -50,6 +51,7 @@ impl Default for Setup {
             chats: Vec::new(),
             page: None,
             model: None,
+            upstream: false,
         };
         setup
             .set("tiers.default.requests_per_minute", 1_000_000)
@@ -87,6 +89,18 @@ impl Setup {
     pub(crate) fn model(mut self, checkpoint: &Path) -> Self {
         self.model = Some(checkpoint.to_owned());
         self
+    }
+
+    /// Serves the models of these servers instead of a script; they want `key`.
+    pub(crate) fn upstream(mut self, servers: &[SocketAddr], key: &str) -> Self {
+        self.upstream = true;
+        let servers: Vec<String> = servers
+            .iter()
+            .map(|server| format!("\"http://{server}/v1\""))
+            .collect();
+        self.set("upstream.servers", format!("[{}]", servers.join(", ")))
+            .set("upstream.api_key", format!("{key:?}"))
+            .set("upstream.health_seconds", 1)
     }
 
     /// Serves a demo page of this text.
@@ -157,6 +171,9 @@ impl Server {
         std::fs::write(data.path().join("script.json"), setup.script_text()).unwrap();
         if let Some(model) = &setup.model {
             return Self::start_model_in(Arc::new(data), model);
+        }
+        if setup.upstream {
+            return Self::start_with(Arc::new(data), &["--engine", "upstream"]);
         }
         let Some(page) = setup.page else {
             return Self::start_in(Arc::new(data));

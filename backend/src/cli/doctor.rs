@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::auth::Keys;
 use crate::config::Config;
-use crate::engines::Glm4v;
+use crate::engines::{Glm4v, Upstream};
 use crate::telemetry::{Clock, SystemClock};
 
 /// How the findings are shown.
@@ -123,6 +123,7 @@ fn examine(config: &Config) -> Vec<Finding> {
     );
     findings.push(engine());
     findings.extend(model(config));
+    findings.extend(upstream(config));
     findings.push(processor());
     findings.extend(memory());
     findings.push(gpu(Path::new("/")));
@@ -309,6 +310,30 @@ fn model(config: &Config) -> Option<Finding> {
             "mend glm4v in the configuration, or name another --model",
         ),
     })
+}
+
+/// Whether each server of the engine `upstream` answers.
+fn upstream(config: &Config) -> Vec<Finding> {
+    let subject = "upstream";
+    if config.upstream.servers.is_empty() {
+        return Vec::new();
+    }
+    let advice = "start it, or mend upstream in the configuration";
+    let runtime = match super::local::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return vec![Finding::failed(subject, error.to_string(), advice)],
+    };
+    match Upstream::start(&config.upstream, Arc::default(), runtime.handle()) {
+        Ok(servers) => runtime
+            .block_on(servers.look())
+            .into_iter()
+            .map(|(server, seen)| match seen {
+                Ok(()) => Finding::ok(subject, format!("{server} answers")),
+                Err(cause) => Finding::failed(subject, format!("{server}: {cause}"), advice),
+            })
+            .collect(),
+        Err(fault) => vec![Finding::failed(subject, fault.to_string(), advice)],
+    }
 }
 
 fn processor() -> Finding {

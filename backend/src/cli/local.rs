@@ -5,10 +5,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use api::{Summary, SummaryRequest};
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 use super::WrongUse;
 use crate::config::Config;
-use crate::engines::{Author, ChatModel, Engine, Extractive, Glm4v, Registry};
+use crate::engines::{Author, ChatModel, Engine, Extractive, Glm4v, Registry, Upstream};
 use crate::intake::Reader;
 use crate::refusal::Refusal;
 use crate::service::{self, Job, Service};
@@ -28,6 +29,7 @@ pub(super) fn engines(
     config: &Config,
     metrics: &Arc<Metrics>,
     when: Model,
+    runtime: &Handle,
 ) -> anyhow::Result<Registry> {
     let threads = service::threads(config);
     let mut engines: Vec<Arc<dyn Engine>> = vec![Arc::new(Extractive::new(threads))];
@@ -39,6 +41,14 @@ pub(super) fn engines(
             model.wait_until_ready();
         }
         models.push(Arc::new(model));
+    }
+    if !config.upstream.servers.is_empty() {
+        let upstream = Upstream::start(&config.upstream, Arc::clone(metrics), runtime);
+        let upstream = upstream.map_err(|fault| WrongUse(fault.to_string()))?;
+        if when == Model::Now {
+            runtime.block_on(upstream.look());
+        }
+        models.push(Arc::new(upstream));
     }
     for model in &models {
         engines.push(Arc::new(Author::new(Arc::clone(model))));
@@ -65,7 +75,7 @@ impl Local {
         let metrics = Arc::default();
         let service = Service::new(
             config,
-            engines(config, &metrics, Model::Now)?,
+            engines(config, &metrics, Model::Now, runtime.handle())?,
             metrics,
             runtime.handle().clone(),
         )?;

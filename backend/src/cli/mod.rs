@@ -51,7 +51,7 @@ struct Cli {
     command: Option<Command>,
 }
 
-/// The model in this process.
+/// The model in this process, or on other machines.
 #[derive(Debug, clap::Args)]
 struct ModelArgs {
     /// The model of `--engine glm4v`: a directory, or OWNER/NAME[@REVISION] on the hub
@@ -63,6 +63,12 @@ struct ModelArgs {
     /// Quantise the model while loading: q8_0, q6k, q5k or q4k
     #[arg(long, value_name = "SCHEME")]
     quantize: Option<String>,
+    /// The servers of `--engine upstream`: addresses with OpenAI's API, separated by commas
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// The model that they are asked for; without it the first that they list
+    #[arg(long, value_name = "NAME")]
+    upstream_model: Option<String>,
 }
 
 impl ModelArgs {
@@ -71,6 +77,12 @@ impl ModelArgs {
         flags.set("glm4v.model", "--model", self.model.as_ref());
         flags.set("glm4v.dtype", "--dtype", self.dtype.as_ref());
         flags.set("glm4v.quantize", "--quantize", self.quantize.as_ref());
+        flags.set("upstream.servers", "--upstream", self.upstream.as_ref());
+        flags.set(
+            "upstream.model",
+            "--upstream-model",
+            self.upstream_model.as_ref(),
+        );
     }
 }
 

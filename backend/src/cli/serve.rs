@@ -27,6 +27,7 @@ use crate::telemetry::{Metrics, SystemClock, set_up_log};
 #[command(
     after_help = "Examples:\n  smart-summary serve\n  smart-summary serve --bind 127.0.0.1:0 --engine extractive\n  \
                         smart-summary serve --engine glm4v --model /models/GLM-4.6V-Flash --quantize q8_0\n  \
+                        smart-summary serve --engine upstream --upstream http://10.0.0.5:8000/v1\n  \
                         smart-summary serve --demo web-demo/dist"
 )]
 pub(super) struct ServeArgs {
@@ -76,7 +77,12 @@ impl ServeArgs {
         if self.is_scripted() {
             return scripted(self.script.as_deref(), config);
         }
-        local::engines(config, metrics, local::Model::Soon)
+        local::engines(
+            config,
+            metrics,
+            local::Model::Soon,
+            &tokio::runtime::Handle::current(),
+        )
     }
 }
 

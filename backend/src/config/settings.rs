@@ -7,7 +7,9 @@ use api::EnginePreference;
 use ipnet::IpNet;
 
 use super::source::Source;
-use super::value::{LogFormat, LogLevel, Secret, SecretAddress, Value};
+use super::value::{
+    ForeignSecret, HttpAddress, JsonObject, LogFormat, LogLevel, Secret, SecretAddress, Value,
+};
 
 /// What the name of every environment variable begins with.
 pub const ENVIRONMENT_PREFIX: &str = "SMART_SUMMARY__";
@@ -227,6 +229,34 @@ settings! {
         image_cache_bytes: usize = "268435456" [0..=1099511627776];
         /// Seconds without a step after which a request is given up; after five in a row the engine is started anew. 0: 20 on a GPU, 300 on a CPU.
         stall_seconds: u64 = "0" [0..=3600];
+    }
+
+    /// Other machines with OpenAI's API: the engine `upstream`.
+    Upstream {
+        /// Their addresses with the version, for instance `http://10.0.0.5:8000/v1`; the one with the least to do is asked. None: there is no such engine.
+        servers: Vec<HttpAddress> = "";
+        /// The model that they are asked for; "off": the first that they list.
+        model: Option<String> = "off";
+        /// What they want as `Authorization: Bearer`; "off": nothing.
+        api_key: Option<ForeignSecret> = "off";
+        /// A file that holds it.
+        api_key_file: Option<PathBuf> = "off";
+        /// Whether the model looks at pictures.
+        sees_images: bool = "true";
+        /// Fields to lay into every request, for instance `{"chat_template_kwargs":{"enable_thinking":false}}`.
+        extra: Option<JsonObject> = "off";
+        /// Answers that one server is asked for at once.
+        concurrency: usize = "32" [1..=4096];
+        /// Seconds until the first words of an answer, after which another server is tried.
+        first_word_seconds: u64 = "60" [1..=3600];
+        /// Seconds without a further word, after which an answer is given up.
+        stall_seconds: u64 = "30" [1..=3600];
+        /// Seconds between two looks at whether a server is well.
+        health_seconds: u64 = "5" [1..=3600];
+        /// Failures in a row after which a server is asked nothing for a while.
+        failures: u32 = "3" [1..=1000];
+        /// Seconds of that while; then it gets one request.
+        pause_seconds: u64 = "10" [1..=3600];
     }
 
     /// Callers without credentials, and with wrong ones.

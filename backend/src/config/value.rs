@@ -120,35 +120,89 @@ impl Value for IpNet {
     }
 }
 
-impl Value for Vec<IpNet> {
-    const KIND: &'static str = "list of networks";
-    const FORM: Form = Form::List;
-    fn parse(text: &str) -> Option<Self> {
-        text.split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(IpNet::parse)
-            .collect()
+macro_rules! lists {
+    ($($kind:ty = $name:literal),*) => {$(
+        impl Value for Vec<$kind> {
+            const KIND: &'static str = $name;
+            const FORM: Form = Form::List;
+            fn parse(text: &str) -> Option<Self> {
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty())
+                    .map(<$kind>::parse)
+                    .collect()
+            }
+            fn write(&self) -> Option<String> {
+                let written: Option<Vec<_>> = self.iter().map(Value::write).collect();
+                written.map(|parts| format!("[{}]", parts.join(", ")))
+            }
+        }
+    )*};
+}
+lists!(
+    IpNet = "list of networks",
+    PathBuf = "list of paths",
+    HttpAddress = "list of http addresses"
+);
+
+/// The address of a server that is asked by HTTP, without a name, a password or a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpAddress(url::Url);
+
+impl HttpAddress {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
     }
-    fn write(&self) -> Option<String> {
-        let written: Option<Vec<_>> = self.iter().map(Value::write).collect();
-        written.map(|parts| format!("[{}]", parts.join(", ")))
+
+    /// Its host, and its port if that is not the scheme's own.
+    pub fn host_and_port(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        match self.0.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
     }
 }
 
-impl Value for Vec<PathBuf> {
-    const KIND: &'static str = "list of paths";
-    const FORM: Form = Form::List;
+impl Value for HttpAddress {
+    const KIND: &'static str = "http address";
+    const FORM: Form = Form::Text;
     fn parse(text: &str) -> Option<Self> {
-        text.split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(PathBuf::parse)
-            .collect()
+        let address = url::Url::parse(text).ok()?;
+        let plain = ["http", "https"].contains(&address.scheme())
+            && address.username().is_empty()
+            && address.password().is_none()
+            && address.query().is_none()
+            && address.fragment().is_none();
+        plain.then_some(Self(address))
     }
     fn write(&self) -> Option<String> {
-        let written: Option<Vec<_>> = self.iter().map(Value::write).collect();
-        written.map(|parts| format!("[{}]", parts.join(", ")))
+        Some(quoted(self.as_str()))
+    }
+}
+
+/// Fields that are laid into a JSON object of ours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonObject(serde_json::Map<String, serde_json::Value>);
+
+impl JsonObject {
+    /// The fields.
+    pub fn entries(&self) -> &serde_json::Map<String, serde_json::Value> {
+        &self.0
+    }
+}
+
+impl Value for JsonObject {
+    const KIND: &'static str = "JSON object";
+    const FORM: Form = Form::Text;
+    fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self)
+    }
+    fn write(&self) -> Option<String> {
+        serde_json::to_string(&self.0)
+            .ok()
+            .map(|text| quoted(&text))
     }
 }
 
@@ -194,6 +248,34 @@ impl Value for Secret {
     const FORM: Form = Form::Text;
     fn parse(text: &str) -> Option<Self> {
         (text.len() >= 32).then(|| Self(SecretString::from(text)))
+    }
+    fn write(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A secret of somebody else's making, of any length: never shown, and wiped from memory when dropped.
+#[derive(Clone)]
+pub struct ForeignSecret(SecretString);
+
+impl ForeignSecret {
+    /// The text, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for ForeignSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ForeignSecret(not shown)")
+    }
+}
+
+impl Value for ForeignSecret {
+    const KIND: &'static str = "secret";
+    const FORM: Form = Form::Text;
+    fn parse(text: &str) -> Option<Self> {
+        (!text.trim().is_empty()).then(|| Self(SecretString::from(text.trim())))
     }
     fn write(&self) -> Option<String> {
         None

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use api::{EngineName, Priority, TokenUsage};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
@@ -29,6 +30,8 @@ pub struct ChatJob {
     pub choosing: Choosing,
     /// The answer ends before the first of these that it would hold.
     pub stop: Vec<String>,
+    /// When nobody will wait any more, for a model that has to tell others.
+    pub deadline: Option<Instant>,
 }
 
 /// Who says something.

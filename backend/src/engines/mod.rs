@@ -11,8 +11,11 @@ mod extractive;
 mod glm4v;
 #[cfg(any(test, feature = "testing"))]
 mod scripted;
+mod told;
+mod upstream;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::{
     AltText, Article, Candidate, Code, EngineName, EnginePreference, Field, FieldLimits,
@@ -20,6 +23,7 @@ use api::{
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::author::{Author, Task, Template, Tongue};
@@ -33,6 +37,7 @@ pub use self::extractive::{Extractive, document};
 pub use self::glm4v::{Glm4v, Unfit};
 #[cfg(any(test, feature = "testing"))]
 pub use self::scripted::{Script, Scripted};
+pub use self::upstream::{Misconfigured, Upstream};
 use crate::refusal::Refusal;
 
 /// Why an engine gave no answer.
@@ -81,6 +86,12 @@ pub enum Error {
         /// Tokens that the model holds.
         max: usize,
     },
+    /// The model of another machine cannot hold it.
+    #[error(
+        "the text, its pictures and the answer are more than the model can hold; shorten the text, send fewer pictures or \
+         ask for less"
+    )]
+    Overlong,
     /// The job cannot be done as it stands, by this or any try.
     #[error("{detail}")]
     Unusable {
@@ -99,7 +110,7 @@ impl From<Error> for Refusal {
             Error::Unavailable { .. } => Code::EngineUnavailable,
             Error::Failed { .. } | Error::Cancelled => Code::EngineFailed,
             Error::Output { .. } => Code::EngineOutput,
-            Error::TooLong { .. } => Code::ContentTooLong,
+            Error::TooLong { .. } | Error::Overlong => Code::ContentTooLong,
             Error::Unusable { .. } => Code::InvalidField,
         };
         let refusal = Self::new(code, error.to_string());
@@ -132,6 +143,8 @@ pub struct EngineJob {
     pub candidates: u8,
     /// Makes sampling repeatable.
     pub seed: Option<u64>,
+    /// When nobody will wait any more.
+    pub deadline: Option<Instant>,
 }
 
 /// A picture for an engine.
@@ -230,6 +243,8 @@ pub trait Engine: Send + Sync + 'static {
 pub struct Registry {
     engines: Vec<Arc<dyn Engine>>,
     models: Vec<Arc<dyn ChatModel>>,
+    /// Whether the first engine was ready at some time.
+    begun: Arc<AtomicBool>,
 }
 
 impl Registry {
@@ -239,6 +254,7 @@ impl Registry {
         Self {
             engines,
             models: Vec::new(),
+            begun: Arc::default(),
         }
     }
 
@@ -266,11 +282,21 @@ impl Registry {
     }
 
     /// Whether summaries come from the engine that `auto` means, and the model in this process answers when there is one.
+    ///
+    /// Other machines are waited for once. What befalls them later is no reason to take this server out of service as well:
+    /// it would only turn its own clear answers into a proxy's.
     #[must_use]
     pub fn ready(&self) -> bool {
         let own = |model: &&Arc<dyn ChatModel>| model.name() == EngineName::Glm4v;
-        self.engines.first().is_some_and(|engine| engine.ready())
-            && self.models.iter().filter(own).all(|model| model.ready())
+        let first = self.engines.first();
+        if first.is_some_and(|engine| engine.ready()) {
+            self.begun.store(true, Ordering::Relaxed);
+        }
+        let waits = first.is_none_or(|engine| match engine.name() {
+            EngineName::Upstream => !self.begun.load(Ordering::Relaxed),
+            _ => !engine.ready(),
+        });
+        !waits && self.models.iter().filter(own).all(|model| model.ready())
     }
 
     /// The engine that a request is answered by: the one it names, or the first that is ready.

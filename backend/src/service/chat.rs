@@ -24,7 +24,7 @@ impl Service {
         let models = self.engines.models();
         let Some(first) = models.first() else {
             let detail = "This server has no model that continues conversations; its operator starts one with \
-                          `--engine glm4v --model DIR`.";
+                          `--engine glm4v --model DIR` or `--engine upstream --upstream URL`.";
             return Err(Refusal::new(Code::EngineNotOffered, detail).field("/model"));
         };
         let name = name.map(str::trim).filter(|name| !name.is_empty());
@@ -68,12 +68,18 @@ impl Service {
     pub async fn chat(
         &self,
         model: &dyn ChatModel,
-        job: ChatJob,
+        mut job: ChatJob,
         sink: TextSink,
     ) -> Result<ChatReport, Error> {
         let priority = job.priority;
-        let patience = self.deadline(priority);
-        let deadline = Instant::now() + patience;
+        let now = Instant::now();
+        let asked = job
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(now));
+        let own = self.deadline(priority);
+        let patience = asked.map_or(own, |asked| asked.min(own));
+        let deadline = now + patience;
+        job.deadline = Some(deadline);
         let queue = self.queue_named(model.name())?;
         let tenant = job.tenant.clone();
         let request = Request {

@@ -122,6 +122,9 @@ impl Service {
             EngineName::Glm4v if config.queue.max_running == 0 && config.glm4v.model.is_some() => {
                 config.glm4v.rows
             }
+            EngineName::Upstream if config.queue.max_running == 0 => {
+                config.upstream.concurrency * config.upstream.servers.len().max(1)
+            }
             _ => max_running,
         };
         let queue = |name| {

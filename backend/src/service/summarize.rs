@@ -96,7 +96,7 @@ impl Service {
 
             let finisher = Arc::new(Mutex::new(Finisher::new(&job.intake, engine.sees_images())));
             let writing = engine.run(
-                prompt::build(&job),
+                prompt::build(&job, deadline),
                 sink(&finisher, &run),
                 run.cancel.clone(),
             );

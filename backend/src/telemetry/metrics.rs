@@ -1,6 +1,6 @@
 //! The numbers of a running server, in the text format that Prometheus reads.
 //!
-//! Every label value comes from an enum, so the number of series is bounded whatever callers send.
+//! Every label value comes from an enum or from the configuration, so the number of series is bounded whatever callers send.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -132,6 +132,26 @@ label! {
         Failed = "failed",
         /// The engine's thread did not go on.
         TimedOut = "timed_out",
+    }
+}
+
+label! {
+    /// How a request to another machine's model ended.
+    UpstreamEnd {
+        /// It answered.
+        Answered = "answered",
+        /// It said that it has too much to do.
+        Busy = "busy",
+        /// It refused the request.
+        Refused = "refused",
+        /// It was not reached, failed, or broke off.
+        Failed = "failed",
+        /// It did not begin, or did not go on.
+        TimedOut = "timed_out",
+        /// What it said is no answer.
+        Unusable = "unusable",
+        /// Nobody waited any more.
+        Left = "left",
     }
 }
 
@@ -316,6 +336,9 @@ metrics! {
         => Family::default();
     gpu_memory: Family<[Label; 1], Level>, "gpu_memory", "Bytes of the GPU's memory, when there is one", Bytes => Family::default();
     gpu_busy: Family<[Label; 0], Level>, "gpu_busy_percent", "Percent of time in which the GPU computed, when there is one" => Family::default();
+    upstream_requests: Counters<2>, "upstream_requests", "Requests to other machines' models by server and by how they ended" => Counters::default();
+    upstream_well: Family<[Label; 1], Level>, "upstream_well", "Whether another machine's model may be asked: 1 or 0" => Family::default();
+    upstream_outstanding: Family<[Label; 1], Level>, "upstream_outstanding", "Answers that another machine's model writes" => Family::default();
     batch_items: Counters<1>, "batch_items", "Items of batches by how they went" => Counters::default();
     webhooks: Counters<1>, "webhooks", "Tries to tell a webhook by how they went" => Counters::default();
     streams: Level, "streams_open", "Event streams that are open" => Level::default();
@@ -463,6 +486,24 @@ impl Metrics {
     /// The model's thread was started anew.
     pub fn engine_restarted(&self) {
         self.engine_restarts.get_or_create(&[]).inc();
+    }
+
+    /// A request to another machine's model has ended.
+    pub fn upstream(&self, server: &'static str, end: UpstreamEnd) {
+        self.upstream_requests
+            .get_or_create(&[("server", server), ("end", end.as_str())])
+            .inc();
+    }
+
+    /// How another machine's model is.
+    pub fn set_upstream(&self, server: &'static str, well: bool, outstanding: usize) {
+        let labels = [("server", server)];
+        self.upstream_well
+            .get_or_create(&labels)
+            .set(i64::from(well));
+        self.upstream_outstanding
+            .get_or_create(&labels)
+            .set(level(outstanding));
     }
 
     /// Bytes of the model's memory.

@@ -185,6 +185,17 @@ chat! {
         pub completion_tokens: u32,
         /// Both.
         pub total_tokens: u32,
+        /// What of `prompt_tokens` is not words.
+        #[serde(default)]
+        pub prompt_tokens_details: ChatPromptDetails,
+    }
+
+    /// Parts of a prompt.
+    #[derive(Copy, Eq, Default)]
+    pub struct ChatPromptDetails {
+        /// Tokens of pictures.
+        #[serde(default)]
+        pub image_tokens: u32,
     }
 
     /// The models of this server.

@@ -34,8 +34,8 @@ pub use batch::{
 };
 pub use chat::{
     ChatAnswer, ChatChoice, ChatChunk, ChatChunkChoice, ChatCompletion, ChatDelta, ChatError,
-    ChatErrorBody, ChatModelInfo, ChatModelList, ChatRequest, ChatStreamOptions, ChatTurn,
-    ChatUsage, InferAnswer, InferRequest, InferenceAnswer, MultimodalAnswer,
+    ChatErrorBody, ChatModelInfo, ChatModelList, ChatPromptDetails, ChatRequest, ChatStreamOptions,
+    ChatTurn, ChatUsage, InferAnswer, InferRequest, InferenceAnswer, MultimodalAnswer,
 };
 pub use event::{Delta, Event, FieldValue, Queued, Started};
 pub use health::{EngineStatus, Health, Readiness};

@@ -209,6 +209,7 @@ impl Author {
                 ..Choosing::default()
             },
             stop: Vec::new(),
+            deadline: job.deadline,
         }
     }
 

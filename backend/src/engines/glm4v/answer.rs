@@ -3,23 +3,12 @@
 use glm4v::tokenizer::{SkipSpecial, TextStream, Tokenizer};
 
 use crate::engines::TextSink;
+use crate::engines::told::{Heard, Told};
 
 /// One answer as it grows.
 pub(super) struct Answer {
     stream: TextStream,
-    stop: Vec<String>,
-    /// What may be the beginning of a stop sequence, and is not told yet.
-    held: String,
-    sink: TextSink,
-}
-
-/// Whether the answer goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
-    /// It does.
-    More,
-    /// A stop sequence has come.
-    Stopped,
+    told: Told,
 }
 
 impl Answer {
@@ -27,53 +16,18 @@ impl Answer {
     pub(super) fn new(stop: Vec<String>, sink: TextSink) -> Self {
         Self {
             stream: TextStream::new(SkipSpecial::Yes),
-            stop: stop.into_iter().filter(|text| !text.is_empty()).collect(),
-            held: String::new(),
-            sink,
+            told: Told::new(stop, sink),
         }
     }
 
     /// Takes a token, and tells what is certain.
     pub(super) fn push(&mut self, tokenizer: &Tokenizer, token: u32) -> Heard {
-        let text = self.stream.push(tokenizer, token);
-        if text.is_empty() {
-            return Heard::More;
-        }
-        self.held.push_str(&text);
-        let stop = self.stop.iter().filter_map(|stop| self.held.find(stop));
-        if let Some(at) = stop.min() {
-            self.held.truncate(at);
-            self.tell(at);
-            return Heard::Stopped;
-        }
-        let certain = self.held.len() - self.uncertain();
-        self.tell(certain);
-        Heard::More
+        self.told.push(&self.stream.push(tokenizer, token))
     }
 
     /// Tells what was held back. A character that never came to its end is left out.
     pub(super) fn finish(&mut self) {
-        self.tell(self.held.len());
-    }
-
-    /// Bytes at the end that a stop sequence may begin with.
-    fn uncertain(&self) -> usize {
-        let begins = |stop: &String| {
-            let cuts = stop.char_indices().map(|(at, _)| at).rev();
-            cuts.filter(|at| *at > 0).find(|at| {
-                stop.get(..*at)
-                    .is_some_and(|head| self.held.ends_with(head))
-            })
-        };
-        self.stop.iter().filter_map(begins).max().unwrap_or(0)
-    }
-
-    fn tell(&mut self, bytes: usize) {
-        let rest = self.held.split_off(bytes);
-        if !self.held.is_empty() {
-            (self.sink)(&self.held);
-        }
-        self.held = rest;
+        self.told.finish();
     }
 }
 

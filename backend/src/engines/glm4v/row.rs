@@ -9,11 +9,12 @@ use glm4v::{ImageEmbeds, Input, Row};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Answer, Heard};
+use super::answer::Answer;
 use super::constrain::Constraint;
 use super::conversation::{Picture, Prepared};
 use super::open::Loaded;
 use super::{NAME, failed, millis};
+use crate::engines::told::Heard;
 use crate::engines::{ChatReport, Error, Finish};
 use crate::telemetry::EngineEnd;
 

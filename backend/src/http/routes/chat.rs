@@ -3,13 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use actix_web::http::header::HeaderMap;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use api::{
     ChatAnswer, ChatChoice, ChatChunk, ChatChunkChoice, ChatCompletion, ChatDelta, ChatError,
-    ChatModelInfo, ChatModelList, ChatUsage, Code, Scope,
+    ChatModelInfo, ChatModelList, ChatPromptDetails, ChatUsage, Code, Scope,
 };
 use futures_util::future::join_all;
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::Instant;
 
 use super::super::State;
 use super::super::allowance::{self, Admitted, AdmittedReader};
@@ -68,11 +70,25 @@ pub(in crate::http) async fn create(
     });
     let conversation = conversation.await??;
     let stream = conversation.stream;
-    let accepted = accept(&state, admitted, conversation).await?;
+    let mut accepted = accept(&state, admitted, conversation).await?;
+    accepted.job.deadline = waits(request.headers()).map(|wait| Instant::now() + wait);
     match stream {
         None => Ok(HttpResponse::Ok().json(completion(&state, accepted).await?)),
         Some(usage) => streamed(&request, &state, accepted, usage).await,
     }
+}
+
+/// How long the caller says that it waits: `Prefer: wait=SECONDS` (RFC 7240).
+fn waits(headers: &HeaderMap) -> Option<Duration> {
+    let preferences = headers
+        .get_all("prefer")
+        .filter_map(|value| value.to_str().ok());
+    let wait = preferences
+        .flat_map(|value| value.split([',', ';']))
+        .find_map(|preference| preference.trim().strip_prefix("wait=")?.parse().ok());
+    // More than any deadline of this server's is no deadline.
+    wait.filter(|seconds| *seconds <= u64::from(u32::MAX))
+        .map(Duration::from_secs)
 }
 
 /// The models that continue conversations.
@@ -162,12 +178,15 @@ async fn answered(
 fn usage(reports: &[ChatReport]) -> ChatUsage {
     let read = |report: &ChatReport| report.usage.prompt_tokens + report.usage.image_tokens;
     let prompt_tokens = reports.iter().map(read).max().unwrap_or(0);
+    let images = reports.iter().map(|report| report.usage.image_tokens);
+    let image_tokens = images.max().unwrap_or(0);
     let written = reports.iter().map(|report| report.usage.completion_tokens);
     let completion_tokens = written.sum();
     ChatUsage {
         prompt_tokens,
         completion_tokens,
         total_tokens: prompt_tokens + completion_tokens,
+        prompt_tokens_details: ChatPromptDetails { image_tokens },
     }
 }
 

@@ -1,12 +1,13 @@
 //! What an engine is told.
 
 use api::Field;
+use tokio::time::Instant;
 
 use super::Job;
 use crate::engines::{EngineImage, EngineJob};
 
 /// The job for an engine: what was asked, and the fields that derived ones are made of.
-pub(super) fn build(job: &Job) -> EngineJob {
+pub(super) fn build(job: &Job, deadline: Instant) -> EngineJob {
     let request = &job.intake.request;
     let images = job.intake.pictures.iter().map(|picture| EngineImage {
         id: picture.id.clone(),
@@ -29,6 +30,7 @@ pub(super) fn build(job: &Job) -> EngineJob {
         limits: request.limits,
         candidates: request.candidates.unwrap_or(1),
         seed: request.seed,
+        deadline: Some(deadline),
     }
 }
 

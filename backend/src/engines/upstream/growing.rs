@@ -1,0 +1,137 @@
+//! What a server says, to the answer that a caller hears.
+
+use api::TokenUsage;
+use tokio::time::Instant;
+
+use super::Trouble;
+use super::clean::{Clean, OneValue};
+use super::hear::Said;
+use crate::engines::told::{Heard, Told};
+use crate::engines::{ChatJob, ChatPart, ChatReport, Finish, TextSink};
+
+/// Characters of a token, about; for servers that do not count.
+const CHARS_PER_TOKEN: usize = 3;
+/// Tokens of a picture, about.
+const TOKENS_PER_IMAGE: u32 = 1369;
+
+/// One answer as it grows.
+pub(super) struct Growing {
+    clean: Clean,
+    value: Option<OneValue>,
+    told: Told,
+    finish: Option<Finish>,
+    usage: Option<TokenUsage>,
+    /// What the prompt costs if nobody counts, and the pieces that came.
+    prompt: TokenUsage,
+    pieces: u32,
+    began: Option<Instant>,
+}
+
+impl Growing {
+    pub(super) fn new(job: &ChatJob, sink: TextSink) -> Self {
+        Self {
+            clean: Clean::default(),
+            value: OneValue::of(&job.format),
+            told: Told::new(job.stop.clone(), sink),
+            finish: None,
+            usage: None,
+            prompt: estimated(job),
+            pieces: 0,
+            began: None,
+        }
+    }
+
+    /// When the first words came.
+    pub(super) fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
+    /// Takes what was said, and says whether the answer is complete.
+    pub(super) fn hear(&mut self, said: Said) -> Result<bool, Trouble> {
+        match said {
+            Said::Text(text) => {
+                self.began.get_or_insert_with(Instant::now);
+                self.pieces = self.pieces.saturating_add(1);
+                let text = self.clean.push(&text);
+                // A server that knew of the stop sequences would have ended itself.
+                if self.tell(&text) == Heard::Stopped {
+                    self.finish = Some(Finish::Stop);
+                    return Ok(true);
+                }
+                Ok(false)
+            }
+            Said::Finish(finish) => {
+                self.finish = Some(finish);
+                Ok(false)
+            }
+            Said::Withheld(reason) => Err(Trouble::Output(format!(
+                "the answer was withheld: {reason}"
+            ))),
+            Said::Usage(usage) => {
+                self.usage = Some(usage);
+                Ok(false)
+            }
+            Said::Error(code) => Err(Trouble::Failed(format!(
+                "it broke off with an error ({code})"
+            ))),
+            Said::Done => {
+                let rest = self.clean.finish();
+                let _ = self.tell(&rest);
+                self.told.finish();
+                Ok(true)
+            }
+        }
+    }
+
+    fn tell(&mut self, text: &str) -> Heard {
+        match &mut self.value {
+            Some(value) => self.told.push(&value.push(text)),
+            None => self.told.push(text),
+        }
+    }
+
+    /// What is known of the answer in the end.
+    pub(super) fn report(self, began: Instant) -> Result<ChatReport, Trouble> {
+        let finish = self.finish.unwrap_or(Finish::Stop);
+        let whole = self.value.as_ref().is_none_or(OneValue::is_done);
+        if finish == Finish::Stop && !whole {
+            return Err(Trouble::Output("the answer is no complete JSON".to_owned()));
+        }
+        let first = self.began.unwrap_or_else(Instant::now);
+        let millis = |from: Instant, to: Instant| {
+            u32::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(u32::MAX)
+        };
+        Ok(ChatReport {
+            finish,
+            usage: self.usage.unwrap_or(TokenUsage {
+                completion_tokens: self.pieces,
+                ..self.prompt
+            }),
+            queue_ms: 0,
+            prefill_ms: millis(began, first),
+            decode_ms: millis(first, Instant::now()),
+        })
+    }
+}
+
+fn estimated(job: &ChatJob) -> TokenUsage {
+    let parts = || job.messages.iter().flat_map(|message| &message.parts);
+    let chars: usize = parts()
+        .map(|part| match part {
+            ChatPart::Text(text) => text.chars().count(),
+            ChatPart::Image { .. } => 0,
+        })
+        .sum();
+    let images = parts()
+        .filter(|part| matches!(part, ChatPart::Image { .. }))
+        .count();
+    let images = u32::try_from(images)
+        .unwrap_or(u32::MAX)
+        .saturating_mul(TOKENS_PER_IMAGE);
+    let words = u32::try_from(chars / CHARS_PER_TOKEN).unwrap_or(u32::MAX);
+    TokenUsage {
+        prompt_tokens: words,
+        image_tokens: images,
+        completion_tokens: 0,
+    }
+}
