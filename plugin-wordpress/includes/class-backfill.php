@@ -24,6 +24,10 @@ final class Backfill {
 
 	public const HOOK        = 'smart_summary_slice';
 	public const LOCK_OPTION = 'smart_summary_lock';
+	private const GROUP      = 'smart-summary';
+
+	/** Seconds after which a slice that never ended has a successor: more than the lock's. */
+	private const SUCCESSOR = 180;
 
 	/** Tries of one post before it is given up. */
 	private const ATTEMPTS = 8;
@@ -51,7 +55,9 @@ final class Backfill {
 				'paged'            => $page++,
 				'orderby'          => 'ID',
 				'order'            => 'DESC',
-				'suppress_filters' => false,
+				// Posts of every language: WPML narrows queries by filters, Polylang by `lang`.
+				'suppress_filters' => true,
+				'lang'             => '',
 			);
 			if ( $ids ) {
 				$query['post__in'] = $ids;
@@ -81,28 +87,32 @@ final class Backfill {
 	}
 
 	/**
-	 * Has the run worked off behind the scenes.
+	 * Has the run worked off behind the scenes: its next slice comes then, and only then.
 	 *
 	 * @param int $run_id Run.
 	 * @param int $when   Unix time.
 	 */
 	public static function schedule( int $run_id, int $when = 0 ): void {
 		$when = max( time() + 5, $when );
+		self::unschedule( $run_id );
 		if ( function_exists( 'as_schedule_single_action' ) ) {
-			as_schedule_single_action( $when, self::HOOK, array( $run_id ), 'smart-summary' );
-		} elseif ( ! wp_next_scheduled( self::HOOK, array( $run_id ) ) ) {
+			as_schedule_single_action( $when, self::HOOK, array( $run_id ), self::GROUP );
+		} else {
 			wp_schedule_single_event( $when, self::HOOK, array( $run_id ) );
 		}
 	}
 
 	/**
 	 * Takes away what is scheduled.
+	 *
+	 * @param int $run_id Run; 0 for all.
 	 */
-	public static function unschedule(): void {
+	public static function unschedule( int $run_id = 0 ): void {
 		if ( function_exists( 'as_unschedule_all_actions' ) ) {
-			as_unschedule_all_actions( self::HOOK );
+			// Action Scheduler takes a hook alone, or hook, arguments and group, for all that are waiting.
+			$run_id > 0 ? as_unschedule_all_actions( self::HOOK, array( $run_id ), self::GROUP ) : as_unschedule_all_actions( self::HOOK );
 		}
-		wp_unschedule_hook( self::HOOK );
+		$run_id > 0 ? wp_clear_scheduled_hook( self::HOOK, array( $run_id ) ) : wp_unschedule_hook( self::HOOK );
 	}
 
 	/**
@@ -111,11 +121,17 @@ final class Backfill {
 	 * @param int $run_id Run.
 	 */
 	public static function scheduled( $run_id ): void {
-		$run = self::slice( (int) $run_id, 20 );
+		$run_id = (int) $run_id;
+		// Before any work: a process that is ended in the middle leaves its successor behind.
+		self::schedule( $run_id, time() + self::SUCCESSOR );
+		$run = self::slice( $run_id, 20 );
+		if ( is_wp_error( $run ) && 'smart_summary_busy' === $run->get_error_code() ) {
+			return;
+		}
 		if ( is_array( $run ) && 'running' === $run['state'] ) {
-			self::schedule( (int) $run_id, $run['not_before'] );
-		} elseif ( is_wp_error( $run ) && 'smart_summary_busy' === $run->get_error_code() ) {
-			self::schedule( (int) $run_id, time() + 60 );
+			self::schedule( $run_id, $run['not_before'] );
+		} else {
+			self::unschedule( $run_id );
 		}
 	}
 
@@ -290,6 +306,7 @@ final class Backfill {
 	 */
 	public static function stop( int $run_id ): void {
 		Journal::set_run( $run_id, array( 'state' => 'stopped' ) );
+		self::unschedule( $run_id );
 		Batch::cancel( Journal::run( $run_id )['options'] ?? array() );
 	}
 

@@ -48,6 +48,10 @@ final class Plugin {
 			\WP_CLI::add_command( 'smart-summary', CLI::class );
 		}
 
+		add_action( 'network_admin_menu', array( Network::class, 'menu' ) );
+		add_action( 'network_admin_edit_smart_summary_network', array( Network::class, 'save' ) );
+		add_filter( 'wpmu_drop_tables', array( Network::class, 'drop_tables' ) );
+
 		add_action( 'admin_init', array( Privacy::class, 'suggest' ) );
 		add_filter( 'wp_privacy_personal_data_exporters', array( Privacy::class, 'exporters' ) );
 		add_filter( 'wp_privacy_personal_data_erasers', array( Privacy::class, 'erasers' ) );
@@ -92,8 +96,10 @@ final class Plugin {
 
 	/**
 	 * Nothing is left running.
+	 *
+	 * @param bool $network_wide Whether it is deactivated on every site of a network.
 	 */
-	public static function deactivate(): void {
-		Backfill::unschedule();
+	public static function deactivate( $network_wide ): void {
+		$network_wide ? Network::each_site( array( Backfill::class, 'unschedule' ) ) : Backfill::unschedule();
 	}
 }

@@ -104,15 +104,18 @@ final class Settings_Page {
 	 * The address.
 	 */
 	private static function url_row(): void {
-		$fixed = Settings::fixed( 'SMART_SUMMARY_URL' );
+		$fixed   = Settings::fixed( 'SMART_SUMMARY_URL' );
+		$network = Settings::network_url();
+		$words   = '' === $network ? __( 'Where your Smart Summary server answers.', 'smart-summary' ) : __( 'Empty: the network’s address.', 'smart-summary' );
 		echo '<tr><th scope="row"><label for="smart-summary-url">' . esc_html__( 'Address', 'smart-summary' ) . '</label></th><td>';
 		printf(
-			'<input type="url" class="regular-text code" id="smart-summary-url" name="%1$s[url]" value="%2$s" placeholder="https://summary.example" %3$s>',
+			'<input type="url" class="regular-text code" id="smart-summary-url" name="%1$s[url]" value="%2$s" placeholder="%3$s" %4$s>',
 			esc_attr( Settings::OPTION ),
-			esc_attr( Settings::url() ),
+			esc_attr( '' === $fixed ? Settings::own_url() : Settings::url() ),
+			esc_attr( '' === $network ? 'https://summary.example' : $network ),
 			disabled( '' !== $fixed, true, false )
 		);
-		echo '<p class="description">' . esc_html( '' === $fixed ? __( 'Where your Smart Summary server answers.', 'smart-summary' ) : __( 'Set by the constant or environment variable SMART_SUMMARY_URL.', 'smart-summary' ) ) . '</p></td></tr>';
+		echo '<p class="description">' . esc_html( '' === $fixed ? $words : __( 'Set by the constant or environment variable SMART_SUMMARY_URL.', 'smart-summary' ) ) . '</p></td></tr>';
 	}
 
 	/**
@@ -123,6 +126,7 @@ final class Settings_Page {
 			'constant'    => __( 'Set by the constant SMART_SUMMARY_KEY.', 'smart-summary' ),
 			'environment' => __( 'Set by the environment variable SMART_SUMMARY_KEY.', 'smart-summary' ),
 			'option'      => __( 'A key is stored, encrypted. Leave this empty to keep it.', 'smart-summary' ),
+			'network'     => __( 'The network’s key is used. Paste another for this site.', 'smart-summary' ),
 			'unreadable'  => __( 'The stored key cannot be read any more, because the site’s salts have changed. Paste it again.', 'smart-summary' ),
 			'none'        => __( 'Paste the key that the backend’s operator gave you. It stays on this server.', 'smart-summary' ),
 		);

@@ -94,6 +94,26 @@ final class Settings {
 	}
 
 	/**
+	 * The address that this site has set itself.
+	 *
+	 * @return string Address; empty when it has none, or the network's.
+	 */
+	public static function own_url(): string {
+		$site = get_option( self::OPTION, array() );
+		return is_array( $site ) ? (string) ( $site['url'] ?? '' ) : '';
+	}
+
+	/**
+	 * The address that the network's sites have where they have none of their own.
+	 *
+	 * @return string Address.
+	 */
+	public static function network_url(): string {
+		$network = is_multisite() ? get_site_option( self::OPTION, array() ) : array();
+		return is_array( $network ) ? (string) ( $network['url'] ?? '' ) : '';
+	}
+
+	/**
 	 * The API key; empty when none is set or when the stored one cannot be read any more.
 	 *
 	 * @return string Key.
@@ -111,7 +131,7 @@ final class Settings {
 	}
 
 	/**
-	 * Where the key comes from: `constant`, `environment`, `option`, `unreadable` or `none`.
+	 * Where the key comes from: `constant`, `environment`, `option`, `network`, `unreadable` or `none`.
 	 *
 	 * @return string Source.
 	 */
@@ -122,10 +142,15 @@ final class Settings {
 		if ( '' !== self::fixed( 'SMART_SUMMARY_KEY' ) ) {
 			return 'environment';
 		}
-		if ( '' === (string) get_option( self::KEY_OPTION, '' ) && ( ! is_multisite() || '' === (string) get_site_option( self::KEY_OPTION, '' ) ) ) {
+		$own     = (string) get_option( self::KEY_OPTION, '' );
+		$network = is_multisite() ? (string) get_site_option( self::KEY_OPTION, '' ) : '';
+		if ( '' === $own . $network ) {
 			return 'none';
 		}
-		return '' === self::key() ? 'unreadable' : 'option';
+		if ( '' === self::key() ) {
+			return 'unreadable';
+		}
+		return '' === $own ? 'network' : 'option';
 	}
 
 	/**
@@ -213,6 +238,16 @@ final class Settings {
 	}
 
 	/**
+	 * Whether this can be a backend's address.
+	 *
+	 * @param string $url What was typed.
+	 * @return bool True for http and https with a host.
+	 */
+	public static function is_address( string $url ): bool {
+		return 1 === preg_match( '#^https?://[^/\s]+#i', $url ) && null !== wp_parse_url( $url, PHP_URL_HOST );
+	}
+
+	/**
 	 * An http or https address, else the one that was there before.
 	 *
 	 * @param string $url What was typed.
@@ -223,12 +258,12 @@ final class Settings {
 		if ( '' === $url ) {
 			return '';
 		}
-		if ( ! preg_match( '#^https?://[^/\s]+#i', $url ) || null === wp_parse_url( $url, PHP_URL_HOST ) ) {
+		if ( ! self::is_address( $url ) ) {
 			// Settings may be written by a command too, where there is nobody to tell.
 			if ( function_exists( 'add_settings_error' ) ) {
 				add_settings_error( self::OPTION, 'smart_summary_url', __( 'The backend’s address must begin with https:// or http://. The old address was kept.', 'smart-summary' ) );
 			}
-			return (string) self::get( 'url' );
+			return self::own_url();
 		}
 		return sanitize_url( $url, array( 'http', 'https' ) );
 	}

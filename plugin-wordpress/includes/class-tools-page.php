@@ -63,7 +63,7 @@ final class Tools_Page {
 		printf( '<label><input type="checkbox" name="force" value="ai"> %s</label>', esc_html__( 'Also renew what Smart Summary wrote and nobody has changed', 'smart-summary' ) );
 		echo '</fieldset><p><button type="button" class="button" id="smart-summary-count">' . esc_html__( 'Count', 'smart-summary' ) . '</button> <button type="submit" class="button button-primary">' . esc_html__( 'Fill', 'smart-summary' ) . '</button> <span id="smart-summary-plan" role="status"></span></p></form>';
 		echo '<h2>' . esc_html__( 'Runs', 'smart-summary' ) . '</h2><table class="widefat striped" id="smart-summary-runs"><thead><tr><th>' . esc_html__( 'Run', 'smart-summary' ) . '</th><th>' . esc_html__( 'Begun', 'smart-summary' ) . '</th><th>' . esc_html__( 'How far', 'smart-summary' ) . '</th><th>' . esc_html__( 'Result', 'smart-summary' ) . '</th><th><span class="screen-reader-text">' . esc_html__( 'Actions', 'smart-summary' ) . '</span></th></tr></thead><tbody></tbody></table>';
-		$runs = array_values( array_filter( array_map( array( Journal::class, 'run' ), Journal::newest( 20 ) ) ) );
+		$runs = array_map( array( Rest\Runs_Controller::class, 'view' ), array_values( array_filter( array_map( array( Journal::class, 'run' ), Journal::newest( 20 ) ) ) ) );
 		printf( '<script type="application/json" id="smart-summary-runs-data">%s</script></div>', wp_json_encode( $runs, JSON_HEX_TAG | JSON_HEX_AMP ) ); // phpcs:ignore WordPress.Security.EscapeOutput.OutputNotEscaped -- JSON inside a script element, without < and &.
 	}
 }

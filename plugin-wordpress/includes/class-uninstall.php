@@ -22,29 +22,16 @@ final class Uninstall {
 	 * Removes everything.
 	 */
 	public static function run(): void {
-		if ( ! is_multisite() ) {
-			self::site();
-		} else {
-			foreach ( get_sites(
-				array(
-					'fields' => 'ids',
-					'number' => 0,
-				)
-			) as $id ) {
-				switch_to_blog( (int) $id );
-				self::site();
-				restore_current_blog();
-			}
-			delete_site_option( Settings::OPTION );
-			delete_site_option( Settings::KEY_OPTION );
-		}
+		Network::each_site( array( self::class, 'site' ) );
+		delete_site_option( Settings::OPTION );
+		delete_site_option( Settings::KEY_OPTION );
 		delete_metadata( 'user', 0, Access::USED_META, '', true );
 	}
 
 	/**
 	 * Removes what one site has.
 	 */
-	private static function site(): void {
+	public static function site(): void {
 		global $wpdb;
 		Backfill::unschedule();
 		delete_transient( 'smart_summary_ai' );

@@ -6,6 +6,7 @@ import type { Adapter, HostValues, UndoHandle } from '@smart-summary/web/element
 import { createClient, type Made } from './client.js';
 import { panelElement } from './element.js';
 import { facts } from './facts.js';
+import { language } from './language.js';
 import { isDecorative, keyOf, namesOf, postImage, withNames, type Picture } from './pictures.js';
 import { recordOf, recordWith } from './record.js';
 import { SeoFields } from './seo.js';
@@ -35,7 +36,7 @@ class Classic implements Adapter {
       title: field('title')?.value.trim() || undefined,
       content: withNames(this.#content(), all),
       format: 'html',
-      language: facts.language,
+      language: language(),
       images: all
         .filter((picture) => !isDecorative(picture, this.#record))
         .map((picture) => postImage(picture, namesOf(all))),

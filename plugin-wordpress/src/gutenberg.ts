@@ -5,6 +5,7 @@ import type { Adapter, HostValues, UndoHandle } from '@smart-summary/web/element
 
 import type { Made } from './client.js';
 import { facts, type SeoValues } from './facts.js';
+import { language } from './language.js';
 import {
   flat,
   isDecorative,
@@ -87,7 +88,7 @@ export class Gutenberg implements Adapter {
       content: withNames(articleHtml(), all),
       format: 'html',
       url: /^https?:/.test(permalink) ? permalink : undefined,
-      language: facts.language,
+      language: language(),
       images: all
         .filter((picture) => !isDecorative(picture, record()))
         .map((picture) => postImage(picture, namesOf(all))),

@@ -2,6 +2,7 @@
 
 import { authorWords, backend } from './panel.js';
 import { facts } from './facts.js';
+import { language } from './language.js';
 import { articleHtml, blocksWith, edit, meta, postBlocks, record, RECORD } from './gutenberg.js';
 import {
   altAttribute,
@@ -48,7 +49,7 @@ async function suggest(picture: Picture, signal: AbortSignal): Promise<Suggestio
       content: withNames(articleHtml(), all),
       format: 'html',
       url: /^https?:/.test(permalink) ? permalink : undefined,
-      language: facts.language,
+      language: language(),
       images: [postImage(picture, namesOf(all))],
     },
     { signal, fields: ['alt_texts'] },

@@ -9,7 +9,9 @@ interface Run {
   not_before: number;
   total: number;
   counts: Partial<Record<'waiting' | 'writing' | 'done' | 'skipped' | 'failed' | 'undone', number>>;
-  failed?: { post: number; code: string }[];
+  /** Why its next post has to be tried again. */
+  waits_for: string;
+  failed: { post: number; code: string }[];
 }
 
 type Verb = 'slice' | 'stop' | 'resume' | 'undo';
@@ -19,6 +21,7 @@ const form = document.querySelector<HTMLFormElement>('#smart-summary-run');
 const plan = document.querySelector<HTMLElement>('#smart-summary-plan');
 const body = document.querySelector<HTMLElement>('#smart-summary-runs tbody');
 const data = document.querySelector('#smart-summary-runs-data');
+const language = document.documentElement.lang || undefined;
 
 if (form !== null && body !== null) {
   const known = JSON.parse(data?.textContent ?? '[]') as Run[];
@@ -110,7 +113,9 @@ function fill(tr: HTMLTableRowElement, run: Run): void {
     (counts.failed ?? 0) > 0 && sprintf(__('%d failed', 'smart-summary'), counts.failed),
     /* translators: %d: number of posts */
     (counts.undone ?? 0) > 0 && sprintf(__('%d taken back', 'smart-summary'), counts.undone),
-    ...(run.failed ?? []).slice(0, 5).map(({ post, code }) => `#${post} ${code}`),
+    ...run.failed.slice(0, 5).map(({ post, code }) => `#${post} ${code}`),
+    /* translators: 1: time of day, 2: a problem's code */
+    run.waits_for !== '' && sprintf(__('again at %1$s: %2$s', 'smart-summary'), clock(run.not_before), run.waits_for),
   ].filter((words) => words !== false);
   const buttons: Node[] = [];
   if (state === 'running') buttons.push(button(run, 'stop', __('Stop', 'smart-summary')));
@@ -119,7 +124,7 @@ function fill(tr: HTMLTableRowElement, run: Run): void {
     buttons.push(button(run, 'undo', __('Undo the whole run', 'smart-summary')));
   tr.replaceChildren(
     cell(String(run.id)),
-    cell(run.created),
+    cell(new Date(`${run.created.replace(' ', 'T')}Z`).toLocaleString(language)),
     cell(bar, ` ${total - left} / ${total}`),
     cell(result.join(', ')),
     cell(...buttons),
@@ -155,6 +160,10 @@ async function guarded(work: () => Promise<void>): Promise<void> {
   } catch (cause) {
     say((cause as { message?: string }).message ?? String(cause));
   }
+}
+
+function clock(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleTimeString(language);
 }
 
 function say(words: string): void {

@@ -44,6 +44,11 @@ test('accepted fields are in the form, are taken back by Undo, and are saved wit
   await author.apply();
   await author.screenshot('classic');
   const accepted = await alt();
+  const step = (name) => author.page.evaluate((name) => void tinymce.get('content').undoManager[name](), name);
+  await step('undo');
+  assert.equal(await alt(), '', 'one step of the editor’s own undo');
+  await step('redo');
+  assert.equal(await alt(), accepted);
   await author.page.click('#save-post');
   await author.page.waitForURL(/message=/);
   const saved = php(`$post = get_post( ${id} ); return array(

@@ -29,10 +29,11 @@ export class Person {
   /** What the browser complained about; refused requests are the matter of some tests. */
   troubles = [];
 
-  static async signIn(browser, name, { locale = 'en-GB' } = {}) {
+  static async signIn(browser, name, { locale = 'en-GB', at = url } = {}) {
     const context = await browser.newContext({ viewport: { width: 1400, height: 1000 }, locale });
     const person = new Person();
     person.name = name;
+    person.url = at;
     person.context = context;
     person.page = await context.newPage();
     person.page.setDefaultTimeout(30_000);
@@ -42,7 +43,7 @@ export class Person {
       if (message.type() === 'error' && !/Failed to load resource|gravatar|net::ERR/.test(text))
         person.troubles.push(text);
     });
-    await person.page.goto(`${url}/wp-login.php`);
+    await person.page.goto(`${at}/wp-login.php`);
     await person.page.fill('#user_login', name);
     await person.page.fill('#user_pass', `${name}-pass`);
     await Promise.all([person.page.waitForURL(/wp-admin/), person.page.click('#wp-submit')]);
@@ -78,7 +79,7 @@ export class Person {
   // --- settings ------------------------------------------------------------------------------------------------------
 
   async setBackend(address, key) {
-    await this.page.goto(`${url}/wp-admin/options-general.php?page=smart-summary`);
+    await this.page.goto(`${this.url}/wp-admin/options-general.php?page=smart-summary`);
     await this.page.fill('#smart-summary-url', address);
     await this.page.fill('#smart-summary-key', key);
     await Promise.all([this.page.waitForURL(/settings-updated=true/), this.page.click('#submit')]);
@@ -94,7 +95,7 @@ export class Person {
   // --- the block editor ----------------------------------------------------------------------------------------------
 
   async openEditor(post) {
-    await this.page.goto(`${url}/wp-admin/${post ? `post.php?post=${post}&action=edit` : 'post-new.php'}`);
+    await this.page.goto(`${this.url}/wp-admin/${post ? `post.php?post=${post}&action=edit` : 'post-new.php'}`);
     await this.page.waitForFunction(() => window.wp?.data?.select('core/editor')?.getCurrentPostId());
     await this.page.waitForFunction(
       (known) =>

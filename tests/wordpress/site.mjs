@@ -23,17 +23,19 @@ const SOURCE = {
 export const USERS = ['editor', 'author', 'contributor', 'subscriber'];
 
 /** Runs WP-CLI and gives what it printed. */
-export function wp(...args) {
+export const wp = (...args) => wpIn(wordpress, ...args);
+
+/** The same in the WordPress of another folder. */
+export function wpIn(folder, ...args) {
   const php = ['-d', 'memory_limit=512M', '-d', 'error_reporting=8191', join(dir, 'wp-cli.phar')];
   const env = { ...process.env, WP_CLI_DISABLE_AUTO_CHECK_UPDATE: '1' };
   const options = { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 16e6 };
-  return execFileSync('php', [...php, '--allow-root', `--path=${wordpress}`, ...args], options).trim();
+  return execFileSync('php', [...php, '--allow-root', `--path=${folder}`, ...args], options).trim();
 }
 
 /** Runs PHP inside WordPress; what it prints is JSON. */
-export function php(code) {
-  return JSON.parse(wp('eval', `echo wp_json_encode( ( function () { ${code} } )() );`));
-}
+export const php = (code) => JSON.parse(wp('eval', asJson(code)));
+export const asJson = (code) => `echo wp_json_encode( ( function () { ${code} } )() );`;
 
 /** Makes the site anew; the download is kept. */
 export async function setup() {
@@ -131,7 +133,7 @@ function tarball() {
   return file;
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((resolve) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
       const { port } = probe.address();
@@ -159,12 +161,16 @@ chdir( dirname( $root . $path ) );
 require $root . $path;
 `;
 
-/** Starts the site; \`stop\` ends its processes. */
-export async function start() {
-  const url = readFileSync(join(dir, 'url'), 'utf8');
+/** Starts the site; `stop` ends its processes. */
+export function start() {
   // What an earlier run has complained about is not this one's matter.
   rmSync(join(wordpress, 'wp-content/debug.log'), { force: true });
-  const router = join(dir, 'router.php');
+  return serve(wordpress, readFileSync(join(dir, 'url'), 'utf8'));
+}
+
+/** Serves the WordPress of a folder at the address that it has. */
+export async function serve(folder, url) {
+  const router = join(folder, '../router.php');
   writeFileSync(router, ROUTER);
   const settings = [
     'memory_limit=512M',
@@ -175,7 +181,7 @@ export async function start() {
   ];
   const options = settings.flatMap((setting) => ['-d', setting]);
   // Bound by name: browsers try ::1 first.
-  const child = spawn('php', [...options, '-S', url.slice('http://'.length), '-t', wordpress, router], {
+  const child = spawn('php', [...options, '-S', url.slice('http://'.length), '-t', folder, router], {
     env: { ...process.env, PHP_CLI_SERVER_WORKERS: '4' },
     stdio: 'ignore',
     detached: true,

@@ -114,27 +114,49 @@ final class Runs_Controller {
 	 * Begins a run.
 	 *
 	 * @param WP_REST_Request $request Request.
-	 * @return array<string, mixed>|null The run.
+	 * @return array<string, mixed>|WP_Error The run.
 	 */
 	public static function create_item( $request ) {
-		$run_id = Backfill::begin( self::options( $request ) );
-		Backfill::schedule( $run_id, time() + 60 );
-		return Journal::run( $run_id );
+		$request['id'] = Backfill::begin( self::options( $request ) );
+		self::go_on_without_the_page( (int) $request['id'] );
+		return self::get_item( $request );
 	}
 
 	/**
-	 * A run, with the posts that failed.
+	 * Should the page be closed, the site works the run off by itself.
+	 *
+	 * @param int $run_id Run.
+	 */
+	private static function go_on_without_the_page( int $run_id ): void {
+		$run = Journal::run( $run_id );
+		if ( $run && 'running' === $run['state'] ) {
+			Backfill::schedule( $run_id, max( time() + 60, $run['not_before'] ) );
+		}
+	}
+
+	/**
+	 * A run, with the posts that failed and what it waits for.
 	 *
 	 * @param WP_REST_Request $request Request.
 	 * @return array<string, mixed>|WP_Error The run.
 	 */
 	public static function get_item( $request ) {
 		$run = Journal::run( (int) $request['id'] );
-		if ( ! $run ) {
-			return new WP_Error( 'smart_summary_no_run', __( 'There is no such run.', 'smart-summary' ), array( 'status' => 404 ) );
-		}
+		return $run ? self::view( $run ) : new WP_Error( 'smart_summary_no_run', __( 'There is no such run.', 'smart-summary' ), array( 'status' => 404 ) );
+	}
+
+	/**
+	 * A run as the page shows it.
+	 *
+	 * @param array<string, mixed> $run From `Journal::run`.
+	 * @return array<string, mixed> The same without its options, with `failed` and `waits_for`.
+	 */
+	public static function view( array $run ): array {
+		$next = 'running' === $run['state'] ? Journal::items( $run['id'], array( 'waiting' ), 1 ) : array();
+		unset( $run['options'] );
 		return $run + array(
-			'failed' => array_map(
+			'waits_for' => $next && $next[0]['attempts'] > 0 ? $next[0]['code'] : '',
+			'failed'    => array_map(
 				static function ( array $item ): array {
 					return array(
 						'post' => $item['post_id'],
@@ -166,6 +188,7 @@ final class Runs_Controller {
 				break;
 			case 'resume':
 				Backfill::resume( $run_id );
+				self::go_on_without_the_page( $run_id );
 				break;
 			case 'undo':
 				$undone = Backfill::undo( $run_id );
@@ -201,6 +224,7 @@ final class Runs_Controller {
 					'type'                 => 'object',
 					'additionalProperties' => $number,
 				),
+				'waits_for'  => array( 'type' => 'string' ),
 				'failed'     => array( 'type' => 'array' ),
 			),
 		);
