@@ -162,7 +162,7 @@ final class Settings_Page {
 			}
 			$name = translate_user_role( $of['name'] );
 			printf(
-				'<tr><td>%1$s</td><td><input type="checkbox" name="%2$s[roles][]" value="%3$s" aria-label="%4$s" %5$s></td><td><input type="number" min="0" class="small-text" name="%2$s[quotas][%3$s]" value="%6$s" aria-label="%7$s"></td></tr>',
+				'<tr><td style="vertical-align:middle">%1$s</td><td style="vertical-align:middle"><input type="checkbox" name="%2$s[roles][]" value="%3$s" aria-label="%4$s" %5$s></td><td><input type="number" min="0" class="small-text" name="%2$s[quotas][%3$s]" value="%6$s" aria-label="%7$s"></td></tr>',
 				esc_html( $name ),
 				esc_attr( Settings::OPTION ),
 				esc_attr( $role ),

@@ -51,7 +51,7 @@ final class Tools_Page {
 			return;
 		}
 		echo '<p>' . esc_html__( 'Fills what published posts lack. What a person has written stays; pictures marked as decorative are not sent. This server sends each post’s text and the smaller sizes of its pictures to your backend.', 'smart-summary' ) . '</p>';
-		echo '<form id="smart-summary-run"><fieldset><legend class="screen-reader-text">' . esc_html__( 'What to fill', 'smart-summary' ) . '</legend>';
+		echo '<form id="smart-summary-run"><fieldset style="line-height:2.2"><legend class="screen-reader-text">' . esc_html__( 'What to fill', 'smart-summary' ) . '</legend>';
 		foreach ( array(
 			'description' => __( 'Descriptions for search results', 'smart-summary' ),
 			'excerpt'     => __( 'Excerpts', 'smart-summary' ),

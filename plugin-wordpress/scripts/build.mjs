@@ -21,7 +21,8 @@ const common = { absWorkingDir: root, bundle: true, target: 'es2022', legalComme
 const scripts = ['editor', 'classic', 'settings', 'tools'].filter((name) => existsSync(join(root, `src/${name}.ts`)));
 await build({ ...common, entryPoints: scripts.map((name) => `src/${name}.ts`), outdir: out, format: 'iife' });
 // The package as it is, for its workers; what the page itself loads is one file, so that the panel opens at once.
-const kept = (path) => !path.endsWith('.d.ts') && !path.startsWith(join(web, 'adapters'));
+const notForWorkers = ['adapters', 'element'].map((name) => join(web, name));
+const kept = (path) => !path.endsWith('.d.ts') && !notForWorkers.some((folder) => path.startsWith(folder));
 cpSync(web, join(out, 'web'), { recursive: true, filter: kept });
 const panel = { entryPoints: ['src/web.ts'], outfile: join(out, 'web/panel.js') };
 await build({ ...common, ...panel, format: 'esm', minify: true, external: ['./wasm/*'] });

@@ -14,5 +14,15 @@ export function panelElement(client: WordPressClient, adapter: Adapter): SmartSu
   element.style.setProperty('--ss-accent', 'var(--wp-admin-theme-color, #3858e9)');
   element.client = client;
   element.adapter = adapter;
+  unframe();
   return element;
+}
+
+/** The panel stands in a box of WordPress: a frame of its own would only take away room. */
+function unframe(): void {
+  if (document.getElementById('smart-summary-style') !== null) return;
+  const style = document.createElement('style');
+  style.id = 'smart-summary-style';
+  style.textContent = 'smart-summary::part(panel) { border: 0; border-radius: 0; padding: 0; }';
+  document.head.append(style);
 }

@@ -45,13 +45,15 @@ async function count(): Promise<void> {
     method: 'POST',
     data: wishes(),
   });
-  say(
-    /* translators: %d: number of posts */
-    sprintf(_n('%d post lacks something', '%d posts lack something', posts, 'smart-summary'), posts) +
-      '; ' +
-      /* translators: %d: number of pictures */
-      sprintf(_n('%d picture would be sent.', '%d pictures would be sent.', pictures, 'smart-summary'), pictures),
+  /* translators: %d: number of posts */
+  const lacking = sprintf(_n('%d post lacks something', '%d posts lack something', posts, 'smart-summary'), posts);
+  /* translators: %d: number of pictures */
+  const sent = sprintf(
+    _n('%d picture would be sent', '%d pictures would be sent', pictures, 'smart-summary'),
+    pictures,
   );
+  /* translators: 1: how many posts lack something, 2: how many pictures would be sent */
+  say(sprintf(__('%1$s; %2$s.', 'smart-summary'), lacking, sent));
 }
 
 async function begin(): Promise<void> {
@@ -106,7 +108,7 @@ function fill(tr: HTMLTableRowElement, run: Run): void {
   bar.setAttribute('aria-label', sprintf(/* translators: %d: run */ __('Run %d', 'smart-summary'), run.id));
   const result = [
     /* translators: %d: number of posts */
-    sprintf(__('%d done', 'smart-summary'), counts.done ?? 0),
+    ((counts.done ?? 0) > 0 || state === 'running') && sprintf(__('%d done', 'smart-summary'), counts.done ?? 0),
     /* translators: %d: number of posts */
     (counts.skipped ?? 0) > 0 && sprintf(__('%d skipped', 'smart-summary'), counts.skipped),
     /* translators: %d: number of posts */
@@ -114,8 +116,9 @@ function fill(tr: HTMLTableRowElement, run: Run): void {
     /* translators: %d: number of posts */
     (counts.undone ?? 0) > 0 && sprintf(__('%d taken back', 'smart-summary'), counts.undone),
     ...run.failed.slice(0, 5).map(({ post, code }) => `#${post} ${code}`),
-    /* translators: 1: time of day, 2: a problem's code */
-    run.waits_for !== '' && sprintf(__('again at %1$s: %2$s', 'smart-summary'), clock(run.not_before), run.waits_for),
+    /* translators: 1: time of day, 2: why it waits until then */
+    run.waits_for !== '' &&
+      sprintf(__('again at %1$s: %2$s', 'smart-summary'), clock(run.not_before), reason(run.waits_for)),
   ].filter((words) => words !== false);
   const buttons: Node[] = [];
   if (state === 'running') buttons.push(button(run, 'stop', __('Stop', 'smart-summary')));
@@ -134,7 +137,7 @@ function fill(tr: HTMLTableRowElement, run: Run): void {
 function button(run: Run, verb: Verb, label: string): HTMLButtonElement {
   const made = document.createElement('button');
   made.type = 'button';
-  made.className = 'button';
+  made.className = 'button button-small';
   made.dataset['verb'] = verb;
   made.textContent = label;
   made.addEventListener('click', () =>
@@ -159,6 +162,22 @@ async function guarded(work: () => Promise<void>): Promise<void> {
     await work();
   } catch (cause) {
     say((cause as { message?: string }).message ?? String(cause));
+  }
+}
+
+/** Why a run waits, for somebody who does not know the backend's codes. */
+function reason(code: string): string {
+  switch (code) {
+    case 'smart_summary_unreachable':
+    case 'smart_summary_timeout':
+      return __('the backend does not answer', 'smart-summary');
+    case 'rate_limited':
+    case 'budget_used_up':
+    case 'too_many_failures':
+    case 'too_many_batches':
+      return __('the backend’s limit is reached', 'smart-summary');
+    default:
+      return __('the backend is busy', 'smart-summary');
   }
 }
 

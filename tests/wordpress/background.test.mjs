@@ -110,7 +110,7 @@ test('the Tools page stops a run, lets it go on by batches, says what it waits f
     await page.uncheck('input[value=alts]');
     await page.getByRole('button', { name: 'Fill' }).click();
     const row = page.locator('#smart-summary-runs tbody tr').first();
-    await row.getByText(/again at .*: smart_summary_unreachable/).waitFor();
+    await row.getByText(/again at .*: the backend does not answer/).waitFor();
     assert.equal(await row.locator('progress').evaluate((bar) => bar.value), 0);
     await admin.screenshot('tools-waiting');
     const id = Number(await row.getAttribute('data-run'));

@@ -112,7 +112,7 @@ export class Person {
 
   /** Unfolds the panel and waits for the element. */
   async openPanel() {
-    const toggle = this.page.getByRole('button', { name: 'Smart Summary', exact: true }).first();
+    const toggle = this.page.getByRole('button', { name: /^(Smart Summary|智能摘要)$/ }).first();
     await toggle.waitFor();
     if ((await toggle.getAttribute('aria-expanded')) !== 'true') await toggle.click();
     await this.part('run').waitFor();

@@ -207,6 +207,7 @@ pre { max-block-size: 180px; overflow: auto; padding: 8px 10px; border: 1px soli
 @container (max-width: 339px) {
   .panel { padding: 12px; gap: 12px; }
   .main kbd, .meter { display: none; }
+  .top { column-gap: 4px; }
 }
 @container (min-width: 600px) {
   .field:not(.structured .field) { grid-template-columns: 110px minmax(0, 1fr); column-gap: 14px; }
