@@ -1,6 +1,8 @@
 // What goes wrong: who may not, what is refused, who is away. And what is told then.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { startBackend } from './backend.mjs';
@@ -19,6 +21,12 @@ after(async () => {
   await place?.backend.stop();
   assert.deepEqual(complaints(), []);
 });
+
+async function listen(server) {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${server.address().port}`;
+}
 
 const mint = (page, post, headers) =>
   page.evaluate(
@@ -102,6 +110,45 @@ test('the connection test names what is wrong', async () => {
   await admin.screenshot('settings');
   const stored = php(`return get_option( 'smart_summary_key' );`);
   assert.ok(!stored.includes(place.key) && stored.startsWith('ssx1:'), 'encrypted at rest');
+});
+
+test('the connection test tells a time-out from an address that only the server reaches', async () => {
+  const silent = createServer(() => undefined);
+  const address = await listen(silent);
+  try {
+    connect(address, place.key, { timeout: 1 });
+    await admin.page.goto(`${url}/wp-admin/options-general.php?page=smart-summary`);
+    const result = await admin.testConnection();
+    assert.equal(result.code, 'smart_summary_timeout');
+    assert.match(result.words, /did not answer in time/);
+  } finally {
+    silent.closeAllConnections();
+    silent.close();
+  }
+
+  // The backend behind a gateway that drops the headers by which a browser may read its answers.
+  const gateway = createServer(async (request, response) => {
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    const body = request.method === 'POST' ? Buffer.concat(parts) : undefined;
+    const headers = { ...request.headers };
+    for (const name of ['host', 'connection', 'content-length']) delete headers[name];
+    const answer = await fetch(place.backend.url + request.url, { method: request.method, headers, body });
+    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' });
+    response.end(await answer.text());
+  });
+  try {
+    connect(await listen(gateway), place.key);
+    await admin.page.reload();
+    const result = await admin.testConnection();
+    assert.equal(result.code, 'cors');
+    assert.ok(result.words.includes(url), 'the origin is named');
+    admin.troubles = admin.troubles.filter((text) => !/CORS policy/.test(text));
+  } finally {
+    gateway.closeAllConnections();
+    gateway.close();
+    connect(place.backend.url, place.key);
+  }
 });
 
 test('the panel says what is wrong: revoked key, backend away, limit reached', async () => {
