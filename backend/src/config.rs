@@ -16,8 +16,8 @@ use std::time::Duration;
 use api::EnginePreference;
 
 pub use settings::{
-    Anonymous, Auth, Batches, Cache, ENVIRONMENT_PREFIX, Engine, Glm4v, Intake, Log, Queue, Server,
-    Setting, Store, Tier, Top, Upstream,
+    Anonymous, Auth, Batches, Cache, ENVIRONMENT_PREFIX, Engine, Glm4v, Intake, Log, Moderation,
+    Queue, Server, Setting, Store, Tier, Top, Upstream,
 };
 pub use value::{
     ForeignSecret, HttpAddress, JsonObject, LogFormat, LogLevel, Secret, SecretAddress,
@@ -55,6 +55,8 @@ pub struct Config {
     pub glm4v: Glm4v,
     /// The model on other machines.
     pub upstream: Upstream,
+    /// What may not be asked about or told.
+    pub moderation: Moderation,
     /// Callers without credentials, and with wrong ones.
     pub anonymous: Anonymous,
     /// What is written to standard error.
@@ -149,6 +151,7 @@ impl Config {
             engine: Engine::read(&mut source, "engine"),
             glm4v: Glm4v::read(&mut source, "glm4v"),
             upstream: Upstream::read(&mut source, "upstream"),
+            moderation: Moderation::read(&mut source, "moderation"),
             anonymous: Anonymous::read(&mut source, "anonymous"),
             log: Log::read(&mut source, "log"),
         };
@@ -200,10 +203,24 @@ impl Config {
                     .to_owned(),
             );
         }
-        if self.upstream.api_key.is_some() && self.upstream.api_key_file.is_some() {
-            source.fault(
-                "upstream.api_key: upstream.api_key_file is set too; keep one of them".to_owned(),
-            );
+        let keys = [
+            (
+                "upstream",
+                &self.upstream.api_key,
+                &self.upstream.api_key_file,
+            ),
+            (
+                "moderation",
+                &self.moderation.api_key,
+                &self.moderation.api_key_file,
+            ),
+        ];
+        for (section, key, file) in keys {
+            if key.is_some() && file.is_some() {
+                source.fault(format!(
+                    "{section}.api_key: {section}.api_key_file is set too; keep one of them"
+                ));
+            }
         }
         if self.intake.max_image_bytes > self.intake.max_body_bytes {
             source.fault(format!(
@@ -236,6 +253,7 @@ impl Config {
         write_section(&mut text, Some("engine"), &self.engine);
         write_section(&mut text, Some("glm4v"), &self.glm4v);
         write_section(&mut text, Some("upstream"), &self.upstream);
+        write_section(&mut text, Some("moderation"), &self.moderation);
         write_section(&mut text, Some("anonymous"), &self.anonymous);
         write_section(&mut text, Some("log"), &self.log);
         text
@@ -243,7 +261,7 @@ impl Config {
 
     /// Every setting there is, in the order of [`Config::print`]; the documentation's table is made from it.
     pub fn table() -> Vec<Row> {
-        let sections: [(&str, &[Setting]); 14] = [
+        let sections: [(&str, &[Setting]); 15] = [
             ("", Top::SETTINGS),
             ("server", Server::SETTINGS),
             ("auth", Auth::SETTINGS),
@@ -256,6 +274,7 @@ impl Config {
             ("engine", Engine::SETTINGS),
             ("glm4v", Glm4v::SETTINGS),
             ("upstream", Upstream::SETTINGS),
+            ("moderation", Moderation::SETTINGS),
             ("anonymous", Anonymous::SETTINGS),
             ("log", Log::SETTINGS),
         ];

@@ -26,6 +26,10 @@ pub mod engines;
 pub mod batches;
 // What was used and what is to be done, in a database.
 pub mod store;
+// What may not be asked about or told.
+pub mod moderation;
+// Clients for other people's servers.
+pub mod outbound;
 // What every room's error becomes before it leaves.
 pub mod refusal;
 // Numbers, log lines and the clock.

@@ -24,6 +24,7 @@ mod client;
 mod databases;
 mod pictures;
 mod project;
+mod safety;
 mod server;
 
 // What a user can reach, by subject.

@@ -400,6 +400,16 @@ fn failing_engines() {
 }
 
 #[test]
+fn what_the_operator_does_not_want() {
+    let words = project::root().join("tests/fixtures/unwanted.txt");
+    let server = Server::start(Setup::default().set("moderation.words_file", format!("{words:?}")));
+    check(
+        Code::ContentRefused,
+        &server.summarize(&fresh("The unwanted word.")).send(),
+    );
+}
+
+#[test]
 fn a_busy_server() {
     let setup = script(Setup::default())
         .set("queue.max_running", 1)

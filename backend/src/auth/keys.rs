@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{Key, KeyChange, KeyCreated, KeyDraft, Scope};
+use api::{Key, KeyChange, KeyCreated, KeyDraft, Safety, Scope};
 use moka::sync::Cache;
 use zeroize::Zeroizing;
 
@@ -37,6 +37,8 @@ pub struct KeyRecord {
     pub origins: Vec<Origin>,
     /// The name of its quota.
     pub tier: String,
+    /// What is done for the safety of its answers.
+    pub safety: Safety,
     /// When it was made.
     pub created_at: u64,
     /// From when on it no longer works.
@@ -56,6 +58,7 @@ impl KeyRecord {
             scopes: self.scopes.iter().collect(),
             origins: self.origins.iter().map(ToString::to_string).collect(),
             tier: self.tier.clone(),
+            safety: self.safety,
             created_at: self.created_at,
             expires_at: self.expires_at,
             last_used_at: self.last_used_at,
@@ -293,6 +296,7 @@ impl Keys {
             scopes: Scope::ALL.to_vec(),
             origins: Vec::new(),
             tier: None,
+            safety: Safety::default(),
             expires_at: None,
         };
         let (key, record) = self.draft(&draft)?;
@@ -329,6 +333,7 @@ impl Keys {
             scopes: check_scopes(&draft.scopes)?,
             origins: check_origins(&draft.origins)?,
             tier: self.check_tier(draft.tier.as_deref().unwrap_or("default"))?,
+            safety: draft.safety,
             created_at: now,
             expires_at: draft
                 .expires_at
@@ -398,6 +403,7 @@ impl Keys {
         if let Some(tier) = &change.tier {
             record.tier = self.check_tier(tier)?;
         }
+        record.safety = change.safety.unwrap_or(record.safety);
         if let Some(end) = change.expires_at {
             record.expires_at = Some(check_expiry(end, self.clock.now_ms())?);
         }

@@ -112,6 +112,7 @@ impl Caller {
             scopes,
             origins: Vec::new(),
             tier: tier.to_owned(),
+            safety: api::Safety::default(),
             created_at: 0,
             expires_at: None,
             last_used_at: None,

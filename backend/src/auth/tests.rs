@@ -37,6 +37,7 @@ impl House {
             scopes: scopes.to_vec(),
             origins,
             tier: None,
+            safety: api::Safety::default(),
             expires_at: None,
         };
         let made = self.auth.keys().create(&draft).unwrap();
@@ -175,6 +176,7 @@ fn a_key_ends_with_its_last_millisecond_even_when_it_is_kept_in_memory() {
         scopes: vec![Scope::SummariesWrite],
         origins: vec![],
         tier: None,
+        safety: api::Safety::default(),
         expires_at: Some(NOW + 1000),
     };
     let bearer = format!("Bearer {}", house.auth.keys().create(&draft).unwrap().key);
@@ -234,6 +236,7 @@ fn a_change_by_another_process_counts_after_the_next_look() {
         scopes: vec![Scope::Admin],
         origins: vec!["https://new.example".into()],
         tier: None,
+        safety: api::Safety::default(),
         expires_at: None,
     };
     let made = other.keys().create(&draft).unwrap();
@@ -542,6 +545,7 @@ fn what_cannot_be_a_key_is_told_why() {
         scopes: vec![Scope::Admin],
         origins: vec![],
         tier: Some("high".into()),
+        safety: api::Safety::default(),
         expires_at: Some(NOW + 1),
     };
     assert!(house.auth.keys().create(&good).is_ok());
@@ -590,6 +594,7 @@ fn what_cannot_be_a_key_is_told_why() {
         ),
         (
             KeyDraft {
+                safety: api::Safety::default(),
                 expires_at: Some(NOW),
                 ..good.clone()
             },
@@ -597,6 +602,7 @@ fn what_cannot_be_a_key_is_told_why() {
         ),
         (
             KeyDraft {
+                safety: api::Safety::default(),
                 expires_at: Some(u64::MAX),
                 ..good.clone()
             },

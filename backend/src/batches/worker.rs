@@ -235,6 +235,7 @@ async fn answer(house: &House, item: &Claimed) -> Attempted {
         let job = Job {
             tenant: item.key.clone(),
             intake,
+            safety: owner.safety,
         };
         Ok((allowance, job))
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use api::{Key, KeyDraft, KeyList, Scope};
+use api::{Key, KeyDraft, KeyList, Safety, Scope};
 use clap::{Args, Subcommand};
 
 use crate::auth::{DEFAULT_OVERLAP, Error, Keys};
@@ -71,6 +71,12 @@ struct CreateArgs {
     /// The name of its quota
     #[arg(long)]
     tier: Option<String>,
+    /// Leave private numbers in its answers that its texts do not hold
+    #[arg(long)]
+    no_masking: bool,
+    /// Do not show its texts and answers to the server's moderation
+    #[arg(long)]
+    no_moderation: bool,
     /// When it ends: after 30m, 24h or 90d, or at the beginning of a day (UTC), for instance 2027-12-31
     #[arg(long, value_parser = parse_end)]
     expires: Option<End>,
@@ -132,6 +138,10 @@ fn create(keys: &Keys, args: CreateArgs, now: u64) -> anyhow::Result<()> {
         scopes: args.scopes,
         origins: args.origins,
         tier: args.tier,
+        safety: Safety {
+            mask_numbers: !args.no_masking,
+            moderate: !args.no_moderation,
+        },
         expires_at,
     };
     let made = keys.create(&draft)?;

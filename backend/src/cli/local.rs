@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use api::{Summary, SummaryRequest};
+use api::{Safety, Summary, SummaryRequest};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
@@ -11,6 +11,7 @@ use super::WrongUse;
 use crate::config::Config;
 use crate::engines::{Author, ChatModel, Engine, Extractive, Glm4v, Registry, Upstream};
 use crate::intake::Reader;
+use crate::moderation::Moderation;
 use crate::refusal::Refusal;
 use crate::service::{self, Job, Service};
 use crate::telemetry::Metrics;
@@ -62,6 +63,12 @@ pub(super) fn engines(
     Ok(registry)
 }
 
+/// What the operator does not want asked about or told.
+pub(super) fn moderation(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Moderation> {
+    let moderation = Moderation::open(&config.moderation, Arc::clone(metrics));
+    Ok(moderation.map_err(|fault| WrongUse(fault.to_string()))?)
+}
+
 /// Intake and service, in this process.
 pub(super) struct Local {
     reader: Reader,
@@ -72,13 +79,14 @@ pub(super) struct Local {
 impl Local {
     pub(super) fn start(config: &Config) -> anyhow::Result<Self> {
         let runtime = runtime().context("the runtime did not start")?;
-        let metrics = Arc::default();
+        let metrics: Arc<Metrics> = Arc::default();
         let service = Service::new(
             config,
             engines(config, &metrics, Model::Now, runtime.handle())?,
-            metrics,
+            Arc::clone(&metrics),
             runtime.handle().clone(),
         )?;
+        let service = service.moderated_by(moderation(config, &metrics)?);
         Ok(Self {
             reader: Reader::new(&config.intake, service::threads(config)),
             service,
@@ -101,6 +109,7 @@ impl Local {
             let job = Job {
                 tenant: "command line".to_owned(),
                 intake,
+                safety: Safety::default(),
             };
             Ok(self.service.summarize(job, |_| {}).await?)
         })

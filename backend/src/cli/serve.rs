@@ -164,6 +164,7 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
         metrics.clone(),
         tokio::runtime::Handle::current(),
     )?;
+    let service = service.moderated_by(local::moderation(config, &metrics)?);
     let stop = Stop::listen()?;
     announce(config, &addresses, &service)?;
     if let Some(first) = first_key {

@@ -259,6 +259,24 @@ settings! {
         pause_seconds: u64 = "10" [1..=3600];
     }
 
+    /// What may not be asked about or told. Keys pass it unless it is turned off for them.
+    Moderation {
+        /// A file with words and phrases, one a line, in any case; a text that holds one by itself is refused. "off": none.
+        words_file: Option<PathBuf> = "off";
+        /// The address of a service with OpenAI's moderation API, for instance `https://models.example/v1/moderations`; "off": none.
+        address: Option<HttpAddress> = "off";
+        /// The model that it is asked for; "off": its own.
+        model: Option<String> = "off";
+        /// What it wants as `Authorization: Bearer`; "off": nothing.
+        api_key: Option<ForeignSecret> = "off";
+        /// A file that holds it.
+        api_key_file: Option<PathBuf> = "off";
+        /// Seconds that it may take.
+        patience_seconds: u64 = "5" [1..=60];
+        /// Whether texts are refused while it does not answer; false: they pass.
+        required: bool = "true";
+    }
+
     /// Callers without credentials, and with wrong ones.
     Anonymous {
         /// Requests a minute that one address may send to routes without authentication.

@@ -263,6 +263,20 @@ impl ForeignSecret {
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
+
+    /// The secret as it stands in the configuration or in a file, when there is one.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn given(inline: &Option<Self>, file: Option<&Path>) -> Result<Option<String>, String> {
+        match (inline, file) {
+            (Some(secret), _) => Ok(Some(secret.expose().to_owned())),
+            (None, Some(file)) => std::fs::read_to_string(file)
+                .map(|text| Some(text.trim().to_owned()))
+                .map_err(|error| format!("{}: {error}", file.display())),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 impl fmt::Debug for ForeignSecret {

@@ -58,6 +58,7 @@ impl Demo {
                 scopes: vec![Scope::SummariesWrite, Scope::TokensWrite],
                 origins: origins.clone(),
                 tier: None,
+                safety: api::Safety::default(),
                 expires_at: None,
             })?,
         };

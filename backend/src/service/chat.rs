@@ -1,12 +1,13 @@
 //! `POST /v1/chat/completions` and its relatives, from the accepted conversation to the answer: a place in the same queue
 //! as summaries, the same deadlines, the same numbers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use api::Code;
+use api::{Code, Safety};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::chat_mask::{self, Masked};
 use super::{Error, Service};
 use crate::engines::{self, ChatJob, ChatModel, ChatPart, ChatReport, TextSink};
 use crate::queue::Request;
@@ -14,6 +15,34 @@ use crate::refusal::Refusal;
 
 /// Tokens of a picture of 1024 x 1024, the largest that a model is given.
 pub(super) const IMAGE_TOKENS: usize = 1369;
+
+/// An answer on its way to its caller.
+struct Telling {
+    masked: Option<Masked>,
+    /// All of it, while it must not be told.
+    whole: Option<String>,
+    sink: TextSink,
+}
+
+impl Telling {
+    fn push(&mut self, text: &str) {
+        match (&mut self.whole, &mut self.masked) {
+            (Some(whole), _) => whole.push_str(text),
+            (None, Some(masked)) => masked.push(text),
+            (None, None) => (self.sink)(text),
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(masked) = &mut self.masked {
+            masked.finish();
+        }
+    }
+}
+
+fn lock(told: &Mutex<Telling>) -> MutexGuard<'_, Telling> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Service {
     /// The model that `name` means: one of its names, its engine's, or `auto`.
@@ -69,8 +98,13 @@ impl Service {
         &self,
         model: &dyn ChatModel,
         mut job: ChatJob,
+        safety: Safety,
         sink: TextSink,
     ) -> Result<ChatReport, Error> {
+        let moderation = self.moderation(safety);
+        if let Some(moderation) = moderation {
+            moderation.check(&chat_mask::words(&job)).await?;
+        }
         let priority = job.priority;
         let now = Instant::now();
         let asked = job
@@ -91,8 +125,26 @@ impl Service {
         self.metrics.queue_wait(priority, ticket.waited);
         let cancel = CancellationToken::new();
         let _left = cancel.clone().drop_guard();
-        let answer = tokio::time::timeout_at(deadline, model.chat(job, sink, cancel));
+        let told = Arc::new(Mutex::new(Telling {
+            masked: safety
+                .mask_numbers
+                .then(|| Masked::new(&job, Arc::clone(&sink))),
+            // What is moderated is told once it is known to be fine.
+            whole: moderation.map(|_| String::new()),
+            sink,
+        }));
+        let heard: TextSink = {
+            let told = Arc::clone(&told);
+            Arc::new(move |piece: &str| lock(&told).push(piece))
+        };
+        let answer = tokio::time::timeout_at(deadline, model.chat(job, heard, cancel));
         let report = answer.await.map_err(|_| Error::Deadline(patience))??;
+        if let Some(moderation) = moderation {
+            let whole = lock(&told).whole.take().unwrap_or_default();
+            moderation.check(&whole).await?;
+            lock(&told).push(&whole);
+        }
+        lock(&told).finish();
         self.metrics.tokens(model.name(), report.usage);
         for (stage, millis) in [
             (crate::telemetry::Stage::Prefill, report.prefill_ms),

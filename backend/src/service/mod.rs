@@ -1,6 +1,7 @@
 //! What happens to an accepted request, one story per file. Knows neither actix nor any engine's insides.
 
 mod chat;
+mod chat_mask;
 mod finish;
 mod prompt;
 mod summarize;
@@ -10,13 +11,14 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Code, EngineName, EnginePreference, Priority};
+use api::{Code, EngineName, EnginePreference, Priority, Safety};
 use bytes::Bytes;
 
 use crate::cache::{self, Cache, CacheKey, Salt};
 use crate::config::Config;
 use crate::engines::{self, Registry};
 use crate::intake::{Intake, without_priority};
+use crate::moderation::{self, Moderation};
 use crate::queue::{self, Queue};
 use crate::refusal::Refusal;
 use crate::telemetry::Metrics;
@@ -44,6 +46,9 @@ pub enum Error {
     /// A fault of ours.
     #[error("something went wrong in the server; the log has it under this request's id")]
     Panicked,
+    /// The moderation.
+    #[error(transparent)]
+    Moderation(#[from] moderation::Error),
     /// The idempotency key.
     #[error(transparent)]
     Idempotency(#[from] cache::IdempotencyError),
@@ -55,6 +60,13 @@ impl From<Error> for Refusal {
             Error::Queue(error) => error.into(),
             Error::Engine(error) => error.into(),
             Error::Deadline(_) => Self::new(Code::DeadlineExceeded, error.to_string()),
+            Error::Moderation(moderation::Error::Refused) => {
+                Self::new(Code::ContentRefused, error.to_string())
+            }
+            Error::Moderation(moderation::Error::Unavailable) => {
+                Self::new(Code::EngineUnavailable, error.to_string())
+                    .retry_after(Duration::from_secs(5))
+            }
             Error::Panicked => Self::new(Code::Internal, error.to_string()),
             Error::Idempotency(error) => error.into(),
         }
@@ -80,6 +92,8 @@ pub struct Job {
     pub tenant: String,
     /// What is asked.
     pub intake: Intake,
+    /// What is done for the safety of the answer.
+    pub safety: Safety,
 }
 
 /// The service; a clone is the same service.
@@ -92,6 +106,7 @@ pub struct Service {
     queues: Arc<[(EngineName, Queue)]>,
     deadlines: Deadlines,
     degrade: bool,
+    moderation: Arc<Moderation>,
     metrics: Arc<Metrics>,
 }
 
@@ -150,8 +165,22 @@ impl Service {
                 batch: Duration::from_millis(config.queue.batch_deadline_ms),
             },
             degrade: config.degrade,
+            moderation: Arc::default(),
             metrics,
         })
+    }
+
+    /// Lets `moderation` look at what is asked and told.
+    #[must_use]
+    pub fn moderated_by(mut self, moderation: Moderation) -> Self {
+        self.moderation = Arc::new(moderation);
+        self
+    }
+
+    /// The moderation that a job passes, if any.
+    fn moderation(&self, safety: Safety) -> Option<&Moderation> {
+        let moderation = self.moderation.as_ref();
+        (safety.moderate && moderation.is_on()).then_some(moderation)
     }
 
     /// The engines, the one for `auto` first.
@@ -211,6 +240,11 @@ impl Service {
             .part(engine.name().as_str().as_bytes())
             .part(engine.model().as_bytes())
             .part(engine.prompt_version().as_bytes())
+            // What a key was told unmasked or unmoderated, it is not told once it is neither.
+            .part(&[
+                u8::from(job.safety.mask_numbers),
+                u8::from(job.safety.moderate),
+            ])
             .part(&request);
         job.intake
             .pictures

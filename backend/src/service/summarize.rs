@@ -13,6 +13,7 @@ use super::finish::Finisher;
 use super::{Error, Job, Service, new_id, prompt};
 use crate::cache::{Failure, Found, Origin, Run};
 use crate::engines::{self, Engine, Report, Sink};
+use crate::intake::Intake;
 use crate::queue::{self, Queue, Request};
 use crate::telemetry::{CacheOutcome, Stage};
 
@@ -76,6 +77,10 @@ impl Service {
     async fn make(self, job: Job, engine: Arc<dyn Engine>, run: Run) -> Result<Summary, Error> {
         let cancel = run.cancel.clone();
         let work = async {
+            let moderation = self.moderation(job.safety);
+            if let Some(moderation) = moderation {
+                moderation.check(&asked(&job.intake)).await?;
+            }
             let priority = job.intake.request.priority;
             let patience = self.deadline(priority);
             let deadline = Instant::now() + patience;
@@ -94,10 +99,16 @@ impl Service {
                 model: engine.model().to_owned(),
             }));
 
-            let finisher = Arc::new(Mutex::new(Finisher::new(&job.intake, engine.sees_images())));
+            let finisher = Arc::new(Mutex::new(Finisher::new(
+                &job.intake,
+                engine.sees_images(),
+                job.safety.mask_numbers,
+            )));
+            // What is moderated is told once it is known to be fine.
+            let tells = moderation.is_none().then(|| run.clone());
             let writing = engine.run(
                 prompt::build(&job, deadline),
-                sink(&finisher, &run),
+                sink(&finisher, tells.clone()),
                 run.cancel.clone(),
             );
             let report = tokio::time::timeout_at(deadline, writing)
@@ -105,7 +116,12 @@ impl Service {
                 .map_err(|_| Error::Deadline(patience))??;
             let waited = ticket.waited;
             drop(ticket);
-            Ok(self.finished(&finisher, &run, engine.as_ref(), report, waited))
+            let summary = self.finished(&finisher, tells.as_ref(), engine.as_ref(), report, waited);
+            if let Some(moderation) = moderation {
+                moderation.check(&told(&summary)).await?;
+                fields(&summary).for_each(|event| run.emit(event));
+            }
+            Ok(summary)
         };
         tokio::select! {
             biased;
@@ -121,7 +137,7 @@ impl Service {
     fn finished(
         &self,
         finisher: &Mutex<Finisher>,
-        run: &Run,
+        run: Option<&Run>,
         engine: &dyn Engine,
         report: Report,
         waited: Duration,
@@ -146,8 +162,11 @@ impl Service {
         };
         let mut finisher = finisher.lock().unwrap_or_else(PoisonError::into_inner);
         let finished = finisher.finish(report.candidates, report.warnings);
-        for event in finished.events {
-            run.emit(event);
+        if let Some(run) = run {
+            finished
+                .events
+                .into_iter()
+                .for_each(|event| run.emit(event));
         }
         self.metrics
             .stage(engine.name(), Stage::Finish, began.elapsed());
@@ -163,14 +182,16 @@ impl Service {
 }
 
 /// Every output goes through the finisher at once: what a caller sees field by field is what the answer will hold.
-fn sink(finisher: &Arc<Mutex<Finisher>>, run: &Run) -> Sink {
-    let (finisher, run) = (Arc::clone(finisher), run.clone());
+fn sink(finisher: &Arc<Mutex<Finisher>>, run: Option<Run>) -> Sink {
+    let finisher = Arc::clone(finisher);
     Arc::new(move |output| {
         let events = finisher
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take(output);
-        events.into_iter().for_each(|event| run.emit(event));
+        if let Some(run) = &run {
+            events.into_iter().for_each(|event| run.emit(event));
+        }
     })
 }
 
@@ -181,14 +202,60 @@ pub fn retold(summary: &Summary) -> Vec<Event> {
         engine: summary.engine,
         model: summary.model.clone(),
     });
+    [started].into_iter().chain(fields(summary)).collect()
+}
+
+/// The fields of an answer, as events.
+fn fields(summary: &Summary) -> impl Iterator<Item = Event> {
     // These types always serialise.
     let values = serde_json::to_value(summary).unwrap_or_default();
-    let fields = Field::ALL.into_iter().filter_map(|name| {
+    Field::ALL.into_iter().filter_map(move |name| {
         let key = serde_json::to_value(name).ok()?;
         let value = values.get(key.as_str()?)?.clone();
         Some(Event::Field(FieldValue { name, value }))
-    });
-    [started].into_iter().chain(fields).collect()
+    })
+}
+
+/// All words of a request.
+fn asked(intake: &Intake) -> String {
+    let article = intake.request.article.iter();
+    let article =
+        article.flat_map(|article| [article.title.as_deref(), Some(article.content.as_str())]);
+    let captions = intake
+        .pictures
+        .iter()
+        .map(|picture| picture.caption.as_deref());
+    article
+        .chain(captions)
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// All words of an answer; what is derived from others says nothing more.
+fn told(summary: &Summary) -> String {
+    let texts = [
+        &summary.title,
+        &summary.meta_description,
+        &summary.slug,
+        &summary.summary,
+    ];
+    let mut told: Vec<&str> = texts.into_iter().flatten().map(String::as_str).collect();
+    told.extend(summary.keywords.iter().flatten().map(String::as_str));
+    told.extend(
+        summary
+            .alt_texts
+            .iter()
+            .flatten()
+            .map(|alt| alt.text.as_str()),
+    );
+    for candidate in summary.candidates.iter().flatten() {
+        told.extend([
+            candidate.title.as_str(),
+            candidate.meta_description.as_str(),
+        ]);
+    }
+    told.join("\n")
 }
 
 /// The answer to this caller: its own id, and what this call cost.

@@ -137,6 +137,7 @@ fn job(tenant: &str, content: &str) -> Job {
             request,
             pictures: vec![],
         },
+        safety: api::Safety::default(),
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Each brings the form one further. Never edit one that was released.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = ["
     CREATE TABLE keys (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
@@ -86,7 +86,7 @@ const MIGRATIONS: [&str; 1] = ["
     );
     CREATE INDEX items_waiting ON items (batch_id, place) WHERE state = 0;
     CREATE INDEX items_running ON items (owner) WHERE state = 1;
-"];
+", "ALTER TABLE keys ADD COLUMN safety_off TEXT NOT NULL DEFAULT ''"];
 
 /// The form that this version writes.
 const NEWEST: usize = MIGRATIONS.len();

@@ -136,6 +136,18 @@ label! {
 }
 
 label! {
+    /// What the moderation thinks of a text.
+    Verdict {
+        /// It may be worked on or told.
+        Fine = "fine",
+        /// It may not.
+        Refused = "refused",
+        /// Nobody said.
+        Unknown = "unknown",
+    }
+}
+
+label! {
     /// How a request to another machine's model ended.
     UpstreamEnd {
         /// It answered.
@@ -339,6 +351,7 @@ metrics! {
     upstream_requests: Counters<2>, "upstream_requests", "Requests to other machines' models by server and by how they ended" => Counters::default();
     upstream_well: Family<[Label; 1], Level>, "upstream_well", "Whether another machine's model may be asked: 1 or 0" => Family::default();
     upstream_outstanding: Family<[Label; 1], Level>, "upstream_outstanding", "Answers that another machine's model writes" => Family::default();
+    moderated: Counters<1>, "moderated", "Texts that the moderation looked at, by what it thinks of them" => Counters::default();
     batch_items: Counters<1>, "batch_items", "Items of batches by how they went" => Counters::default();
     webhooks: Counters<1>, "webhooks", "Tries to tell a webhook by how they went" => Counters::default();
     streams: Level, "streams_open", "Event streams that are open" => Level::default();
@@ -486,6 +499,13 @@ impl Metrics {
     /// The model's thread was started anew.
     pub fn engine_restarted(&self) {
         self.engine_restarts.get_or_create(&[]).inc();
+    }
+
+    /// The moderation looked at a text.
+    pub fn moderated(&self, verdict: Verdict) {
+        self.moderated
+            .get_or_create(&[("verdict", verdict.as_str())])
+            .inc();
     }
 
     /// A request to another machine's model has ended.

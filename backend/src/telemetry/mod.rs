@@ -8,5 +8,5 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use log::set_up as set_up_log;
 pub use metrics::{
     BatchOutcome, CacheOutcome, EngineEnd, EngineMemory, LevelGuard, Metrics, QuotaKind, Reuse,
-    Route, Stage, UpstreamEnd, WebhookOutcome,
+    Route, Stage, UpstreamEnd, Verdict, WebhookOutcome,
 };

@@ -48,6 +48,7 @@ fn main() {
         TokenCreated,
         Scope,
         Key,
+        Safety,
         KeyDraft,
         KeyChange,
         KeyCreated,

@@ -21,6 +21,18 @@ wire! {
         Admin,
     }
 
+    /// What is done for the safety of a key's answers; each is on unless it is turned off.
+    #[serde(default, deny_unknown_fields)]
+    #[derive(Copy, Eq)]
+    pub struct Safety {
+        /// Card, identity and telephone numbers that the visible text of the request does not hold are masked.
+        #[cfg_attr(feature = "typescript", ts(as = "Option<bool>", optional))]
+        pub mask_numbers: bool,
+        /// Requests and answers pass the server's moderation, where it has one.
+        #[cfg_attr(feature = "typescript", ts(as = "Option<bool>", optional))]
+        pub moderate: bool,
+    }
+
     /// A key as the operator sees it; never its secret.
     pub struct Key {
         /// The public part of the key.
@@ -33,6 +45,9 @@ wire! {
         pub origins: Vec<String>,
         /// The name of its quota.
         pub tier: String,
+        /// What is done for the safety of its answers.
+        #[serde(default)]
+        pub safety: Safety,
         /// Unix time in milliseconds.
         #[cfg_attr(feature = "typescript", ts(type = "number"))]
         pub created_at: u64,
@@ -65,6 +80,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         pub tier: Option<String>,
+        /// What is done for the safety of its answers; everything when absent.
+        #[serde(default)]
+        #[cfg_attr(feature = "typescript", ts(as = "Option<Safety>", optional))]
+        pub safety: Safety,
         /// Unix time in milliseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
@@ -91,6 +110,10 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         pub tier: Option<String>,
+        /// The whole new choice; what is absent of it is on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        pub safety: Option<Safety>,
         /// Unix time in milliseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional, type = "number"))]
@@ -109,6 +132,15 @@ wire! {
     pub struct KeyList {
         /// Newest first.
         pub keys: Vec<Key>,
+    }
+}
+
+impl Default for Safety {
+    fn default() -> Self {
+        Self {
+            mask_numbers: true,
+            moderate: true,
+        }
     }
 }
 

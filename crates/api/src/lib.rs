@@ -39,7 +39,7 @@ pub use chat::{
 };
 pub use event::{Delta, Event, FieldValue, Queued, Started};
 pub use health::{EngineStatus, Health, Readiness};
-pub use key::{Key, KeyChange, KeyCreated, KeyDraft, KeyList, Scope};
+pub use key::{Key, KeyChange, KeyCreated, KeyDraft, KeyList, Safety, Scope};
 pub use problem::{Code, Problem};
 pub use summary::{
     AltText, Article, Candidate, ContentFormat, EngineName, EnginePreference, Field, FieldLimits,

@@ -160,6 +160,8 @@ codes! {
     TooManyItems = "too_many_items" => 422, "There are too many items";
     /// Neither text nor a picture was sent. Write something or add a picture first.
     NothingToRead = "nothing_to_read" => 422, "There is nothing to summarise";
+    /// The server's moderation refused the text or what was written of it. Change the text, or ask the operator.
+    ContentRefused = "content_refused" => 422, "The content was refused";
     /// The engine that was asked for is not part of this server. Use `auto`, or one that `/readyz` lists.
     EngineNotOffered = "engine_not_offered" => 422, "The engine is not offered";
     /// The idempotency key was used with another request. Use a new key for a new request.

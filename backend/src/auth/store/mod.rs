@@ -5,6 +5,8 @@ mod sqlite;
 
 use std::fmt::Debug;
 
+use api::Safety;
+
 pub(super) use postgres::PostgresStore;
 pub(super) use sqlite::{NEWEST, SqliteStore};
 
@@ -18,6 +20,28 @@ pub(super) struct StoredKey {
     pub(super) record: KeyRecord,
     pub(super) secrets: Vec<StoredSecret>,
 }
+
+/// What is turned off of a key's [`Safety`], as the stores keep it: words, so that a later version may add some.
+pub(super) fn safety_off(safety: Safety) -> String {
+    let off = [
+        (safety.mask_numbers, UNMASKED),
+        (safety.moderate, UNMODERATED),
+    ];
+    let words = off.into_iter().filter(|(on, _)| !on).map(|(_, word)| word);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// [`safety_off`] back. A word that this version does not know turns nothing off.
+pub(super) fn safety(off: &str) -> Safety {
+    let is_off = |word: &str| off.split(' ').any(|known| known == word);
+    Safety {
+        mask_numbers: !is_off(UNMASKED),
+        moderate: !is_off(UNMODERATED),
+    }
+}
+
+const UNMASKED: &str = "unmasked";
+const UNMODERATED: &str = "unmoderated";
 
 /// One secret. A key has one, and for a while after a rotation two.
 #[derive(Debug, Clone, Copy)]

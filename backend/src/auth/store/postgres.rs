@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_postgres::{Client, Row};
 
-use super::{Store, StoredKey, StoredSecret};
+use super::{Store, StoredKey, StoredSecret, safety, safety_off};
 use crate::auth::Error;
 use crate::auth::key::Digest;
 use crate::auth::keys::KeyRecord;
@@ -13,7 +13,7 @@ use crate::auth::scopes::ScopeSet;
 use crate::store::{Postgres, integer, unsigned};
 
 const COLUMNS: &str =
-    "id, name, scopes, origins, tier, created_at, expires_at, last_used_at, revoked_at";
+    "id, name, scopes, origins, tier, created_at, expires_at, last_used_at, revoked_at, safety_off";
 
 /// Told to every server that looks. A row and not a sequence: it must not be seen before the change itself.
 const CHANGED: &str = "UPDATE key_changes SET count = count + 1";
@@ -48,6 +48,7 @@ fn record(row: &Row) -> KeyRecord {
             .collect(),
         origins: origins.split(' ').filter_map(Origin::parse).collect(),
         tier: row.get("tier"),
+        safety: safety(row.get("safety_off")),
         created_at: unsigned(row, "created_at"),
         expires_at: time(row, "expires_at"),
         last_used_at: time(row, "last_used_at"),
@@ -86,7 +87,7 @@ async fn insert(
     }
     change
         .execute(
-            "INSERT INTO keys (id, name, scopes, origins, tier, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO keys (id, name, scopes, origins, tier, created_at, expires_at, safety_off) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             &[
                 &record.id,
                 &record.name,
@@ -95,6 +96,7 @@ async fn insert(
                 &record.tier,
                 &integer(record.created_at),
                 &record.expires_at.map(integer),
+                &safety_off(record.safety),
             ],
         )
         .await?;
@@ -145,7 +147,7 @@ impl Store for PostgresStore {
         let found = self.pool.run(move |client| {
             Box::pin(async move {
                 // One statement, so one moment for both tables.
-                let sql = "SELECT k.id, k.name, k.scopes, k.origins, k.tier, k.created_at, k.last_used_at, k.revoked_at,
+                let sql = "SELECT k.id, k.name, k.scopes, k.origins, k.tier, k.created_at, k.last_used_at, k.revoked_at, k.safety_off,
                                   k.expires_at, s.digest, s.expires_at AS secret_expires_at
                            FROM keys k LEFT JOIN secrets s ON s.key_id = k.id WHERE k.id = $1";
                 client.query(sql, &[&id]).await
@@ -193,7 +195,7 @@ impl Store for PostgresStore {
                 let changed = change
                     .execute(
                         "UPDATE keys SET name = $2, scopes = $3, origins = $4, tier = $5, expires_at = $6,
-                                revoked_at = coalesce(revoked_at, $7) WHERE id = $1",
+                                revoked_at = coalesce(revoked_at, $7), safety_off = $8 WHERE id = $1",
                         &[
                             &record.id,
                             &record.name,
@@ -202,6 +204,7 @@ impl Store for PostgresStore {
                             &record.tier,
                             &record.expires_at.map(integer),
                             &record.revoked_at.map(integer),
+                            &safety_off(record.safety),
                         ],
                     )
                     .await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 
-use super::{Store, StoredKey, StoredSecret};
+use super::{Store, StoredKey, StoredSecret, safety, safety_off};
 use crate::auth::key::Digest;
 use crate::auth::keys::KeyRecord;
 use crate::auth::origin::Origin;
@@ -14,7 +14,8 @@ use crate::auth::scopes::ScopeSet;
 use crate::auth::{Error, files};
 
 /// Each brings the form one further; `user_version` says how many were done. Never edit one that was released.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE keys (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
@@ -34,10 +35,12 @@ const MIGRATIONS: [&str; 1] = ["
         PRIMARY KEY (key_id, digest)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-"];
+",
+    "ALTER TABLE keys ADD COLUMN safety_off TEXT NOT NULL DEFAULT ''",
+];
 
 const COLUMNS: &str =
-    "id, name, scopes, origins, tier, created_at, expires_at, last_used_at, revoked_at";
+    "id, name, scopes, origins, tier, created_at, expires_at, last_used_at, revoked_at, safety_off";
 
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(2);
@@ -129,6 +132,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
             .collect(),
         origins: origins.split(' ').filter_map(Origin::parse).collect(),
         tier: row.get("tier")?,
+        safety: safety(&row.get::<_, String>("safety_off")?),
         created_at: time(row, "created_at")?.unwrap_or_default(),
         expires_at: time(row, "expires_at")?,
         last_used_at: time(row, "last_used_at")?,
@@ -197,7 +201,7 @@ impl Store for SqliteStore {
             return Ok(false);
         }
         change.execute(
-            "INSERT INTO keys (id, name, scopes, origins, tier, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO keys (id, name, scopes, origins, tier, created_at, expires_at, safety_off) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 record.id,
                 record.name,
@@ -205,7 +209,8 @@ impl Store for SqliteStore {
                 origins(record),
                 record.tier,
                 integer(record.created_at),
-                record.expires_at.map(integer)
+                record.expires_at.map(integer),
+                safety_off(record.safety)
             ],
         )?;
         change.execute(
@@ -219,7 +224,7 @@ impl Store for SqliteStore {
     fn update(&self, record: &KeyRecord) -> Result<bool, Error> {
         let changed = lock(&self.writers).execute(
             "UPDATE keys SET name = ?2, scopes = ?3, origins = ?4, tier = ?5, expires_at = ?6,
-                    revoked_at = coalesce(revoked_at, ?7) WHERE id = ?1",
+                    revoked_at = coalesce(revoked_at, ?7), safety_off = ?8 WHERE id = ?1",
             params![
                 record.id,
                 record.name,
@@ -227,7 +232,8 @@ impl Store for SqliteStore {
                 origins(record),
                 record.tier,
                 record.expires_at.map(integer),
-                record.revoked_at.map(integer)
+                record.revoked_at.map(integer),
+                safety_off(record.safety)
             ],
         )?;
         Ok(changed == 1)
@@ -299,6 +305,26 @@ mod tests {
             SqliteStore::open(&path),
             Err(Error::StoreTooNew { found: 99, .. })
         ));
+    }
+
+    #[test]
+    fn a_key_of_the_first_form_has_every_safety() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.execute_batch(
+            "INSERT INTO keys (id, name, scopes, origins, tier, created_at) VALUES ('k', 'old', 'admin', '', 'default', 5);
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(old);
+        let mut found = SqliteStore::open(&path).unwrap().list().unwrap();
+        let key = found.pop().unwrap();
+        assert_eq!(
+            (key.name.as_str(), key.safety),
+            ("old", api::Safety::default())
+        );
     }
 
     #[test]

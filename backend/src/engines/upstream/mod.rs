@@ -19,9 +19,7 @@ use std::time::Duration;
 
 use api::EngineName;
 use futures_util::future::{BoxFuture, join_all};
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -35,13 +33,12 @@ use self::hear::{Document, Events};
 use self::pool::{Bounds, End, Pick, Pool, Turn};
 use super::{ChatJob, ChatModel, ChatReport, Error, TextSink};
 use crate::config;
+use crate::outbound::{self, unreached};
 use crate::telemetry::{Metrics, UpstreamEnd};
 
 const NAME: &str = EngineName::Upstream.as_str();
 /// Servers that one request is tried on.
 const MOST_TRIES: usize = 3;
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(3);
 /// How long a look at a server may take.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a server that is busy is left alone when it does not say, and at most.
@@ -156,39 +153,10 @@ async fn keep_looking(shared: Weak<Shared>, every: Duration) {
     }
 }
 
-/// A client that trusts whom the operating system trusts, and follows no redirect.
 fn client(settings: &config::Upstream) -> Result<Client, Misconfigured> {
-    // Another part of the process may have been faster; then the provider is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let key = match (&settings.api_key, &settings.api_key_file) {
-        (Some(key), _) => Some(key.expose().to_owned()),
-        (None, Some(file)) => {
-            let text = std::fs::read_to_string(file);
-            let text = text.map_err(|error| {
-                Misconfigured(format!(
-                    "upstream.api_key_file: {}: {error}",
-                    file.display()
-                ))
-            })?;
-            Some(text.trim().to_owned())
-        }
-        (None, None) => None,
-    };
-    let mut headers = HeaderMap::new();
-    if let Some(key) = key {
-        let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| {
-            Misconfigured("upstream.api_key: a key has letters, digits and signs only".to_owned())
-        })?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
-    Client::builder()
-        .default_headers(headers)
-        .user_agent(concat!("smart-summary/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| Misconfigured(format!("upstream.servers: no client: {error}")))
+    let key = config::ForeignSecret::given(&settings.api_key, settings.api_key_file.as_deref());
+    let key = key.map_err(|fault| Misconfigured(format!("upstream.api_key_file: {fault}")))?;
+    outbound::client(key.as_deref()).map_err(|fault| Misconfigured(format!("upstream: {fault}")))
 }
 
 impl Peer {
@@ -516,22 +484,6 @@ async fn small(mut response: Response) -> Option<Value> {
         }
     }
     serde_json::from_slice(&bytes).ok()
-}
-
-/// What went wrong on the way, without the address, which may hold what is nobody's business.
-fn unreached(error: &reqwest::Error) -> String {
-    let what = if error.is_connect() {
-        "no connection"
-    } else if error.is_timeout() {
-        "no connection in time"
-    } else {
-        "the connection broke"
-    };
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source.and_then(std::error::Error::source) {
-        source = Some(cause);
-    }
-    source.map_or_else(|| what.to_owned(), |cause| format!("{what}: {cause}"))
 }
 
 impl Trouble {

@@ -7,7 +7,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use api::{
     ChatAnswer, ChatChoice, ChatChunk, ChatChunkChoice, ChatCompletion, ChatDelta, ChatError,
-    ChatModelInfo, ChatModelList, ChatPromptDetails, ChatUsage, Code, Scope,
+    ChatModelInfo, ChatModelList, ChatPromptDetails, ChatUsage, Code, Safety, Scope,
 };
 use futures_util::future::join_all;
 use tokio::sync::mpsc::unbounded_channel;
@@ -33,6 +33,7 @@ const FIRST_WORDS: Duration = Duration::from_secs(5);
 pub(super) struct Accepted {
     pub(super) model: Arc<dyn ChatModel>,
     pub(super) job: ChatJob,
+    pub(super) safety: Safety,
     pub(super) allowance: Allowance,
     pub(super) answers: u8,
 }
@@ -144,6 +145,7 @@ pub(super) async fn accept(
     Ok(Accepted {
         model,
         job,
+        safety: caller.key.safety,
         allowance,
         answers,
     })
@@ -164,7 +166,7 @@ async fn answered(
             .map(|seed| seed.wrapping_add(index.into()));
         let tell = tell.clone();
         let sink: TextSink = Arc::new(move |piece: &str| tell(index, piece));
-        service.chat(accepted.model.as_ref(), job, sink)
+        service.chat(accepted.model.as_ref(), job, accepted.safety, sink)
     });
     let reports = join_all(answers).await;
     let reports = reports.into_iter().map(|report| {

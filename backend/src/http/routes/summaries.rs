@@ -15,6 +15,7 @@ use super::super::body::{self, Kind};
 use super::super::problem::Failure;
 use super::super::request_id::RequestId;
 use super::super::sse::{EventStream, Outbox, Work, frame};
+use crate::auth::KeyRecord;
 use crate::limits::Allowance;
 use crate::refusal::Refusal;
 use crate::service::{self, Claim, Idempotency, Job};
@@ -62,8 +63,7 @@ pub(in crate::http) async fn create(
     caller.require(Scope::SummariesWrite)?;
     let form = form(&request)?;
     let idempotency_key = idempotency_key(&request)?;
-    let (job, allowance) =
-        read(&request, payload, &state, allowance, caller.key.id.clone()).await?;
+    let (job, allowance) = read(&request, payload, &state, allowance, &caller.key).await?;
     let reservation = match idempotency_key
         .map(|key| claim(&state, &job, key))
         .transpose()?
@@ -88,7 +88,7 @@ async fn read(
     payload: web::Payload,
     state: &State,
     allowance: Allowance,
-    tenant: String,
+    key: &KeyRecord,
 ) -> Result<(Job, Allowance), Failure> {
     let began = Instant::now();
     let kind = body::kind(request, state.reader.max_body_bytes())?;
@@ -112,7 +112,12 @@ async fn read(
         intake_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         "request read"
     );
-    Ok((Job { tenant, intake }, allowance))
+    let job = Job {
+        tenant: key.id.clone(),
+        intake,
+        safety: key.safety,
+    };
+    Ok((job, allowance))
 }
 
 fn claim(state: &State, job: &Job, key: String) -> Result<Claim, Failure> {

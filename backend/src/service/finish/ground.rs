@@ -13,6 +13,8 @@ const MAX_NAMED: usize = 8;
 pub(super) struct Source {
     document: Document,
     text: String,
+    /// What of it a reader sees.
+    visible: String,
     lower: String,
     has_article: bool,
 }
@@ -38,6 +40,7 @@ impl Source {
         Self {
             document,
             lower: text.to_lowercase(),
+            visible: visible(&text),
             text,
             has_article: article.is_some(),
         }
@@ -45,6 +48,11 @@ impl Source {
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Without tags, what stands in them, comments, scripts and styles.
+    pub(super) fn visible(&self) -> &str {
+        &self.visible
     }
 
     pub(super) fn holds(&self, phrase: &str) -> bool {
@@ -62,5 +70,57 @@ impl Source {
             .filter(|word| !self.holds(word))
             .take(MAX_NAMED)
             .collect()
+    }
+}
+
+/// What never shows: how it begins and how it ends.
+const HIDDEN: [(&str, &str); 4] = [
+    ("<!--", "-->"),
+    ("<script", "</script"),
+    ("<style", "</style"),
+    ("<template", "</template"),
+];
+
+/// The text between tags; of Markdown, also of the HTML within it. What never ends hides the rest.
+fn visible(text: &str) -> String {
+    let mut seen = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        let (before, from) = rest.split_at(at);
+        seen.push_str(before);
+        let hidden = HIDDEN.iter().find(|(begin, _)| begins(from, begin));
+        let is_tag = |c: char| c.is_ascii_alphabetic() || c == '/' || c == '!';
+        let end = match (hidden, from.chars().nth(1)) {
+            (Some((_, end)), _) => {
+                let end_at = from.to_ascii_lowercase().find(end);
+                end_at.map(|at| at + end.len())
+            }
+            (None, Some(c)) if is_tag(c) => from.find('>').map(|at| at + 1),
+            _ => {
+                seen.push('<');
+                Some(1)
+            }
+        };
+        rest = end.and_then(|end| from.get(end..)).unwrap_or_default();
+    }
+    seen.push_str(rest);
+    seen
+}
+
+fn begins(text: &str, with: &str) -> bool {
+    text.get(..with.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(with))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_reader_sees_is_visible() {
+        let text = "a <!-- 1 < 2 > 3 --> b<SCRIPT>4</SCRIPT >c <b title=\"5\">6</b> 7 < 8";
+        assert_eq!(visible(text), "a  b >c 6 7 < 8");
+        assert_eq!(visible("水 <!-- never closed"), "水 ");
+        assert_eq!(visible("a <"), "a <");
     }
 }

@@ -1,7 +1,7 @@
 //! Card, identity and telephone numbers that the article does not hold: a model may have made or remembered them.
 
 /// Replaces every digit of such a number by `*`.
-pub(super) fn mask(text: &str, source: &str) -> String {
+pub(in crate::service) fn mask(text: &str, source: &str) -> String {
     let known = digits(source);
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

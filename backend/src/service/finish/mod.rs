@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use self::fit::Lengths;
 use self::ground::Source;
+pub(super) use self::mask_pii::mask as mask_numbers;
 use self::stream::Drafts;
 use crate::engines::{Output, Written};
 use crate::intake::Intake;
@@ -27,6 +28,8 @@ pub(super) struct Finisher {
     intake: Intake,
     /// The engine looked at the pixels, so an alt text may say what no word of the article says.
     sees_images: bool,
+    /// Private numbers that the article does not show are masked.
+    mask_numbers: bool,
     source: Source,
     language: String,
     fields: Fields,
@@ -44,6 +47,14 @@ struct Fields {
     alt_texts: Option<Vec<AltText>>,
 }
 
+fn masked(text: &str, source: &Source, mask: bool) -> String {
+    if mask {
+        mask_numbers(text, source.visible())
+    } else {
+        text.to_owned()
+    }
+}
+
 /// What is there at the end.
 pub(super) struct Finished {
     /// The answer, without what only the caller of the engine knows.
@@ -53,11 +64,12 @@ pub(super) struct Finished {
 }
 
 impl Finisher {
-    pub(super) fn new(intake: &Intake, sees_images: bool) -> Self {
+    pub(super) fn new(intake: &Intake, sees_images: bool, mask_numbers: bool) -> Self {
         let article = intake.request.article.as_ref();
         let language = given_language(intake).map(str::to_owned);
         Self {
             sees_images,
+            mask_numbers,
             source: Source::of(article, &intake.pictures),
             language: language.unwrap_or_else(|| "und".to_owned()),
             fields: Fields::default(),
@@ -102,9 +114,10 @@ impl Finisher {
             Field::MetaDescription => lengths.description,
             _ => fit::SUMMARY_CHARS,
         };
-        let (source, language) = (self.source.text(), &self.language);
+        let (source, language) = (&self.source, &self.language);
+        let mask = self.mask_numbers;
         self.drafts.piece(field, text, |raw| {
-            let finished = mask_pii::mask(&clean::clean(raw, source), source);
+            let finished = masked(&clean::clean(raw, source.text()), source, mask);
             // What is too long is cut at a place that is known only at its end.
             (fit::fit(&finished, max, language) == finished).then_some(finished)
         })
@@ -250,7 +263,7 @@ impl Finisher {
     /// Without markup, foreign addresses and foreign private numbers.
     fn safe(&mut self, field: Field, text: &str) -> String {
         let text = clean::clean(text, self.source.text());
-        let masked = mask_pii::mask(&text, self.source.text());
+        let masked = masked(&text, &self.source, self.mask_numbers);
         if masked != text {
             self.warn(
                 WarningCode::PrivateNumberMasked,
@@ -466,7 +479,7 @@ mod tests {
     }
 
     fn finisher(request: SummaryRequest) -> Finisher {
-        let mut finisher = Finisher::new(&intake(request), true);
+        let mut finisher = Finisher::new(&intake(request), true, true);
         finisher.take(Output::Language {
             tag: "en".into(),
             certain: true,
@@ -565,7 +578,7 @@ mod tests {
     fn a_language_that_is_given_is_kept() {
         let mut intake = intake(SummaryRequest::default());
         intake.request.article.as_mut().unwrap().language = Some("en-GB".to_owned());
-        let mut finisher = Finisher::new(&intake, true);
+        let mut finisher = Finisher::new(&intake, true, true);
         finisher.take(Output::Language {
             tag: "en".into(),
             certain: true,
@@ -600,7 +613,7 @@ mod tests {
             picture("b", ImageRole::Auto),
             picture("c", ImageRole::Informative),
         ];
-        let mut finisher = Finisher::new(&intake, true);
+        let mut finisher = Finisher::new(&intake, true, true);
         let alt = |id: &str| AltText {
             id: id.into(),
             text: "A loaf".into(),

@@ -59,6 +59,8 @@ export function wordsOf(error: SmartSummaryError, m: Messages, state: State): st
       return m.bodyTooLarge;
     case 'too_many_images':
       return m.tooManyImages(limit ?? LIMITS.max_images);
+    case 'content_refused':
+      return m.contentRefused;
     case 'nothing_to_read':
       return m.empty;
     case 'budget_used_up':

@@ -446,7 +446,7 @@ retry_after_ms?: number, };
 /**
  * The stable names of what can go wrong. A code never changes its meaning.
  */
-export type Code = "malformed_request" | "idempotency_key_invalid" | "credentials_missing" | "credentials_malformed" | "key_mistyped" | "key_unknown" | "key_expired" | "key_revoked" | "token_invalid" | "token_expired" | "token_used_up" | "scope_missing" | "origin_refused" | "key_required" | "not_found" | "model_not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "idempotency_in_progress" | "conflict" | "batch_not_finished" | "body_too_large" | "content_too_long" | "image_too_large" | "too_many_pixels" | "unsupported_media_type" | "not_an_image" | "unsupported_image" | "image_broken" | "too_many_images" | "image_mismatch" | "invalid_field" | "too_many_items" | "nothing_to_read" | "engine_not_offered" | "idempotency_mismatch" | "rate_limited" | "budget_used_up" | "too_many_batches" | "too_many_failures" | "internal" | "engine_output" | "engine_failed" | "engine_unavailable" | "overloaded" | "draining" | "store_unavailable" | "deadline_exceeded";
+export type Code = "malformed_request" | "idempotency_key_invalid" | "credentials_missing" | "credentials_malformed" | "key_mistyped" | "key_unknown" | "key_expired" | "key_revoked" | "token_invalid" | "token_expired" | "token_used_up" | "scope_missing" | "origin_refused" | "key_required" | "not_found" | "model_not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "idempotency_in_progress" | "conflict" | "batch_not_finished" | "body_too_large" | "content_too_long" | "image_too_large" | "too_many_pixels" | "unsupported_media_type" | "not_an_image" | "unsupported_image" | "image_broken" | "too_many_images" | "image_mismatch" | "invalid_field" | "too_many_items" | "nothing_to_read" | "content_refused" | "engine_not_offered" | "idempotency_mismatch" | "rate_limited" | "budget_used_up" | "too_many_batches" | "too_many_failures" | "internal" | "engine_output" | "engine_failed" | "engine_unavailable" | "overloaded" | "draining" | "store_unavailable" | "deadline_exceeded";
 
 /**
  * What the token may do. Sent by a site's own server with its API key.
@@ -516,6 +516,10 @@ origins: Array<string>,
  */
 tier: string, 
 /**
+ * What is done for the safety of its answers.
+ */
+safety: Safety, 
+/**
  * Unix time in milliseconds.
  */
 created_at: number, 
@@ -531,6 +535,19 @@ last_used_at?: number,
  * Unix time in milliseconds.
  */
 revoked_at?: number, };
+
+/**
+ * What is done for the safety of a key's answers; each is on unless it is turned off.
+ */
+export type Safety = { 
+/**
+ * Card, identity and telephone numbers that the visible text of the request does not hold are masked.
+ */
+mask_numbers?: boolean, 
+/**
+ * Requests and answers pass the server's moderation, where it has one.
+ */
+moderate?: boolean, };
 
 /**
  * A key to be made.
@@ -552,6 +569,10 @@ origins?: Array<string>,
  * `default` when absent.
  */
 tier?: string, 
+/**
+ * What is done for the safety of its answers; everything when absent.
+ */
+safety?: Safety, 
 /**
  * Unix time in milliseconds.
  */
@@ -577,6 +598,10 @@ origins?: Array<string>,
  * The name of a quota.
  */
 tier?: string, 
+/**
+ * The whole new choice; what is absent of it is on.
+ */
+safety?: Safety, 
 /**
  * Unix time in milliseconds.
  */
@@ -947,6 +972,7 @@ export const CODES = {
   invalid_field: 422,
   too_many_items: 422,
   nothing_to_read: 422,
+  content_refused: 422,
   engine_not_offered: 422,
   idempotency_mismatch: 422,
   rate_limited: 429,

@@ -191,6 +191,8 @@ export const en = {
     found === undefined
       ? `${name} is not a JPEG, PNG, WebP or GIF.`
       : `${name}: ${found} is not read here; save it as JPEG.`,
+  contentRefused:
+    'The server does not take this text, or what was written of it. Change the text, or ask whoever runs the server.',
   imageBroken: (name: string) => `${name} cannot be read.`,
   thePicture: 'A picture',
   tooLong: (limit: string, over?: string) =>

@@ -181,6 +181,7 @@ export const zh: Messages = {
   imageTooManyPixels: (name, limit) => `${name} 像素过多${limit ? `，最多 ${limit}` : ''}。`,
   imageUnsupported: (name, found) =>
     found === undefined ? `${name} 不是 JPEG、PNG、WebP 或 GIF。` : `${name}：此处无法读取 ${found}，请另存为 JPEG。`,
+  contentRefused: '服务器不接受这段文字或由它生成的内容。请修改文字，或联系服务器管理员。',
   imageBroken: (name) => `${name} 无法读取。`,
   thePicture: '某张图片',
   tooLong: (limit, over) => `文章${over === undefined ? '太长' : `超出 ${over} 字`}，最多 ${limit} 字。`,
