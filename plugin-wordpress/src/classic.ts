@@ -8,7 +8,8 @@ import { panelElement } from './element.js';
 import { facts } from './facts.js';
 import { language } from './language.js';
 import { isDecorative, keyOf, namesOf, postImage, withNames, type Picture } from './pictures.js';
-import { recordOf, recordWith } from './record.js';
+import { provenanceLines } from './provenance.js';
+import { authorOf, contentHash, recordOf, recordWith } from './record.js';
 import { SeoFields } from './seo.js';
 import { __ } from './i18n.js';
 
@@ -102,6 +103,16 @@ class Classic implements Adapter {
     return true;
   }
 
+  /** Who wrote description and excerpt, and whether the article is another by now; undefined when nothing was made. */
+  provenance(): { stale: boolean; lines: string[] } | undefined {
+    const { content, fields } = this.#record;
+    if (Object.keys(fields).length === 0) return undefined;
+    const stale = content !== '' && contentHash(this.#content()) !== content;
+    const description = authorOf(fields['meta_description'], this.#seo.get('description'));
+    const excerpt = authorOf(fields['summary'], field('excerpt')?.value ?? '');
+    return { stale, lines: provenanceLines(stale, description, excerpt) };
+  }
+
   #content(): string {
     return visual()?.getContent() ?? field('content')?.value ?? '';
   }
@@ -171,6 +182,25 @@ class Classic implements Adapter {
   }
 }
 
+/** The lines above the panel; they follow the article once its writer pauses. */
+function provenanceList(adapter: Classic): HTMLUListElement {
+  const list = document.createElement('ul');
+  list.className = 'smart-summary-provenance';
+  const show = () => {
+    const { stale = false, lines = [] } = adapter.provenance() ?? {};
+    list.hidden = lines.length === 0;
+    list.dataset['stale'] = String(stale);
+    list.replaceChildren(...lines.map((line) => Object.assign(document.createElement('li'), { textContent: line })));
+  };
+  let timer = 0;
+  adapter.onChange(() => {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(show, 500);
+  });
+  show();
+  return list;
+}
+
 function attachmentOf(image: Element): number {
   return Number(/(?:^|\s)wp-image-(\d+)(?:\s|$)/.exec(image.className)?.[1] ?? 0);
 }
@@ -203,7 +233,10 @@ if (place !== null && !facts.ready) {
   place.textContent = __('Smart Summary has no backend yet.', 'smart-summary');
 } else if (place !== null) {
   createClient().then(
-    (client) => place.append(panelElement(client, new Classic(() => client.made))),
+    (client) => {
+      const adapter = new Classic(() => client.made);
+      place.append(provenanceList(adapter), panelElement(client, adapter));
+    },
     () => (place.textContent = __('The panel could not be loaded. Reload the page.', 'smart-summary')),
   );
 }

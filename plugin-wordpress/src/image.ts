@@ -1,6 +1,7 @@
 // Alt text at the picture itself: a button in the toolbar of the image block, and what the library says.
 
-import { authorWords, backend } from './panel.js';
+import { backend } from './panel.js';
+import { authorWords } from './provenance.js';
 import { facts } from './facts.js';
 import { language } from './language.js';
 import { articleHtml, blocksWith, edit, meta, postBlocks, record, RECORD } from './gutenberg.js';

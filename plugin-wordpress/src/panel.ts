@@ -6,6 +6,7 @@ import { createClient, type WordPressClient } from './client.js';
 import { panelElement } from './element.js';
 import { facts } from './facts.js';
 import { Gutenberg, articleHtml, meta, pictures, postBlocks, record, RECORD } from './gutenberg.js';
+import { provenanceLines } from './provenance.js';
 import { authorOf, contentHash, recordOf, type Author } from './record.js';
 import { call, editor } from './store.js';
 import { isDecorative, picturesOf, plain, text } from './pictures.js';
@@ -93,13 +94,7 @@ function Provenance(): WpNode {
     excerpt: Author;
   };
   if (!made) return null;
-  const lines = [
-    stale && __('The article has changed since its texts were made.', 'smart-summary'),
-    /* translators: %s: who wrote it */
-    description !== 'none' && sprintf(__('Description: %s', 'smart-summary'), authorWords(description)),
-    /* translators: %s: who wrote it */
-    excerpt !== 'none' && sprintf(__('Excerpt: %s', 'smart-summary'), authorWords(excerpt)),
-  ].filter((line) => line !== false);
+  const lines = provenanceLines(stale, description, excerpt);
   return el(
     'ul',
     { className: 'smart-summary-provenance', 'data-stale': String(stale) },
@@ -113,17 +108,6 @@ function authors(): { description: Author; excerpt: Author } {
     description: authorOf(fields['meta_description'], adapter?.seo.get('description') ?? facts.seoValues.description),
     excerpt: authorOf(fields['summary'], plain(editor().getEditedPostAttribute('excerpt'))),
   };
-}
-
-export function authorWords(author: Author): string {
-  switch (author) {
-    case 'ai':
-      return __('made by Smart Summary', 'smart-summary');
-    case 'ai_edited':
-      return __('made by Smart Summary, edited by a person', 'smart-summary');
-    default:
-      return __('written by a person', 'smart-summary');
-  }
 }
 
 let staleFor: { blocks: unknown; hash: string } | undefined;

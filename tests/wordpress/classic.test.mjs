@@ -51,6 +51,16 @@ test('accepted fields are in the form, are taken back by Undo, and are saved wit
   assert.equal(await alt(), accepted);
   await author.page.click('#save-post');
   await author.page.waitForURL(/message=/);
+  const provenance = author.page.locator('.smart-summary-provenance');
+  await provenance.getByText('Description: made by Smart Summary').waitFor();
+  await author.page.waitForFunction(() => window.tinymce?.get('content')?.initialized);
+  await author.page.locator('.smart-summary-provenance[data-stale=false]').waitFor();
+  await author.page.evaluate(() => {
+    const editor = tinymce.get('content');
+    editor.insertContent('<p>Another paragraph.</p>');
+  });
+  await author.page.locator('.smart-summary-provenance[data-stale=true]').waitFor();
+  assert.match(await provenance.innerText(), /has changed since its texts were made/);
   const saved = php(`$post = get_post( ${id} ); return array(
     'excerpt' => $post->post_excerpt, 'content' => $post->post_content, 'tags' => count( wp_get_post_tags( ${id} ) ),
     'description' => get_post_meta( ${id}, '_smart_summary_description', true ), 'record' => get_post_meta( ${id}, '_smart_summary', true ),
