@@ -2,6 +2,7 @@
 
 mod gpu;
 mod model;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,8 @@ enum Bench {
     },
     /// The model crate beside the Python reference on this CPU, stage by stage.
     Model(model::Args),
+    /// The server beside `transformers serve` on one checkpoint, with 1, 8 and 32 callers.
+    Serve(serve::Args),
     /// The crate `imaging` beside libvips, in turn: a folder of pictures.
     Imaging {
         /// The folder.
@@ -45,6 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.bench {
         Bench::Corpus { corpus } => run_corpus(corpus),
         Bench::Model(args) => model::run(args),
+        Bench::Serve(args) => serve::run(args),
         Bench::Imaging { images, repeats } => run_imaging(images, *repeats),
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// With `--gpu`: the example `bench` of `glm4v`, built elsewhere with the features `flash-attn,testing`.
     #[arg(long, requires = "gpu")]
     pub(super) binary: Option<PathBuf>,
-    /// A Python that has torch, torchvision, transformers and pillow; without it one is made in `target/bench-python`,
+    /// A Python that has torch, torchvision, `transformers[serving]` and pillow; without it one is made in `target/bench-python`,
     /// which downloads some gigabytes.
     #[arg(long)]
     pub(super) python: Option<PathBuf>,
@@ -187,7 +187,7 @@ pub(super) fn python_of_our_own() -> Result<PathBuf> {
     if !home.join("done").exists() {
         sh::run(".", "python3", &["-m", "venv", &home.to_string_lossy()])?;
         let install = ["-m", "pip", "install", "--quiet"];
-        let packages = ["torch", "torchvision", "transformers", "pillow"];
+        let packages = ["torch", "torchvision", "transformers[serving]", "pillow"];
         sh::run(
             ".",
             &python.to_string_lossy(),
