@@ -154,6 +154,10 @@ fn a_model_on_another_server_writes_a_summary() {
 enum Deed {
     /// Says the text in two chunks, with its usage.
     Says(&'static str),
+    /// Says the text as a server does that counts nothing and only closes the connection at the end.
+    SaysAndCloses(&'static str),
+    /// An error without a code in the stream, before any text.
+    IsBaffled,
     /// Says the text in one piece, as a server does that does not stream.
     SaysAtOnce(&'static str),
     /// Answers with this status line, further headers and body.
@@ -258,6 +262,19 @@ impl Peer {
                 write!(
                     socket,
                     "{head}{text}data: {end}\n\ndata: {usage}\n\ndata: [DONE]\n\n"
+                )?;
+                close(socket)
+            }
+            Deed::SaysAndCloses(text) => {
+                let end =
+                    json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
+                write!(socket, "{head}{}data: {end}\n\n", event(text))?;
+                close(socket)
+            }
+            Deed::IsBaffled => {
+                write!(
+                    socket,
+                    "{head}data: {{\"error\": \"no such attribute\"}}\n\n"
                 )?;
                 close(socket)
             }
@@ -446,6 +463,26 @@ fn a_server_that_knows_less_of_the_api_is_asked_for_less() {
         "```json\n{\"words\": [\""
     );
     assert_eq!(peer.count(), tries + 1);
+}
+
+#[test]
+fn a_server_that_is_baffled_by_a_part_of_the_request_is_asked_without_it() {
+    let peer = Peer::new(|_, body| match body.get("stop") {
+        Some(_) => Deed::IsBaffled,
+        None => Deed::SaysAndCloses("One END two."),
+    });
+    let server = before(quick(&[&peer]));
+    let answer = chat(&server, &merged(user("Count."), json!({ "stop": ["END"] }))).send();
+    assert_eq!(content(&answer), "One ");
+    assert_eq!(peer.count(), 2);
+    // Nobody counted, so the server says about what it was.
+    let usage = &answer.json()["usage"];
+    assert!(
+        usage["prompt_tokens"].as_u64().unwrap() > 0
+            && usage["completion_tokens"].as_u64().unwrap() > 0
+    );
+    let answer = chat(&server, &user("Count.")).send();
+    assert_eq!(content(&answer), "One END two.");
 }
 
 #[test]

@@ -59,14 +59,14 @@ def body(model, text, picture, number):
 
 
 def stream(port, headers, payload):
-    """Seconds to the first words and to the end, and how many pieces came."""
+    """Seconds to the first words and to the end, how many pieces came, and the text."""
     began = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1200)
     connection.request("POST", "/v1/chat/completions", payload, {"Content-Type": "application/json", **headers})
     answer = connection.getresponse()
     if answer.status != 200:
         raise SystemExit(f"port {port} answered {answer.status}: {answer.read(500)!r}")
-    first, pieces = None, 0
+    first, pieces, text = None, 0, ""
     for line in answer:
         if not line.startswith(b"data: {"):
             continue
@@ -77,8 +77,9 @@ def stream(port, headers, payload):
         if choices[0].get("delta", {}).get("content"):
             first = first or time.perf_counter() - began
             pieces += 1
+            text += choices[0]["delta"]["content"]
     connection.close()
-    return first or time.perf_counter() - began, time.perf_counter() - began, pieces
+    return first or time.perf_counter() - began, time.perf_counter() - began, pieces, text
 
 
 def drive(port, headers, payloads, callers):
@@ -131,9 +132,9 @@ def status(port, path):
 
 
 class Ours:
-    """The server on the checkpoint, with a key whose quota nothing here uses up."""
+    """The server with an engine, and a key whose quota nothing here uses up."""
 
-    def __init__(self, binary, checkpoint, rows, data):
+    def __init__(self, binary, engine, rows, data):
         (data / "smart-summary.toml").write_text(
             "tiers.high.requests_per_minute = 1000000\ntiers.high.request_burst = 1000000\n"
             "tiers.high.images_per_minute = 1000000\ntiers.high.tokens_per_minute = 1000000000\n"
@@ -145,8 +146,7 @@ class Ours:
         self.key = subprocess.run(common + keys, capture_output=True, text=True, check=True).stdout.strip()
         self.port, self.metrics_port = free_port(), free_port()
         self.process = subprocess.Popen(
-            common + ["serve", "--bind", f"127.0.0.1:{self.port}", "--metrics-bind", f"127.0.0.1:{self.metrics_port}",
-                      "--engine", "glm4v", "--model", checkpoint],
+            common + ["serve", "--bind", f"127.0.0.1:{self.port}", "--metrics-bind", f"127.0.0.1:{self.metrics_port}", *engine],
             stdout=subprocess.DEVNULL,
         )
         until("our server", lambda: status(self.port, "/readyz") == 200, self.process)
@@ -192,6 +192,23 @@ def row(name, callers, seconds, took, queue):
     return len(took) / seconds, tokens / seconds
 
 
+def through(args, theirs, checkpoint, payloads, data):
+    """The peer as the upstream of a server of ours: the same words, and what the way costs."""
+    engine = ["--engine", "upstream", "--upstream", f"http://127.0.0.1:{theirs.port}/v1", "--upstream-model", checkpoint]
+    between = Ours(args.binary, engine, 8, data)
+    try:
+        direct, passed = [], []
+        for payload in payloads:
+            direct.append(stream(theirs.port, theirs.headers(), payload))
+            passed.append(stream(between.port, between.headers(), payload))
+    finally:
+        between.process.terminate()
+        between.process.wait(60)
+    same = sum(a[3].strip() == b[3].strip() for a, b in zip(direct, passed))
+    middle = [statistics.median(each[1] for each in side) * 1000 for side in (direct, passed)]
+    return len(payloads), same, *middle
+
+
 def cached(ours, article):
     """One summary again and again over one connection: everything that is not the engine."""
     payload = json.dumps({"article": {"content": article, "format": "markdown"}, "engine": "extractive"})
@@ -225,8 +242,8 @@ def main():
     args = parser.parse_args()
     found = requests(pathlib.Path(args.corpus), max(REQUESTS.values()))
     checkpoint = str(pathlib.Path(args.checkpoint).resolve())
-    with tempfile.TemporaryDirectory() as data:
-        ours = Ours(args.binary, checkpoint, max(CALLERS), pathlib.Path(data))
+    with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as other_data:
+        ours = Ours(args.binary, ["--engine", "glm4v", "--model", checkpoint], max(CALLERS), pathlib.Path(data))
         theirs = None
         try:
             theirs = Theirs(sys.executable, checkpoint)
@@ -259,6 +276,9 @@ def main():
                 ratios = [max(rate[index] for rate in rates[("ours", callers)]) / max(rate[index] for rate in rates[("theirs", callers)])
                           for index in (0, 1)]
                 print(f"| {callers} | {ratios[0]:.2f} | {ratios[1]:.2f} |")
+            count, same, direct, passed = through(args, theirs, checkpoint, payloads(checkpoint, 8), pathlib.Path(other_data))
+            print(f"\n`transformers serve` as the upstream of our server: {same} of {count} answers with the same words as without it between, "
+                  f"{direct:.0f} ms without and {passed:.0f} ms with it in the median.")
             median, worst, server, cpu = cached(ours, found[0][0])
             print(f"\nA kept answer: {median * 1000:.2f} ms at the caller in the median, {worst * 1000:.2f} ms at the 99th percentile, "
                   f"at most {server} ms by the server's own clock; {cpu * 1000:.2f} ms of CPU, "

@@ -71,9 +71,12 @@ impl Growing {
                 self.usage = Some(usage);
                 Ok(false)
             }
-            Said::Error(code) => Err(Trouble::Failed(format!(
+            Said::Error(Some(code)) => Err(Trouble::Failed(format!(
                 "it broke off with an error ({code})"
             ))),
+            // Some servers learn only while they answer that they cannot do what was asked.
+            Said::Error(None) if self.began.is_none() => Err(Trouble::Baffled),
+            Said::Error(None) => Err(Trouble::Failed("it broke off with an error".to_owned())),
             Said::Done => {
                 let rest = self.clean.finish();
                 let _ = self.tell(&rest);
@@ -88,6 +91,14 @@ impl Growing {
             Some(value) => self.told.push(&value.push(text)),
             None => self.told.push(text),
         }
+    }
+
+    /// The connection has ended: that is the end of an answer which said that it is done, as some servers leave it.
+    pub(super) fn end(&mut self) -> Result<(), Trouble> {
+        if self.finish.is_none() {
+            return Err(Trouble::Failed("the answer was cut off".to_owned()));
+        }
+        self.hear(Said::Done).map(|_| ())
     }
 
     /// What is known of the answer in the end.

@@ -20,8 +20,8 @@ pub(super) enum Said {
     Withheld(String),
     /// What it used.
     Usage(TokenUsage),
-    /// That something went wrong: the error's code or type.
-    Error(String),
+    /// That something went wrong: the error's code or type, if it has one.
+    Error(Option<String>),
     /// That nothing follows.
     Done,
 }
@@ -97,9 +97,7 @@ impl Document {
 /// One chunk, or a whole answer: they differ by the name under which the text stands.
 fn read(value: &Value, text: &str, said: &mut Vec<Said>) {
     if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
-        said.push(Said::Error(
-            error_code(error).unwrap_or_else(|| "no code".to_owned()),
-        ));
+        said.push(Said::Error(error_code(error)));
         return;
     }
     let choice = value.get("choices").and_then(|choices| choices.get(0));
@@ -211,7 +209,7 @@ mod tests {
         let value =
             serde_json::json!({ "error": { "message": "about bread", "code": "over\nloaded!" } });
         read(&value, "delta", &mut said);
-        assert_eq!(said, [Said::Error("overloaded".to_owned())]);
+        assert_eq!(said, [Said::Error(Some("overloaded".to_owned()))]);
         assert_eq!(
             Events::default().push(b"data: <html>\n"),
             Err(Fault::NotJson)

@@ -88,6 +88,8 @@ enum Trouble {
     Busy(Duration),
     #[error("it refused the request with {status} ({code})")]
     Refused { status: u16, code: String },
+    #[error("it did not know what to do with the request")]
+    Baffled,
     #[error("{0}")]
     Output(String),
 }
@@ -405,7 +407,8 @@ impl Shared {
                 }
             }
             if ended {
-                return Err(Trouble::Failed("the answer was cut off".to_owned()));
+                answer.end()?;
+                return answer.report(began);
             }
         }
     }
@@ -490,7 +493,7 @@ impl Trouble {
     /// Whether another server may do better.
     const fn is_the_servers(&self) -> bool {
         match self {
-            Self::Failed(_) | Self::TimedOut(_) | Self::Busy(_) => true,
+            Self::Failed(_) | Self::TimedOut(_) | Self::Busy(_) | Self::Baffled => true,
             Self::Refused { status, .. } => matches!(status, 401 | 403 | 404 | 408),
             Self::Output(_) => false,
         }
@@ -498,12 +501,19 @@ impl Trouble {
 
     /// Whether the server may take the request in a simpler form.
     fn is_about_the_form(&self) -> bool {
-        matches!(self, Self::Refused { status: 400 | 422, code } if !is_about_length(code))
+        match self {
+            Self::Refused {
+                status: 400 | 422,
+                code,
+            } => !is_about_length(code),
+            Self::Baffled => true,
+            _ => false,
+        }
     }
 
     fn end(&self) -> End {
         match self {
-            Self::Failed(_) | Self::TimedOut(_) => End::Failed,
+            Self::Failed(_) | Self::TimedOut(_) | Self::Baffled => End::Failed,
             Self::Busy(pause) => End::Busy(*pause),
             Self::Refused { .. } if self.is_the_servers() => End::Failed,
             Self::Refused { .. } | Self::Output(_) => End::Answered,
@@ -512,7 +522,7 @@ impl Trouble {
 
     fn outcome(&self) -> UpstreamEnd {
         match self {
-            Self::Failed(_) => UpstreamEnd::Failed,
+            Self::Failed(_) | Self::Baffled => UpstreamEnd::Failed,
             Self::TimedOut(_) => UpstreamEnd::TimedOut,
             Self::Busy(_) => UpstreamEnd::Busy,
             Self::Refused { .. } => UpstreamEnd::Refused,
@@ -549,7 +559,10 @@ impl From<Trouble> for Error {
                 engine: NAME,
                 cause,
             },
-            Trouble::Failed(_) | Trouble::TimedOut(_) | Trouble::Refused { .. } => Self::Failed {
+            Trouble::Failed(_)
+            | Trouble::TimedOut(_)
+            | Trouble::Baffled
+            | Trouble::Refused { .. } => Self::Failed {
                 engine: NAME,
                 cause,
             },
