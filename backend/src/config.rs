@@ -393,6 +393,17 @@ fn write_section<S: Section>(text: &mut String, name: Option<&str>, section: &S)
     text.push('\n');
 }
 
+/// Who sits at the command line, as the machine says; whoever may run commands here may say something else.
+#[must_use]
+pub fn user() -> String {
+    let environment = process_environment();
+    ["SUDO_USER", "USER", "LOGNAME", "USERNAME"]
+        .into_iter()
+        .filter_map(|name| environment.get(name))
+        .find(|name| !name.is_empty())
+        .map_or_else(|| "unknown".to_owned(), Clone::clone)
+}
+
 fn process_environment() -> Environment {
     // Names that are not text cannot be ours; a value of ours that is not text is shown to the check, not dropped.
     std::env::vars_os()

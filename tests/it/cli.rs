@@ -71,6 +71,9 @@ fn every_command_has_help_with_an_example() {
         &["keys", "list"],
         &["keys", "rotate"],
         &["keys", "revoke"],
+        &["audit"],
+        &["audit", "verify"],
+        &["audit", "list"],
         &["summarize"],
         &["evaluate"],
         &["doctor"],
@@ -94,6 +97,7 @@ fn every_command_has_help_with_an_example() {
     for name in [
         "serve",
         "keys",
+        "audit",
         "summarize",
         "evaluate",
         "doctor",

@@ -175,6 +175,16 @@ impl Postgres {
         address
     }
 
+    /// Runs statements in one of its databases, as whoever holds its password may.
+    #[track_caller]
+    pub(crate) fn sql(&self, database: &str, statements: &str) {
+        let mut psql = Command::new(postgres_tool("psql"));
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        psql.args(["-U", "summaries", "-v", "ON_ERROR_STOP=1", "-q", "-c"]);
+        psql.args([statements, database]);
+        run(psql);
+    }
+
     /// A new database, as a TOML value.
     #[track_caller]
     pub(crate) fn database(&self, name: &str) -> String {

@@ -29,6 +29,7 @@ mod server;
 
 // What a user can reach, by subject.
 mod attacks;
+mod audit;
 mod auth;
 mod batches;
 mod cache;

@@ -12,13 +12,13 @@ use crate::databases::{Postgres, Redis};
 use crate::server::{Server, Setup, eventually, script};
 
 /// One cluster for the tests that leave it alone; each has a database of its own.
-fn postgres() -> &'static Postgres {
+pub(crate) fn postgres() -> &'static Postgres {
     static POSTGRES: OnceLock<Postgres> = OnceLock::new();
     POSTGRES.get_or_init(Postgres::start)
 }
 
 /// A server of those that share `database`.
-fn setup(database: &str) -> Setup {
+pub(crate) fn setup(database: &str) -> Setup {
     script(Setup::default())
         .set("store.postgres", database)
         .set(

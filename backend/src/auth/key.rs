@@ -139,6 +139,16 @@ impl Pepper {
         Zeroizing::new(self.mac("signing of tokens").finalize().into_bytes().into())
     }
 
+    /// What the audit log is sealed with, from which the pepper cannot be computed.
+    pub(super) fn audit_key(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(
+            self.mac("seals of the audit log")
+                .finalize()
+                .into_bytes()
+                .into(),
+        )
+    }
+
     /// A secret for each key, from which neither the pepper nor another key's can be computed.
     pub(super) fn webhook_secret(&self, key_id: &str) -> String {
         let secret = self

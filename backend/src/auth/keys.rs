@@ -10,10 +10,11 @@ use api::{Key, KeyChange, KeyCreated, KeyDraft, Safety, Scope};
 use moka::sync::Cache;
 use zeroize::Zeroizing;
 
+use super::audit::{Act, Actor, Broken, Checker, Entry, Note, Sealer, Whole, hex};
 use super::key::{ApiKey, FirstKey, Pepper, random_digits};
 use super::origin::Origin;
 use super::scopes::ScopeSet;
-use super::store::{NEWEST, PostgresStore, SqliteStore, Store, StoredKey};
+use super::store::{NEWEST, Place, PostgresStore, SqliteStore, Store, StoredKey};
 use super::{Error, files};
 use crate::config::Config;
 use crate::telemetry::{Clock, Metrics};
@@ -23,6 +24,8 @@ const MAX_KEPT: u64 = 10_000;
 /// Origins of one key at most.
 const MAX_ORIGINS: usize = 50;
 const MINUTE_MS: u64 = 60_000;
+/// Entries of the audit log that are read at a time.
+const PAGE: u32 = 1000;
 
 /// What is known of a key, without its secrets. Times are Unix times in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +89,9 @@ pub struct Keys {
     /// Whether reading a key may take as long as a network does.
     shared: bool,
     pepper: Pepper,
+    /// What the audit log may be sealed with; the first seals.
+    sealers: Vec<Sealer>,
+    sealer: Sealer,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     tiers: BTreeSet<String>,
@@ -124,6 +130,7 @@ impl Keys {
             None => Box::new(SqliteStore::open(&config.data_dir.join("keys.sqlite"))?),
         };
         let pepper = open_pepper(config, store.as_ref())?;
+        let sealer = Sealer::new(&pepper)?;
         let kept = Cache::builder()
             .max_capacity(MAX_KEPT)
             .time_to_live(Duration::from_secs(config.auth.cache_seconds))
@@ -133,6 +140,8 @@ impl Keys {
             store,
             shared: config.store.postgres.is_some(),
             pepper,
+            sealers: vec![sealer.clone()],
+            sealer,
             clock,
             metrics,
             tiers: config.tiers.keys().cloned().collect(),
@@ -142,7 +151,68 @@ impl Keys {
             origins: RwLock::default(),
             used: Mutex::default(),
         };
+        let found = keys.store.list()?.len();
+        let detail = serde_json::json!({ "keys": found });
+        keys.store
+            .begin_log(&keys.note(&Actor::Server, Act::LogBegun, "", detail))?;
         Ok(keys)
+    }
+
+    fn note(&self, actor: &Actor, act: Act, subject: &str, detail: serde_json::Value) -> Note {
+        Note {
+            at: self.clock.now_ms(),
+            actor: actor.clone(),
+            act,
+            subject: subject.to_owned(),
+            detail,
+            sealer: self.sealer.clone(),
+        }
+    }
+
+    /// Entries of the audit log, in order, after the one with the number `after`; at most a thousand.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn entries(&self, after: u64) -> Result<Vec<Entry>, Error> {
+        self.store.entries(after, PAGE)
+    }
+
+    /// Reads the whole audit log and says where it is no longer what was written. `noted` is a number and a digest that an
+    /// earlier call gave: only so an older copy of the whole store is told from the newest.
+    ///
+    /// # Errors
+    /// When the store does not answer. A log that is broken is an answer.
+    pub fn verify_log(&self, noted: Option<&Whole>) -> Result<Result<Whole, Broken>, Error> {
+        let before = self.store.head()?;
+        let mut checker = Checker::new(&self.sealers);
+        loop {
+            let page = self.store.entries(checker.number(), PAGE)?;
+            if page.is_empty() {
+                break;
+            }
+            for entry in &page {
+                if let Err(broken) = checker.read(entry) {
+                    return Ok(Err(broken));
+                }
+                let other = |noted: &&Whole| {
+                    noted.number == entry.number && noted.digest != hex(&entry.digest)
+                };
+                if let Some(noted) = noted.filter(other) {
+                    return Ok(Err(Broken {
+                        number: noted.number,
+                        why: "it is not the one that was noted",
+                    }));
+                }
+            }
+        }
+        let whole = checker.finish(&before, &self.store.head()?);
+        Ok(whole.and_then(|whole| match noted {
+            Some(noted) if noted.number > whole.number => Err(Broken {
+                number: whole.number + 1,
+                why: "it was noted, and is missing",
+            }),
+            _ => Ok(whole),
+        }))
     }
 
     /// The key whose secret this is.
@@ -301,9 +371,9 @@ impl Keys {
         };
         let (key, record) = self.draft(&draft)?;
         // Another process may have been quicker.
-        let made = self
-            .store
-            .insert(&record, &key.digest(&self.pepper), true)?;
+        let note = self.note(&Actor::Server, Act::KeyCreated, &key.id, settings(&record));
+        let digest = key.digest(&self.pepper);
+        let made = self.store.insert(&record, &digest, Place::First, &note)?;
         self.forget();
         Ok(made.then(|| FirstKey::new(key.id.clone(), key.text())))
     }
@@ -312,10 +382,12 @@ impl Keys {
     ///
     /// # Errors
     /// [`Error::InvalidField`], or when the store does not answer.
-    pub fn create(&self, draft: &KeyDraft) -> Result<KeyCreated, Error> {
+    pub fn create(&self, actor: &Actor, draft: &KeyDraft) -> Result<KeyCreated, Error> {
         let (key, record) = self.draft(draft)?;
+        let note = self.note(actor, Act::KeyCreated, &key.id, settings(&record));
+        let digest = key.digest(&self.pepper);
         self.store
-            .insert(&record, &key.digest(&self.pepper), false)?;
+            .insert(&record, &digest, Place::Anywhere, &note)?;
         self.forget();
         tracing::info!(key.id = %record.id, scopes = %record.scopes, "a key was made");
         Ok(KeyCreated {
@@ -389,8 +461,9 @@ impl Keys {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Conflict`] for a revoked key, [`Error::InvalidField`], or when the store does not
     /// answer.
-    pub fn change(&self, id: &str, change: &KeyChange) -> Result<Key, Error> {
-        let mut record = self.unrevoked(id)?;
+    pub fn change(&self, actor: &Actor, id: &str, change: &KeyChange) -> Result<Key, Error> {
+        let before = self.unrevoked(id)?;
+        let mut record = before.clone();
         if let Some(name) = &change.name {
             record.name = check_name(name)?;
         }
@@ -407,12 +480,13 @@ impl Keys {
         if let Some(end) = change.expires_at {
             record.expires_at = Some(check_expiry(end, self.clock.now_ms())?);
         }
-        self.write(&record)?;
+        let detail = differences(&settings(&before), settings(&record));
+        self.write(&record, &self.note(actor, Act::KeyChanged, id, detail))?;
         Ok(record.to_api())
     }
 
-    fn write(&self, record: &KeyRecord) -> Result<(), Error> {
-        let found = self.store.update(record);
+    fn write(&self, record: &KeyRecord, note: &Note) -> Result<(), Error> {
+        let found = self.store.update(record, note);
         self.forget();
         if found? { Ok(()) } else { Err(Error::NotFound) }
     }
@@ -421,13 +495,15 @@ impl Keys {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Conflict`] for a revoked key, or when the store does not answer.
-    pub fn rotate(&self, id: &str, overlap: Duration) -> Result<KeyCreated, Error> {
+    pub fn rotate(&self, actor: &Actor, id: &str, overlap: Duration) -> Result<KeyCreated, Error> {
         self.unrevoked(id)?;
         let key = ApiKey::generate(Some(id))?;
-        let now = self.clock.now_ms();
-        let until = now.saturating_add(u64::try_from(overlap.as_millis()).unwrap_or(u64::MAX));
+        let overlap = u64::try_from(overlap.as_millis()).unwrap_or(u64::MAX);
+        let mut note = self.note(actor, Act::KeyRotated, id, serde_json::Value::Null);
+        let until = note.at.saturating_add(overlap);
+        note.detail = serde_json::json!({ "old_secret_until": until });
         self.store
-            .rotate(id, &key.digest(&self.pepper), now, until)?;
+            .rotate(id, &key.digest(&self.pepper), until, &note)?;
         self.forget();
         tracing::info!(key.id = %id, "a key was rotated");
         Ok(KeyCreated {
@@ -440,11 +516,12 @@ impl Keys {
     ///
     /// # Errors
     /// [`Error::NotFound`], or when the store does not answer.
-    pub fn revoke(&self, id: &str) -> Result<Key, Error> {
+    pub fn revoke(&self, actor: &Actor, id: &str) -> Result<Key, Error> {
         let mut record = self.record(id)?;
         if record.revoked_at.is_none() {
-            record.revoked_at = Some(self.clock.now_ms());
-            self.write(&record)?;
+            let note = self.note(actor, Act::KeyRevoked, id, serde_json::json!({}));
+            record.revoked_at = Some(note.at);
+            self.write(&record, &note)?;
             tracing::info!(key.id = %id, "a key was revoked");
         }
         Ok(record.to_api())
@@ -497,6 +574,27 @@ fn open_pepper(config: &Config, store: &dyn Store) -> Result<Pepper, Error> {
         });
     }
     Ok(pepper)
+}
+
+/// What an operator set of a key, for the audit log.
+fn settings(record: &KeyRecord) -> serde_json::Value {
+    let key = record.to_api();
+    serde_json::json!({
+        "name": key.name,
+        "scopes": key.scopes,
+        "origins": key.origins,
+        "tier": key.tier,
+        "safety": key.safety,
+        "expires_at": key.expires_at,
+    })
+}
+
+/// Those of `after` that are others than in `before`.
+fn differences(before: &serde_json::Value, mut after: serde_json::Value) -> serde_json::Value {
+    if let Some(fields) = after.as_object_mut() {
+        fields.retain(|name, value| before.get(name) != Some(value));
+    }
+    after
 }
 
 fn check_name(name: &str) -> Result<String, Error> {

@@ -12,6 +12,7 @@
 //! writes and syncs: call it where blocking is allowed.
 //! A revocation counts at once in this process and within a second of one by another process.
 
+mod audit;
 mod error;
 mod files;
 mod key;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use api::{Code, Scope, TokenCreated, TokenRequest};
 
+pub use audit::{Actor, Broken, Entry, Whole};
 pub use error::Error;
 pub use key::FirstKey;
 pub use keys::{KeyRecord, Keys};

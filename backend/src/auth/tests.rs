@@ -9,7 +9,30 @@ use crate::telemetry::ManualClock;
 
 /// 2026-11-21.
 const NOW: u64 = 1_795_219_200_000;
+/// Who does it in these tests.
+const BY: Actor = Actor::Server;
 const PAGE: &str = "https://blog.example";
+
+/// The audit log of a house: who, what, about what.
+fn log(keys: &Keys) -> Vec<(String, String, String)> {
+    let entries = keys.entries(0).unwrap().into_iter();
+    entries
+        .map(|entry| (entry.actor, entry.act, entry.subject))
+        .collect()
+}
+
+/// What a thief of the file does: without the pepper, but past the triggers.
+fn tampered(directory: &Path, sql: &str) -> Result<Whole, Broken> {
+    let file = rusqlite::Connection::open(directory.join("keys.sqlite")).unwrap();
+    file.execute_batch("DROP TRIGGER audit_is_not_updated; DROP TRIGGER audit_is_not_deleted;")
+        .unwrap();
+    file.execute_batch(sql).unwrap();
+    drop(file);
+    let config = Config::for_tests(directory).unwrap();
+    let clock = Arc::new(ManualClock::at(NOW));
+    let keys = Keys::open(&config, clock, Arc::default()).unwrap();
+    keys.verify_log(None).unwrap()
+}
 
 struct House {
     auth: Auth,
@@ -40,7 +63,7 @@ impl House {
             safety: api::Safety::default(),
             expires_at: None,
         };
-        let made = self.auth.keys().create(&draft).unwrap();
+        let made = self.auth.keys().create(&BY, &draft).unwrap();
         (made.id, format!("Bearer {}", made.key))
     }
 
@@ -179,7 +202,10 @@ fn a_key_ends_with_its_last_millisecond_even_when_it_is_kept_in_memory() {
         safety: api::Safety::default(),
         expires_at: Some(NOW + 1000),
     };
-    let bearer = format!("Bearer {}", house.auth.keys().create(&draft).unwrap().key);
+    let bearer = format!(
+        "Bearer {}",
+        house.auth.keys().create(&BY, &draft).unwrap().key
+    );
     assert!(house.auth.authenticate(Some(&bearer), None).is_ok());
     house.clock.advance(Duration::from_millis(999));
     assert!(house.auth.authenticate(Some(&bearer), None).is_ok());
@@ -193,7 +219,7 @@ fn a_revoked_key_and_its_tokens_end_at_once() {
     let (id, bearer) = house.site();
     let token = house.token(&bearer, &request());
     assert!(house.auth.authenticate(Some(&token), Some(PAGE)).is_ok());
-    house.auth.keys().revoke(&id).unwrap();
+    house.auth.keys().revoke(&BY, &id).unwrap();
     house.refused(Some(&bearer), None, Code::KeyRevoked);
     house.refused(Some(&token), Some(PAGE), Code::KeyRevoked);
     assert!(!house.auth.is_known_origin(PAGE));
@@ -202,16 +228,20 @@ fn a_revoked_key_and_its_tokens_end_at_once() {
         house
             .auth
             .keys()
-            .change(&id, &KeyChange::default())
+            .change(&BY, &id, &KeyChange::default())
             .map_err(code),
         Err(Code::Conflict)
     );
     assert_eq!(
-        house.auth.keys().rotate(&id, DEFAULT_OVERLAP).map_err(code),
+        house
+            .auth
+            .keys()
+            .rotate(&BY, &id, DEFAULT_OVERLAP)
+            .map_err(code),
         Err(Code::Conflict)
     );
     assert!(
-        house.auth.keys().revoke(&id).is_ok(),
+        house.auth.keys().revoke(&BY, &id).is_ok(),
         "again changes nothing"
     );
 }
@@ -223,7 +253,7 @@ fn a_change_by_another_process_counts_after_the_next_look() {
     let (other, _) = open(house.directory.path(), &house.clock);
     house.auth.keys().refresh();
     assert!(house.auth.authenticate(Some(&bearer), None).is_ok());
-    other.keys().revoke(&id).unwrap();
+    other.keys().revoke(&BY, &id).unwrap();
     assert!(
         house.auth.authenticate(Some(&bearer), None).is_ok(),
         "kept in memory until the look"
@@ -239,7 +269,7 @@ fn a_change_by_another_process_counts_after_the_next_look() {
         safety: api::Safety::default(),
         expires_at: None,
     };
-    let made = other.keys().create(&draft).unwrap();
+    let made = other.keys().create(&BY, &draft).unwrap();
     assert!(
         house
             .auth
@@ -260,7 +290,7 @@ fn the_watch_notices_another_process_within_a_second() {
     let bearer = format!("Bearer {}", first.expose());
     assert!(auth.authenticate(Some(&bearer), None).is_ok());
     let other = Keys::open(&config, clock, Arc::default()).unwrap();
-    other.revoke(&first.id).unwrap();
+    other.revoke(&BY, &first.id).unwrap();
     let asked = std::time::Instant::now();
     while auth.authenticate(Some(&bearer), None).is_ok() {
         assert!(
@@ -280,7 +310,7 @@ fn both_secrets_work_while_they_overlap() {
         house
             .auth
             .keys()
-            .rotate(&id, Duration::from_secs(60))
+            .rotate(&BY, &id, Duration::from_secs(60))
             .unwrap()
             .key
     );
@@ -294,7 +324,12 @@ fn both_secrets_work_while_they_overlap() {
     assert!(house.auth.authenticate(Some(&new), None).is_ok());
     let newest = format!(
         "Bearer {}",
-        house.auth.keys().rotate(&id, Duration::ZERO).unwrap().key
+        house
+            .auth
+            .keys()
+            .rotate(&BY, &id, Duration::ZERO)
+            .unwrap()
+            .key
     );
     house.refused(Some(&new), None, Code::KeyExpired);
     house.refused(Some(&old), None, Code::KeyUnknown);
@@ -362,7 +397,7 @@ fn a_token_never_has_more_than_its_key_has_now() {
         scopes: Some(vec![Scope::ChatWrite, Scope::Admin]),
         ..KeyChange::default()
     };
-    house.auth.keys().change(&id, &change).unwrap();
+    house.auth.keys().change(&BY, &id, &change).unwrap();
     let caller = house.auth.authenticate(Some(&token), Some(PAGE)).unwrap();
     assert_eq!(caller.scopes.iter().collect::<Vec<_>>(), [Scope::ChatWrite]);
     assert!(matches!(
@@ -374,7 +409,7 @@ fn a_token_never_has_more_than_its_key_has_now() {
         origins: Some(vec!["https://new.example".into()]),
         ..KeyChange::default()
     };
-    house.auth.keys().change(&id, &change).unwrap();
+    house.auth.keys().change(&BY, &id, &change).unwrap();
     house.refused(Some(&token), Some(PAGE), Code::OriginRefused);
 }
 
@@ -548,7 +583,7 @@ fn what_cannot_be_a_key_is_told_why() {
         safety: api::Safety::default(),
         expires_at: Some(NOW + 1),
     };
-    assert!(house.auth.keys().create(&good).is_ok());
+    assert!(house.auth.keys().create(&BY, &good).is_ok());
     for (draft, field) in [
         (
             KeyDraft {
@@ -609,7 +644,8 @@ fn what_cannot_be_a_key_is_told_why() {
             "/expires_at",
         ),
     ] {
-        let refusal = crate::refusal::Refusal::from(house.auth.keys().create(&draft).unwrap_err());
+        let refusal =
+            crate::refusal::Refusal::from(house.auth.keys().create(&BY, &draft).unwrap_err());
         assert_eq!(
             (refusal.code, refusal.field.as_deref()),
             (Code::InvalidField, Some(field)),
@@ -666,4 +702,138 @@ fn guesses_are_counted_and_honest_lapses_are_not() {
     ] {
         assert_eq!(error.is_failed_attempt(), counted, "{error:?}");
     }
+}
+
+#[test]
+fn every_act_leaves_one_entry_and_a_refused_one_leaves_none() {
+    let house = House::new();
+    let keys = house.auth.keys();
+    let (id, bearer) = house.site();
+    let ada = Actor::CommandLine("ada".into());
+    let change = KeyChange {
+        name: Some("another".into()),
+        ..KeyChange::default()
+    };
+    keys.change(&ada, &id, &change).unwrap();
+    keys.rotate(&Actor::Key("k1".into()), &id, Duration::from_secs(60))
+        .unwrap();
+    keys.revoke(&ada, &id).unwrap();
+    keys.revoke(&ada, &id).unwrap();
+    assert!(keys.change(&ada, &id, &change).is_err());
+    assert!(keys.rotate(&ada, &id, DEFAULT_OVERLAP).is_err());
+    assert!(keys.revoke(&ada, "nobody").is_err());
+    house.auth.flush();
+    let entries = keys.entries(0).unwrap();
+    let acts: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.actor.as_str(), entry.act.as_str()))
+        .collect();
+    let expected = [
+        ("server", "log_begun"),
+        ("server", "key_created"),
+        ("server", "key_created"),
+        ("user ada", "key_changed"),
+        ("key k1", "key_rotated"),
+        ("user ada", "key_revoked"),
+    ];
+    assert_eq!(acts, expected);
+    assert!(entries[2..].iter().all(|entry| entry.subject == id));
+    assert_eq!(
+        entries[3].detail, r#"{"name":"another"}"#,
+        "what is new, and no more"
+    );
+    assert_eq!(
+        entries[4].detail,
+        format!("{{\"old_secret_until\":{}}}", NOW + 60_000)
+    );
+    let secret = bearer.rsplit('_').nth(1).unwrap();
+    assert!(!format!("{entries:?}").contains(secret));
+    let whole = keys.verify_log(None).unwrap().unwrap();
+    assert_eq!(whole.number, 6);
+    assert_eq!(keys.verify_log(Some(&whole)).unwrap().unwrap(), whole);
+}
+
+#[test]
+fn the_log_goes_on_over_a_restart() {
+    let house = House::new();
+    let before = log(house.auth.keys());
+    let (again, first) = open(house.directory.path(), &house.clock);
+    assert!(first.is_none());
+    assert_eq!(log(again.keys()), before, "nothing was done");
+    house.site();
+    assert_eq!(again.keys().verify_log(None).unwrap().unwrap().number, 3);
+}
+
+#[test]
+fn the_database_itself_changes_and_removes_no_entry() {
+    let house = House::new();
+    let file = rusqlite::Connection::open(house.directory.path().join("keys.sqlite")).unwrap();
+    for sql in ["UPDATE audit SET actor = 'x'", "DELETE FROM audit"] {
+        let error = file.execute(sql, []).unwrap_err().to_string();
+        assert!(error.contains("append-only"), "{error}");
+    }
+}
+
+#[test]
+fn tampering_with_the_file_is_found_at_its_entry() {
+    for (sql, number) in [
+        ("", None),
+        ("UPDATE audit SET actor = 'server2' WHERE number = 2", Some(2)),
+        ("UPDATE audit SET detail = '{}' WHERE number = 3", Some(3)),
+        ("UPDATE audit SET seal = x'00' WHERE number = 4", Some(4)),
+        ("DELETE FROM audit WHERE number = 2", Some(2)),
+        ("DELETE FROM audit WHERE number = 4", Some(4)),
+        ("DELETE FROM audit", Some(1)),
+        ("DELETE FROM settings WHERE name = 'audit_head'", Some(5)),
+        (
+            "UPDATE audit SET number = 9 WHERE number = 2; UPDATE audit SET number = 2 WHERE number = 3;
+             UPDATE audit SET number = 3 WHERE number = 9",
+            Some(2),
+        ),
+    ] {
+        let house = House::new();
+        house.site();
+        house.site();
+        let found = tampered(house.directory.path(), sql);
+        assert_eq!(found.err().map(|broken| broken.number), number, "{sql}");
+    }
+}
+
+#[test]
+fn an_older_copy_of_the_whole_store_is_told_by_a_noted_head() {
+    let house = House::new();
+    house.site();
+    let keys = house.auth.keys();
+    let mut noted = keys.verify_log(None).unwrap().unwrap();
+    noted.number += 1;
+    let broken = keys.verify_log(Some(&noted)).unwrap().unwrap_err();
+    assert_eq!(broken.number, 4);
+    noted.number -= 2;
+    let broken = keys.verify_log(Some(&noted)).unwrap().unwrap_err();
+    assert_eq!(broken.number, 2, "another entry has that digest");
+}
+
+#[test]
+fn acts_at_once_keep_the_chain_whole() {
+    let house = House::new();
+    let (other, _) = open(house.directory.path(), &house.clock);
+    std::thread::scope(|scope| {
+        for auth in [&house.auth, &other, &house.auth, &other] {
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let draft = KeyDraft {
+                        name: "at once".into(),
+                        scopes: vec![Scope::Admin],
+                        origins: Vec::new(),
+                        tier: None,
+                        safety: api::Safety::default(),
+                        expires_at: None,
+                    };
+                    let made = auth.keys().create(&BY, &draft).unwrap();
+                    auth.keys().revoke(&BY, &made.id).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(other.keys().verify_log(None).unwrap().unwrap().number, 42);
 }

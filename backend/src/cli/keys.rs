@@ -9,8 +9,8 @@ use anyhow::{Context as _, anyhow};
 use api::{Key, KeyDraft, KeyList, Safety, Scope};
 use clap::{Args, Subcommand};
 
-use crate::auth::{DEFAULT_OVERLAP, Error, Keys};
-use crate::config::Config;
+use crate::auth::{Actor, DEFAULT_OVERLAP, Error, Keys};
+use crate::config::{self, Config};
 use crate::telemetry::{Clock, SystemClock};
 
 /// What is to be done with keys.
@@ -101,13 +101,14 @@ enum End {
 pub fn run(args: KeysArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let clock = Arc::new(SystemClock::default());
     let keys = Keys::open(config, clock.clone(), Arc::default())?;
+    let actor = Actor::CommandLine(config::user());
     let outcome = match args.command {
-        Command::Create(args) => create(&keys, args, clock.now_ms()),
+        Command::Create(args) => create(&keys, &actor, args, clock.now_ms()),
         Command::List { json } => list(&keys, json, clock.now_ms()),
         Command::Rotate { id, overlap, json } => {
-            rotate(&keys, &id, overlap.unwrap_or(DEFAULT_OVERLAP), json)
+            rotate(&keys, &actor, &id, overlap.unwrap_or(DEFAULT_OVERLAP), json)
         }
-        Command::Revoke { id } => revoke(&keys, &id),
+        Command::Revoke { id } => revoke(&keys, &actor, &id),
     };
     match outcome {
         Err(error) if matches!(error.downcast_ref(), Some(Error::InvalidField { .. })) => {
@@ -118,7 +119,7 @@ pub fn run(args: KeysArgs, config: &Config) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn create(keys: &Keys, args: CreateArgs, now: u64) -> anyhow::Result<()> {
+fn create(keys: &Keys, actor: &Actor, args: CreateArgs, now: u64) -> anyhow::Result<()> {
     if matches!(args.expires, Some(End::At(time)) if time <= now) {
         // The store would say so too, but in the milliseconds of the HTTP interface.
         return Err(Error::InvalidField {
@@ -144,7 +145,7 @@ fn create(keys: &Keys, args: CreateArgs, now: u64) -> anyhow::Result<()> {
         },
         expires_at,
     };
-    let made = keys.create(&draft)?;
+    let made = keys.create(actor, &draft)?;
     if args.json {
         return print_json(&made);
     }
@@ -157,9 +158,15 @@ fn create(keys: &Keys, args: CreateArgs, now: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn rotate(keys: &Keys, id: &str, overlap: Duration, json: bool) -> anyhow::Result<()> {
+fn rotate(
+    keys: &Keys,
+    actor: &Actor,
+    id: &str,
+    overlap: Duration,
+    json: bool,
+) -> anyhow::Result<()> {
     let made = keys
-        .rotate(id, overlap)
+        .rotate(actor, id, overlap)
         .with_context(|| format!("key {id}"))?;
     if json {
         return print_json(&made);
@@ -173,8 +180,9 @@ fn rotate(keys: &Keys, id: &str, overlap: Duration, json: bool) -> anyhow::Resul
     Ok(())
 }
 
-fn revoke(keys: &Keys, id: &str) -> anyhow::Result<()> {
-    keys.revoke(id).with_context(|| format!("key {id}"))?;
+fn revoke(keys: &Keys, actor: &Actor, id: &str) -> anyhow::Result<()> {
+    keys.revoke(actor, id)
+        .with_context(|| format!("key {id}"))?;
     writeln!(
         std::io::stderr(),
         "Key {id} is revoked. A running server refuses it and its tokens within a second."
@@ -234,7 +242,7 @@ fn row(key: &Key, now: u64) -> [String; 7] {
 }
 
 /// Columns as wide as their widest cell.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
+pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         rows.iter()
             .filter_map(|row| row.get(column))
@@ -253,11 +261,11 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
     rows.iter().map(line).collect()
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
-fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+pub(super) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string(value)?)
 }
 
@@ -351,6 +359,13 @@ fn day(time: u64) -> String {
         "{year:04}-{month:02}-{:02}",
         days - days_before(year, month) + 1
     )
+}
+
+/// The second (UTC) of a Unix time in milliseconds.
+pub(super) fn clock_time(time: u64) -> String {
+    let seconds = time / 1000 % 86_400;
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    format!("{} {hours:02}:{minutes:02}:{:02}", day(time), seconds % 60)
 }
 
 #[cfg(test)]

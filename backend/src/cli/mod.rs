@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong use (flags, configuration). Results go to standard output, all else to
 //! standard error.
 
+mod audit;
 mod batch;
 pub mod doctor;
 mod evaluate;
@@ -92,6 +93,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Make, show, rotate and revoke API keys
     Keys(keys::KeysArgs),
+    /// Show what was done to keys, and whether that record is whole
+    Audit(audit::AuditArgs),
     /// Summarise files here, without a server
     Summarize(summarize::SummarizeArgs),
     /// Summarise many files by a server, and wait for the results
@@ -168,6 +171,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Some(Command::Serve(args)) => serve::run(&args, &config),
         Some(Command::Keys(args)) => keys::run(args, &config),
+        Some(Command::Audit(args)) => audit::run(args, &config),
         Some(Command::Summarize(args)) => summarize::run(&args, &config),
         Some(Command::Batch(args)) => batch::run(&args),
         Some(Command::Site(args)) => site::run(args, &config),

@@ -13,7 +13,7 @@ use api::{Code, KeyChange, KeyDraft, Scope, TokenRequest};
 
 use super::problem::Failure;
 use super::{State, drain};
-use crate::auth::{Auth, Caller, Error};
+use crate::auth::{Actor, Auth, Caller, Error};
 use crate::refusal::Refusal;
 
 /// By which the demo's key is found again.
@@ -50,17 +50,20 @@ impl Demo {
                     origins: Some(origins.clone()),
                     ..KeyChange::default()
                 };
-                keys.change(&key.id, &change)?;
-                keys.rotate(&key.id, Duration::ZERO)?
+                keys.change(&Actor::Server, &key.id, &change)?;
+                keys.rotate(&Actor::Server, &key.id, Duration::ZERO)?
             }
-            None => keys.create(&KeyDraft {
-                name: KEY_NAME.to_owned(),
-                scopes: vec![Scope::SummariesWrite, Scope::TokensWrite],
-                origins: origins.clone(),
-                tier: None,
-                safety: api::Safety::default(),
-                expires_at: None,
-            })?,
+            None => {
+                let draft = KeyDraft {
+                    name: KEY_NAME.to_owned(),
+                    scopes: vec![Scope::SummariesWrite, Scope::TokensWrite],
+                    origins: origins.clone(),
+                    tier: None,
+                    safety: api::Safety::default(),
+                    expires_at: None,
+                };
+                keys.create(&Actor::Server, &draft)?
+            }
         };
         let caller = auth.authenticate(Some(&format!("Bearer {}", created.key)), None)?;
         Ok(Self {

@@ -19,7 +19,8 @@ use super::{
 };
 
 /// Each brings the form one further. Never edit one that was released.
-const MIGRATIONS: [&str; 2] = ["
+const MIGRATIONS: [&str; 3] = [
+    "
     CREATE TABLE keys (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
@@ -86,7 +87,28 @@ const MIGRATIONS: [&str; 2] = ["
     );
     CREATE INDEX items_waiting ON items (batch_id, place) WHERE state = 0;
     CREATE INDEX items_running ON items (owner) WHERE state = 1;
-", "ALTER TABLE keys ADD COLUMN safety_off TEXT NOT NULL DEFAULT ''"];
+",
+    "ALTER TABLE keys ADD COLUMN safety_off TEXT NOT NULL DEFAULT ''",
+    // An empty head is a log that was not begun; a missing one was removed.
+    "
+    CREATE TABLE audit (
+        number BIGINT PRIMARY KEY,
+        at BIGINT NOT NULL,
+        actor TEXT NOT NULL,
+        act TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        sealed_by TEXT NOT NULL,
+        digest BYTEA NOT NULL,
+        seal BYTEA NOT NULL
+    );
+    CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$;
+    CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+        FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
+    INSERT INTO settings (name, value) VALUES ('audit_head', '');
+",
+];
 
 /// The form that this version writes.
 const NEWEST: usize = MIGRATIONS.len();

@@ -11,6 +11,7 @@ pub(super) use postgres::PostgresStore;
 pub(super) use sqlite::{NEWEST, SqliteStore};
 
 use super::Error;
+use super::audit::{Entry, Note};
 use super::key::Digest;
 use super::keys::KeyRecord;
 
@@ -51,18 +52,45 @@ pub(super) struct StoredSecret {
     pub(super) expires_at: Option<u64>,
 }
 
-/// A store of keys. Every change is whole or not at all, and on disk when the call returns.
+/// Where a new key may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    First,
+    Anywhere,
+}
+
+/// A store of keys. Every change is whole or not at all, and on disk when the call returns; its note is in the audit log
+/// exactly when the change was made.
 pub(super) trait Store: Debug + Send + Sync {
     /// The key with this public id.
     fn find(&self, id: &str) -> Result<Option<StoredKey>, Error>;
     /// Every key, newest first.
     fn list(&self) -> Result<Vec<KeyRecord>, Error>;
-    /// Adds a key. With `only_first`, only when there is none yet; false when there was one.
-    fn insert(&self, record: &KeyRecord, digest: &Digest, only_first: bool) -> Result<bool, Error>;
+    /// Adds a key. With [`Place::First`], only when there is none yet; false when there was one.
+    fn insert(
+        &self,
+        record: &KeyRecord,
+        digest: &Digest,
+        place: Place,
+        note: &Note,
+    ) -> Result<bool, Error>;
     /// Writes the fields that an operator may change; false when there is no such key.
-    fn update(&self, record: &KeyRecord) -> Result<bool, Error>;
-    /// Adds a secret, and ends the others at `others_until` at the latest. Secrets that are over are forgotten.
-    fn rotate(&self, id: &str, digest: &Digest, now: u64, others_until: u64) -> Result<(), Error>;
+    fn update(&self, record: &KeyRecord, note: &Note) -> Result<bool, Error>;
+    /// Adds a secret, and ends the others at `others_until` at the latest. Secrets that are over by the note's time are
+    /// forgotten.
+    fn rotate(
+        &self,
+        id: &str,
+        digest: &Digest,
+        others_until: u64,
+        note: &Note,
+    ) -> Result<(), Error>;
+    /// Begins the audit log, unless it was begun.
+    fn begin_log(&self, note: &Note) -> Result<(), Error>;
+    /// Entries of the audit log, in order, after the one with this number.
+    fn entries(&self, after: u64, most: u32) -> Result<Vec<Entry>, Error>;
+    /// The sealed head of the audit log; empty when it is missing or not begun.
+    fn head(&self) -> Result<Vec<u8>, Error>;
     /// Writes when each key was last used.
     fn touch(&self, uses: &[(String, u64)]) -> Result<(), Error>;
     /// A number that changes whenever someone changed the store.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, Transaction};
 
-use super::{Store, StoredKey, StoredSecret, safety, safety_off};
+use super::{Place, Store, StoredKey, StoredSecret, safety, safety_off};
 use crate::auth::Error;
+use crate::auth::audit::{Entry, Note};
 use crate::auth::key::Digest;
 use crate::auth::keys::KeyRecord;
 use crate::auth::origin::Origin;
@@ -65,14 +66,70 @@ fn origins(record: &KeyRecord) -> String {
         .join(" ")
 }
 
+const HEAD: &str = "SELECT value FROM settings WHERE name = 'audit_head'";
+
+/// Tells the other servers and writes the note's entry. The last step of every act: the row of [`CHANGED`] stays locked
+/// until the commit, so what the next statements read is the log's end for as long.
+async fn append(change: &Transaction<'_>, note: &Note) -> Result<(), tokio_postgres::Error> {
+    change.execute(CHANGED, &[]).await?;
+    let head: Option<Vec<u8>> = change.query_opt(HEAD, &[]).await?.map(|row| row.get(0));
+    let last: i64 = change
+        .query_one("SELECT coalesce(max(number), 0) FROM audit", &[])
+        .await?
+        .get(0);
+    let (entry, next) = note.seal(head.as_deref(), u64::try_from(last).unwrap_or_default());
+    change
+        .execute(
+            "INSERT INTO audit (number, at, actor, act, subject, detail, sealed_by, digest, seal)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            &[
+                &integer(entry.number),
+                &integer(entry.at),
+                &entry.actor,
+                &entry.act,
+                &entry.subject,
+                &entry.detail,
+                &entry.sealed_by,
+                &entry.digest.to_vec(),
+                &entry.seal.to_vec(),
+            ],
+        )
+        .await?;
+    change
+        .execute(
+            "INSERT INTO settings (name, value) VALUES ('audit_head', $1)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            &[&next],
+        )
+        .await
+        .map(drop)
+}
+
+fn entry(row: &Row) -> Entry {
+    // What is no digest fits no entry.
+    let bytes = |column: &str| row.get::<_, Vec<u8>>(column).try_into().unwrap_or_default();
+    Entry {
+        number: unsigned(row, "number"),
+        at: unsigned(row, "at"),
+        actor: row.get("actor"),
+        act: row.get("act"),
+        subject: row.get("subject"),
+        detail: row.get("detail"),
+        sealed_by: row.get("sealed_by"),
+        digest: bytes("digest"),
+        seal: bytes("seal"),
+    }
+}
+
 async fn insert(
     client: &mut Client,
     record: &KeyRecord,
     digest: &Digest,
-    only_first: bool,
+    place: Place,
+    note: &Note,
 ) -> Result<bool, tokio_postgres::Error> {
     let change = client.transaction().await?;
-    if only_first {
+    if place == Place::First {
         // Two servers that start at once make one key.
         change
             .execute("LOCK TABLE keys IN SHARE ROW EXCLUSIVE MODE", &[])
@@ -106,7 +163,37 @@ async fn insert(
             &[&record.id, &digest.to_vec(), &integer(record.created_at)],
         )
         .await?;
-    change.execute(CHANGED, &[]).await?;
+    append(&change, note).await?;
+    change.commit().await?;
+    Ok(true)
+}
+
+async fn update(
+    client: &mut Client,
+    record: &KeyRecord,
+    note: &Note,
+) -> Result<bool, tokio_postgres::Error> {
+    let change = client.transaction().await?;
+    let changed = change
+        .execute(
+            "UPDATE keys SET name = $2, scopes = $3, origins = $4, tier = $5, expires_at = $6,
+                    revoked_at = coalesce(revoked_at, $7), safety_off = $8 WHERE id = $1",
+            &[
+                &record.id,
+                &record.name,
+                &record.scopes.to_string(),
+                &origins(record),
+                &record.tier,
+                &record.expires_at.map(integer),
+                &record.revoked_at.map(integer),
+                &safety_off(record.safety),
+            ],
+        )
+        .await?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    append(&change, note).await?;
     change.commit().await?;
     Ok(true)
 }
@@ -115,9 +202,10 @@ async fn rotate(
     client: &mut Client,
     id: &str,
     digest: &Digest,
-    now: u64,
     others_until: u64,
+    note: &Note,
 ) -> Result<(), tokio_postgres::Error> {
+    let now = note.at;
     let change = client.transaction().await?;
     change
         .execute(
@@ -137,7 +225,17 @@ async fn rotate(
             &[&id, &digest.to_vec(), &integer(now)],
         )
         .await?;
-    change.execute(CHANGED, &[]).await?;
+    append(&change, note).await?;
+    change.commit().await
+}
+
+async fn begin_log(client: &mut Client, note: &Note) -> Result<(), tokio_postgres::Error> {
+    let change = client.transaction().await?;
+    // Servers that start at once begin one log: the second waits here and finds it begun.
+    let head = change.query_opt(&format!("{HEAD} FOR UPDATE"), &[]).await?;
+    if head.is_some_and(|head| head.get::<_, Vec<u8>>(0).is_empty()) {
+        append(&change, note).await?;
+    }
     change.commit().await
 }
 
@@ -180,47 +278,65 @@ impl Store for PostgresStore {
         Ok(rows.iter().map(record).collect())
     }
 
-    fn insert(&self, record: &KeyRecord, digest: &Digest, only_first: bool) -> Result<bool, Error> {
-        let (record, digest) = (record.clone(), *digest);
+    fn insert(
+        &self,
+        record: &KeyRecord,
+        digest: &Digest,
+        place: Place,
+        note: &Note,
+    ) -> Result<bool, Error> {
+        let (record, digest, note) = (record.clone(), *digest, note.clone());
         Ok(self.pool.run(move |client| {
-            Box::pin(async move { insert(client, &record, &digest, only_first).await })
+            Box::pin(async move { insert(client, &record, &digest, place, &note).await })
         })?)
     }
 
-    fn update(&self, record: &KeyRecord) -> Result<bool, Error> {
-        let record = record.clone();
-        let changed = self.pool.run(move |client| {
+    fn update(&self, record: &KeyRecord, note: &Note) -> Result<bool, Error> {
+        let (record, note) = (record.clone(), note.clone());
+        Ok(self
+            .pool
+            .run(move |client| Box::pin(async move { update(client, &record, &note).await }))?)
+    }
+
+    fn rotate(
+        &self,
+        id: &str,
+        digest: &Digest,
+        others_until: u64,
+        note: &Note,
+    ) -> Result<(), Error> {
+        let (id, digest, note) = (id.to_owned(), *digest, note.clone());
+        Ok(self.pool.run(move |client| {
+            Box::pin(async move { rotate(client, &id, &digest, others_until, &note).await })
+        })?)
+    }
+
+    fn begin_log(&self, note: &Note) -> Result<(), Error> {
+        if !self.head()?.is_empty() {
+            return Ok(());
+        }
+        let note = note.clone();
+        Ok(self
+            .pool
+            .run(move |client| Box::pin(async move { begin_log(client, &note).await }))?)
+    }
+
+    fn entries(&self, after: u64, most: u32) -> Result<Vec<Entry>, Error> {
+        let (after, most) = (integer(after), i64::from(most));
+        let rows = self.pool.run(move |client| {
             Box::pin(async move {
-                let change = client.transaction().await?;
-                let changed = change
-                    .execute(
-                        "UPDATE keys SET name = $2, scopes = $3, origins = $4, tier = $5, expires_at = $6,
-                                revoked_at = coalesce(revoked_at, $7), safety_off = $8 WHERE id = $1",
-                        &[
-                            &record.id,
-                            &record.name,
-                            &record.scopes.to_string(),
-                            &origins(&record),
-                            &record.tier,
-                            &record.expires_at.map(integer),
-                            &record.revoked_at.map(integer),
-                            &safety_off(record.safety),
-                        ],
-                    )
-                    .await?;
-                change.execute(CHANGED, &[]).await?;
-                change.commit().await?;
-                Ok(changed)
+                let sql = "SELECT * FROM audit WHERE number > $1 ORDER BY number LIMIT $2";
+                client.query(sql, &[&after, &most]).await
             })
         })?;
-        Ok(changed == 1)
+        Ok(rows.iter().map(entry).collect())
     }
 
-    fn rotate(&self, id: &str, digest: &Digest, now: u64, others_until: u64) -> Result<(), Error> {
-        let (id, digest) = (id.to_owned(), *digest);
-        Ok(self.pool.run(move |client| {
-            Box::pin(async move { rotate(client, &id, &digest, now, others_until).await })
-        })?)
+    fn head(&self) -> Result<Vec<u8>, Error> {
+        let row = self
+            .pool
+            .run(|client| Box::pin(async move { client.query_opt(HEAD, &[]).await }))?;
+        Ok(row.map(|row| row.get(0)).unwrap_or_default())
     }
 
     fn touch(&self, uses: &[(String, u64)]) -> Result<(), Error> {

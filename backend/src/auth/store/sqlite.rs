@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 
-use super::{Store, StoredKey, StoredSecret, safety, safety_off};
+use super::{Place, Store, StoredKey, StoredSecret, safety, safety_off};
+use crate::auth::audit::{Entry, Note};
 use crate::auth::key::Digest;
 use crate::auth::keys::KeyRecord;
 use crate::auth::origin::Origin;
@@ -14,7 +15,7 @@ use crate::auth::scopes::ScopeSet;
 use crate::auth::{Error, files};
 
 /// Each brings the form one further; `user_version` says how many were done. Never edit one that was released.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE keys (
         id TEXT PRIMARY KEY,
@@ -37,6 +38,25 @@ const MIGRATIONS: [&str; 2] = [
     CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ",
     "ALTER TABLE keys ADD COLUMN safety_off TEXT NOT NULL DEFAULT ''",
+    // An empty head is a log that was not begun; a missing one was removed.
+    "
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        actor TEXT NOT NULL,
+        act TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        sealed_by TEXT NOT NULL,
+        digest BLOB NOT NULL,
+        seal BLOB NOT NULL
+    ) STRICT;
+    CREATE TRIGGER audit_is_not_updated BEFORE UPDATE ON audit
+    BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
+    CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+    BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
+    INSERT INTO settings (name, value) VALUES ('audit_head', x'');
+",
 ];
 
 const COLUMNS: &str =
@@ -159,6 +179,64 @@ fn origins(record: &KeyRecord) -> String {
         .join(" ")
 }
 
+fn head(connection: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
+    let sql = "SELECT value FROM settings WHERE name = 'audit_head'";
+    connection.query_row(sql, [], |row| row.get(0)).optional()
+}
+
+/// Writes the note's entry; `change` holds the store's only writing lock, so none comes between.
+fn append(change: &Connection, note: &Note) -> rusqlite::Result<()> {
+    let sql = "SELECT coalesce(max(number), 0) FROM audit";
+    let last: i64 = change.query_row(sql, [], |row| row.get(0))?;
+    let (entry, next) = note.seal(
+        head(change)?.as_deref(),
+        u64::try_from(last).unwrap_or_default(),
+    );
+    change.execute(
+        "INSERT INTO audit (number, at, actor, act, subject, detail, sealed_by, digest, seal)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            integer(entry.number),
+            integer(entry.at),
+            entry.actor,
+            entry.act,
+            entry.subject,
+            entry.detail,
+            entry.sealed_by,
+            entry.digest,
+            entry.seal
+        ],
+    )?;
+    change.execute(
+        "INSERT INTO settings (name, value) VALUES ('audit_head', ?1)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [next],
+    )?;
+    Ok(())
+}
+
+/// What is no digest fits no entry.
+fn bytes(row: &Row<'_>, column: &str) -> rusqlite::Result<Digest> {
+    Ok(row
+        .get::<_, Vec<u8>>(column)?
+        .try_into()
+        .unwrap_or_default())
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        number: time(row, "number")?.unwrap_or_default(),
+        at: time(row, "at")?.unwrap_or_default(),
+        actor: row.get("actor")?,
+        act: row.get("act")?,
+        subject: row.get("subject")?,
+        detail: row.get("detail")?,
+        sealed_by: row.get("sealed_by")?,
+        digest: bytes(row, "digest")?,
+        seal: bytes(row, "seal")?,
+    })
+}
+
 impl Store for SqliteStore {
     fn find(&self, id: &str) -> Result<Option<StoredKey>, Error> {
         let mut connection = lock(&self.readers);
@@ -192,12 +270,18 @@ impl Store for SqliteStore {
         Ok(records)
     }
 
-    fn insert(&self, record: &KeyRecord, digest: &Digest, only_first: bool) -> Result<bool, Error> {
+    fn insert(
+        &self,
+        record: &KeyRecord,
+        digest: &Digest,
+        place: Place,
+        note: &Note,
+    ) -> Result<bool, Error> {
         let mut connection = lock(&self.writers);
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let any: bool =
             change.query_row("SELECT EXISTS (SELECT 1 FROM keys)", [], |row| row.get(0))?;
-        if only_first && any {
+        if place == Place::First && any {
             return Ok(false);
         }
         change.execute(
@@ -217,12 +301,15 @@ impl Store for SqliteStore {
             "INSERT INTO secrets (key_id, digest, created_at) VALUES (?1, ?2, ?3)",
             params![record.id, digest, integer(record.created_at)],
         )?;
+        append(&change, note)?;
         change.commit()?;
         Ok(true)
     }
 
-    fn update(&self, record: &KeyRecord) -> Result<bool, Error> {
-        let changed = lock(&self.writers).execute(
+    fn update(&self, record: &KeyRecord, note: &Note) -> Result<bool, Error> {
+        let mut connection = lock(&self.writers);
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let changed = change.execute(
             "UPDATE keys SET name = ?2, scopes = ?3, origins = ?4, tier = ?5, expires_at = ?6,
                     revoked_at = coalesce(revoked_at, ?7), safety_off = ?8 WHERE id = ?1",
             params![
@@ -236,10 +323,22 @@ impl Store for SqliteStore {
                 safety_off(record.safety)
             ],
         )?;
-        Ok(changed == 1)
+        if changed == 0 {
+            return Ok(false);
+        }
+        append(&change, note)?;
+        change.commit()?;
+        Ok(true)
     }
 
-    fn rotate(&self, id: &str, digest: &Digest, now: u64, others_until: u64) -> Result<(), Error> {
+    fn rotate(
+        &self,
+        id: &str,
+        digest: &Digest,
+        others_until: u64,
+        note: &Note,
+    ) -> Result<(), Error> {
+        let now = note.at;
         let mut connection = lock(&self.writers);
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         change.execute(
@@ -254,7 +353,33 @@ impl Store for SqliteStore {
             "INSERT INTO secrets (key_id, digest, created_at) VALUES (?1, ?2, ?3)",
             params![id, digest, integer(now)],
         )?;
+        append(&change, note)?;
         Ok(change.commit()?)
+    }
+
+    fn begin_log(&self, note: &Note) -> Result<(), Error> {
+        let begun = |head: Option<Vec<u8>>| head.is_none_or(|head| !head.is_empty());
+        if begun(head(&lock(&self.readers))?) {
+            return Ok(());
+        }
+        let mut connection = lock(&self.writers);
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !begun(head(&change)?) {
+            append(&change, note)?;
+        }
+        Ok(change.commit()?)
+    }
+
+    fn entries(&self, after: u64, most: u32) -> Result<Vec<Entry>, Error> {
+        let connection = lock(&self.readers);
+        let mut statement = connection
+            .prepare_cached("SELECT * FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2")?;
+        let rows = statement.query_map(params![integer(after), most], entry)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn head(&self) -> Result<Vec<u8>, Error> {
+        Ok(head(&lock(&self.readers))?.unwrap_or_default())
     }
 
     fn touch(&self, uses: &[(String, u64)]) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use super::super::State;
 use super::super::allowance::Admitted;
 use super::super::body::small_json;
 use super::super::problem::Failure;
-use crate::auth::{DEFAULT_OVERLAP, Error, Keys};
+use crate::auth::{Actor, DEFAULT_OVERLAP, Error, Keys};
 
 /// Lists every key.
 #[utoipa::path(
@@ -44,7 +44,8 @@ pub(in crate::http) async fn create(
 ) -> Result<HttpResponse, Failure> {
     require_admin(&admitted)?;
     let draft: KeyDraft = small_json(&request, payload, state.request_timeout).await?;
-    let created = stored(&admitted, &state, move |keys| keys.create(&draft)).await?;
+    let actor = actor(&admitted);
+    let created = stored(&admitted, &state, move |keys| keys.create(&actor, &draft)).await?;
     Ok(HttpResponse::Created().json(created))
 }
 
@@ -84,8 +85,12 @@ pub(in crate::http) async fn change(
 ) -> Result<HttpResponse, Failure> {
     require_admin(&admitted)?;
     let change: KeyChange = small_json(&request, payload, state.request_timeout).await?;
-    Ok(HttpResponse::Ok()
-        .json(stored(&admitted, &state, move |keys| keys.change(&id, &change)).await?))
+    let actor = actor(&admitted);
+    let changed = stored(&admitted, &state, move |keys| {
+        keys.change(&actor, &id, &change)
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(changed))
 }
 
 /// Withdraws a key, and with it its tokens.
@@ -102,7 +107,9 @@ pub(in crate::http) async fn revoke(
     id: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(stored(&admitted, &state, move |keys| keys.revoke(&id)).await?))
+    let actor = actor(&admitted);
+    let revoked = stored(&admitted, &state, move |keys| keys.revoke(&actor, &id)).await?;
+    Ok(HttpResponse::Ok().json(revoked))
 }
 
 /// Gives a key another secret; the present one works for a day longer.
@@ -119,11 +126,17 @@ pub(in crate::http) async fn rotate(
     id: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
+    let actor = actor(&admitted);
     let created = stored(&admitted, &state, move |keys| {
-        keys.rotate(&id, DEFAULT_OVERLAP)
+        keys.rotate(&actor, &id, DEFAULT_OVERLAP)
     })
     .await?;
     Ok(HttpResponse::Created().json(created))
+}
+
+/// Whose act it is, for the audit log.
+fn actor(admitted: &Admitted) -> Actor {
+    Actor::Key(admitted.caller.key.id.clone())
 }
 
 fn require_admin(admitted: &Admitted) -> Result<(), Error> {
