@@ -46,12 +46,11 @@ def requests(corpus, count):
 
 
 def body(model, text, picture, number):
-    url = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
-    content = [
-        {"type": "image_url", "image_url": {"url": url}},
-        # The number keeps either side from having read the same before.
-        {"type": "text", "text": f"{number}. Describe the picture for this article:\n{text}"},
-    ]
+    # The number keeps either side from having read the same before.
+    content = [{"type": "text", "text": f"{number}. Describe the picture for this article:\n{text}"}]
+    if picture is not None:
+        url = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
+        content.insert(0, {"type": "image_url", "image_url": {"url": url}})
     return json.dumps({
         "model": model, "messages": [{"role": "user", "content": content}],
         "max_tokens": TOKENS, "temperature": 0.0, "stream": True,
@@ -276,7 +275,9 @@ def main():
                 ratios = [max(rate[index] for rate in rates[("ours", callers)]) / max(rate[index] for rate in rates[("theirs", callers)])
                           for index in (0, 1)]
                 print(f"| {callers} | {ratios[0]:.2f} | {ratios[1]:.2f} |")
-            count, same, direct, passed = through(args, theirs, checkpoint, payloads(checkpoint, 8), pathlib.Path(other_data))
+            # Words alone: a picture would be checked and encoded anew between the two.
+            words = [body(checkpoint, text, None, next(number)) for text, _ in found[:8]]
+            count, same, direct, passed = through(args, theirs, checkpoint, words, pathlib.Path(other_data))
             print(f"\n`transformers serve` as the upstream of our server: {same} of {count} answers with the same words as without it between, "
                   f"{direct:.0f} ms without and {passed:.0f} ms with it in the median.")
             median, worst, server, cpu = cached(ours, found[0][0])
