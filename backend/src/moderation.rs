@@ -69,14 +69,13 @@ impl Moderation {
         let service = match &config.address {
             None => None,
             Some(address) => {
-                let key =
-                    config::ForeignSecret::given(&config.api_key, config.api_key_file.as_deref());
-                let key = key
-                    .map_err(|fault| Misconfigured(format!("moderation.api_key_file: {fault}")))?;
-                let client = outbound::client(key.as_deref());
+                let client = outbound::client(
+                    "moderation",
+                    &config.api_key,
+                    config.api_key_file.as_deref(),
+                );
                 Some(Service {
-                    client: client
-                        .map_err(|fault| Misconfigured(format!("moderation: {fault}")))?,
+                    client: client.map_err(Misconfigured)?,
                     address: address.as_str().to_owned(),
                     model: config.model.clone(),
                     patience: Duration::from_secs(config.patience_seconds),
@@ -200,23 +199,11 @@ impl Service {
             .post(&self.address)
             .header(CONTENT_TYPE, "application/json");
         let sent = request.body(body.to_string()).send().await;
-        let mut response = sent.map_err(|error| outbound::unreached(&error))?;
+        let response = sent.map_err(|error| outbound::unreached(&error))?;
         if !response.status().is_success() {
             return Err(format!("it answered with {}", response.status().as_u16()));
         }
-        let mut answer = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| outbound::unreached(&error))?
-        {
-            answer.extend_from_slice(&chunk);
-            if answer.len() > MAX_ANSWER_BYTES {
-                return Err("its answer does not end".to_owned());
-            }
-        }
-        let answer: Value =
-            serde_json::from_slice(&answer).map_err(|_| "its answer is no JSON".to_owned())?;
+        let answer = outbound::json(response, MAX_ANSWER_BYTES).await?;
         let results = answer
             .get("results")
             .and_then(Value::as_array)

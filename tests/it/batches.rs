@@ -1,7 +1,7 @@
 //! `/v1/batches`: accepted whole, answered in order, and safe from every end a server may meet.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::check::{fresh, refused, refused_at};
-use crate::client::Answer;
+use crate::client::{Answer, Received};
 use crate::pictures;
 use crate::server::{Server, Setup, eventually, merged, product, script, shared};
 
@@ -560,24 +560,14 @@ fn receiver(answers: &'static [&'static str]) -> (SocketAddr, Receiver<Delivered
     std::thread::spawn(move || {
         for answer in answers {
             let (mut socket, _) = listener.accept().unwrap();
-            let mut reader = BufReader::new(socket.try_clone().unwrap());
-            let mut headers = BTreeMap::new();
-            let mut line = String::new();
-            while reader.read_line(&mut line).unwrap() > 2 {
-                if let Some((name, value)) = line.trim_end().split_once(": ") {
-                    headers.insert(name.to_lowercase(), value.to_owned());
-                }
-                line.clear();
-            }
-            let length: u64 = headers["content-length"].parse().unwrap();
-            let mut body = String::new();
-            reader.take(length).read_to_string(&mut body).unwrap();
+            let received = Received::from(&socket).unwrap();
+            let body = String::from_utf8(received.body).unwrap();
             write!(
                 socket,
                 "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             )
             .unwrap();
-            sender.send((headers, body)).unwrap();
+            sender.send((received.headers, body)).unwrap();
         }
     });
     (address, heard)

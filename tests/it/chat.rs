@@ -52,11 +52,7 @@ fn ask(request: &Value) -> Answer {
 
 #[track_caller]
 fn content(request: &Value) -> String {
-    let answer = ask(request);
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let choice = &answer.json()["choices"][0];
-    assert_eq!(choice["message"]["role"], "assistant");
-    choice["message"]["content"].as_str().unwrap().to_owned()
+    ask(request).content()
 }
 
 /// The answer is an error object of OpenAI's API with this code and field.

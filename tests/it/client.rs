@@ -2,6 +2,7 @@
 //!
 //! One connection per request, so that no test depends on another's connection.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -23,6 +24,49 @@ pub(crate) struct Request {
     body: Vec<u8>,
     /// The `Content-Length` that is told; the body's own when `None`.
     announced: Option<usize>,
+}
+
+/// A request as a stand-in for somebody else's server reads it.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    /// For instance `POST /done HTTP/1.1`.
+    pub(crate) first: String,
+    /// By their names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    /// Reads one request; an error when whoever asks has left.
+    pub(crate) fn from(socket: &TcpStream) -> std::io::Result<Self> {
+        let mut reader = BufReader::new(socket.try_clone()?);
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? <= 2 {
+                break;
+            }
+            lines.push(line.trim_end().to_owned());
+        }
+        let headers: BTreeMap<String, String> = lines
+            .iter()
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect();
+        let length = headers.get("content-length");
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        reader.read_exact(&mut body)?;
+        Ok(Self {
+            first: lines.into_iter().next().unwrap_or_default(),
+            headers,
+            body,
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
 }
 
 /// A whole answer.
@@ -273,6 +317,15 @@ impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}: {}", self.status, self.text()))
+    }
+
+    /// What the model says in the first answer to a conversation, which must be one.
+    #[track_caller]
+    pub(crate) fn content(&self) -> String {
+        assert_eq!(self.status, 200, "{}", self.text());
+        let message = &self.json()["choices"][0]["message"];
+        assert_eq!(message["role"], "assistant");
+        message["content"].as_str().unwrap().to_owned()
     }
 
     /// The summary of an answer that must be one.

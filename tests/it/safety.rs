@@ -1,6 +1,6 @@
 //! What is done for the safety of answers: numbers masked, texts moderated, and both as a key wants it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use api::{Code, Event};
 use serde_json::{Value, json};
 
 use crate::check::{fresh, refused};
-use crate::client::Answer;
+use crate::client::{Answer, Received};
 use crate::project;
 use crate::server::{Server, Setup, merged};
 
@@ -40,16 +40,6 @@ fn chat(server: &Server, key: &str, text: &str, more: Value) -> Answer {
         .send()
 }
 
-#[track_caller]
-fn content(answer: &Answer) -> String {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let json = answer.json();
-    json["choices"][0]["message"]["content"]
-        .as_str()
-        .unwrap()
-        .to_owned()
-}
-
 #[test]
 fn numbers_that_a_request_does_not_show_are_masked_unless_its_key_wants_them() {
     let server = Server::start(setup());
@@ -77,7 +67,7 @@ fn numbers_that_a_request_does_not_show_are_masked_unless_its_key_wants_them() {
         summary(&careless).title.as_deref(),
         Some("Call 13812345678")
     );
-    let plain = |key: &str| content(&chat(&server, key, "[number] 020 7946 0018", json!({})));
+    let plain = |key: &str| chat(&server, key, "[number] 020 7946 0018", json!({})).content();
     assert_eq!(plain(&careful), "Call *********** or 020 7946 0018.");
     assert_eq!(plain(&careless), "Call 13812345678 or 020 7946 0018.");
     let streamed = chat(
@@ -171,30 +161,18 @@ fn service(broken: bool) -> (SocketAddr, Shown) {
     std::thread::spawn(move || {
         for socket in listener.incoming() {
             let mut socket = socket.unwrap();
-            let mut reader = BufReader::new(socket.try_clone().unwrap());
-            let (mut length, mut credential) = (0, String::new());
-            loop {
-                let mut line = String::new();
-                if reader.read_line(&mut line).unwrap() <= 2 {
-                    break;
-                }
-                let (name, value) = line.split_once(": ").unwrap_or_default();
-                match name.to_lowercase().as_str() {
-                    "content-length" => length = value.trim().parse().unwrap(),
-                    "authorization" => credential = value.trim().to_owned(),
-                    _ => {}
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            let body: Value = serde_json::from_slice(&body).unwrap();
+            let received = Received::from(&socket).unwrap();
+            let credential = received.headers.get("authorization").cloned();
+            let body = received.json();
             let results: Vec<Value> = body["input"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|part| json!({ "flagged": part.as_str().unwrap().contains("flag me"), "categories": {} }))
                 .collect();
-            kept.lock().unwrap().push((credential, body));
+            kept.lock()
+                .unwrap()
+                .push((credential.unwrap_or_default(), body));
             let (status, answer) = match broken {
                 true => ("500 Internal Server Error", "{}".to_owned()),
                 false => ("200 OK", json!({ "results": results }).to_string()),
@@ -226,7 +204,7 @@ fn a_service_says_what_is_not_wanted() {
     let server = Server::start(with_service(address));
     let careful = key(&server, json!({}));
     assert_eq!(
-        content(&chat(&server, &careful, "Hello?", json!({}))),
+        chat(&server, &careful, "Hello?", json!({})).content(),
         "Hello?"
     );
     let answer = chat(&server, &careful, "Please flag me.", json!({}));
@@ -276,7 +254,7 @@ fn a_key_shows_its_safety_and_can_be_changed() {
     let path = format!("/v1/admin/keys/{id}");
     let shown = || server.get(&path).bearer(&server.admin).send().json()["safety"].clone();
     assert_eq!(shown(), json!({ "mask_numbers": true, "moderate": false }));
-    let ask = || content(&chat(&server, &secret, "[number]", json!({})));
+    let ask = || chat(&server, &secret, "[number]", json!({})).content();
     assert!(ask().contains("****"));
     let change = json!({ "safety": { "mask_numbers": false } });
     let changed = server

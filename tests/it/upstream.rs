@@ -1,7 +1,7 @@
 //! The engine `upstream`: another server of ours behind a server of ours, and servers that behave as servers do on bad days.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use api::Code;
 use serde_json::{Value, json};
 
 use crate::check::{fresh, refused};
-use crate::client::{Answer, Request};
+use crate::client::{Answer, Received, Request};
 use crate::project;
 use crate::server::{Server, Setup, eventually, merged};
 
@@ -29,16 +29,6 @@ fn chat(server: &Server, request: &Value) -> Request {
         .post("/v1/chat/completions")
         .bearer(&key(server))
         .json(request)
-}
-
-#[track_caller]
-fn content(answer: &Answer) -> String {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let json = answer.json();
-    json["choices"][0]["message"]["content"]
-        .as_str()
-        .unwrap()
-        .to_owned()
 }
 
 /// A server that asks the others, once it has seen that one of them is well.
@@ -73,7 +63,7 @@ fn an_answer_of_another_server_is_passed_on_as_it_is() {
         (&json!("scripted"), &json!("upstream"))
     );
     let plain = chat(&server, &user("[pieces] Hello?")).send();
-    assert_eq!(content(&plain), TEXT);
+    assert_eq!(plain.content(), TEXT);
     let usage = &plain.json()["usage"];
     assert_eq!(
         usage,
@@ -204,21 +194,8 @@ impl Peer {
         kept: &Mutex<Vec<Asked>>,
         deed: &dyn Fn(usize, &Value) -> Deed,
     ) -> std::io::Result<()> {
-        let mut reader = BufReader::new(socket.try_clone()?);
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line)? <= 2 {
-                break;
-            }
-            lines.push(line.trim_end().to_owned());
-        }
-        let headers: BTreeMap<String, String> = lines
-            .iter()
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-            .collect();
-        if lines.first().is_some_and(|line| line.starts_with("GET ")) {
+        let received = Received::from(&socket)?;
+        if received.first.starts_with("GET ") {
             let list = json!({ "object": "list", "data": [{ "id": "peer" }] }).to_string();
             return write!(
                 socket,
@@ -226,15 +203,10 @@ impl Peer {
                 list.len()
             );
         }
-        let length = headers
-            .get("content-length")
-            .map_or(0, |length| length.parse().unwrap());
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
-        let body: Value = serde_json::from_slice(&body).unwrap();
+        let body = received.json();
         let count = {
             let mut kept = kept.lock().unwrap();
-            kept.push((headers, body.clone()));
+            kept.push((received.headers, body.clone()));
             kept.len()
         };
         Self::act(&mut socket, deed(count, &body))?;
@@ -368,7 +340,7 @@ fn what_fails_before_its_first_word_is_asked_of_another() {
             (server.metric("smart_summary_upstream_well", &[]) == 2.0).then_some(())
         });
         assert_eq!(
-            content(&chat(&server, &user("Hello?")).send()),
+            chat(&server, &user("Hello?")).send().content(),
             "From the second."
         );
         assert_eq!((first.count(), second.count()), (1, 1), "{end}");
@@ -445,7 +417,7 @@ fn a_server_that_knows_less_of_the_api_is_asked_for_less() {
         json!({ "stop": ["END"], "response_format": { "type": "json_schema", "json_schema": { "schema": schema } } }),
     );
     let answer = chat(&server, &request).send();
-    assert_eq!(content(&answer), "{\"words\": [\"bread\", \"}\"]}");
+    assert_eq!(answer.content(), "{\"words\": [\"bread\", \"}\"]}");
     assert_eq!(answer.json()["usage"]["prompt_tokens"], 11);
     let tries = peer.count();
     assert!(tries > 2);
@@ -459,7 +431,7 @@ fn a_server_that_knows_less_of_the_api_is_asked_for_less() {
     // What was learnt is not asked again, and a stop sequence holds nevertheless.
     let stopped = merged(user("Two words?"), json!({ "stop": ["bread"] }));
     assert_eq!(
-        content(&chat(&server, &stopped).send()),
+        chat(&server, &stopped).send().content(),
         "```json\n{\"words\": [\""
     );
     assert_eq!(peer.count(), tries + 1);
@@ -473,7 +445,7 @@ fn a_server_that_is_baffled_by_a_part_of_the_request_is_asked_without_it() {
     });
     let server = before(quick(&[&peer]));
     let answer = chat(&server, &merged(user("Count."), json!({ "stop": ["END"] }))).send();
-    assert_eq!(content(&answer), "One ");
+    assert_eq!(answer.content(), "One ");
     assert_eq!(peer.count(), 2);
     // Nobody counted, so the server says about what it was.
     let usage = &answer.json()["usage"];
@@ -482,7 +454,7 @@ fn a_server_that_is_baffled_by_a_part_of_the_request_is_asked_without_it() {
             && usage["completion_tokens"].as_u64().unwrap() > 0
     );
     let answer = chat(&server, &user("Count.")).send();
-    assert_eq!(content(&answer), "One END two.");
+    assert_eq!(answer.content(), "One END two.");
 }
 
 #[test]
@@ -517,7 +489,7 @@ fn a_refusal_of_the_request_itself_is_its_callers() {
         text.contains("no_such_thing") && !text.contains("about bread"),
         "{text}"
     );
-    assert_eq!(content(&ask(9)), "In one piece.");
+    assert_eq!(ask(9).content(), "In one piece.");
     assert!(
         !server.log().contains("about bread"),
         "nobody's text is in the log"
@@ -535,7 +507,7 @@ fn the_other_server_knows_how_long_anyone_waits() {
         .set("upstream.stall_seconds", 600)
         .set("queue.interactive_deadline_ms", 90_000);
     let server = before(setup);
-    assert_eq!(content(&chat(&server, &user("Hello?")).send()), "In time.");
+    assert_eq!(chat(&server, &user("Hello?")).send().content(), "In time.");
     let told = peer.last().0["prefer"].clone();
     let seconds: u64 = told.strip_prefix("wait=").unwrap().parse().unwrap();
     assert!((1..=90).contains(&seconds), "{told}");

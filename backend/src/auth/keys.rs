@@ -89,8 +89,7 @@ pub struct Keys {
     /// Whether reading a key may take as long as a network does.
     shared: bool,
     pepper: Pepper,
-    /// What the audit log may be sealed with; the first seals.
-    sealers: Vec<Sealer>,
+    /// What the audit log is sealed with.
     sealer: Sealer,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -140,7 +139,6 @@ impl Keys {
             store,
             shared: config.store.postgres.is_some(),
             pepper,
-            sealers: vec![sealer.clone()],
             sealer,
             clock,
             metrics,
@@ -184,7 +182,7 @@ impl Keys {
     /// When the store does not answer. A log that is broken is an answer.
     pub fn verify_log(&self, noted: Option<&Whole>) -> Result<Result<Whole, Broken>, Error> {
         let before = self.store.head()?;
-        let mut checker = Checker::new(&self.sealers);
+        let mut checker = Checker::new(std::slice::from_ref(&self.sealer));
         loop {
             let page = self.store.entries(checker.number(), PAGE)?;
             if page.is_empty() {

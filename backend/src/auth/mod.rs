@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use api::{Code, Scope, TokenCreated, TokenRequest};
 
-pub use audit::{Actor, Broken, Entry, Whole};
+pub use audit::{Actor, Broken, Entry, Whole, hex};
 pub use error::Error;
 pub use key::FirstKey;
 pub use keys::{KeyRecord, Keys};

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::keys::{clock_time, print, print_json, table};
-use crate::auth::{Entry, Keys, Whole};
+use crate::auth::{Entry, Keys, Whole, hex};
 use crate::config::Config;
 use crate::telemetry::SystemClock;
 
@@ -116,11 +116,7 @@ fn line(entry: &Entry) -> Line<'_> {
         // What was tampered with need not be JSON any more.
         detail: serde_json::from_str(&entry.detail)
             .unwrap_or_else(|_| serde_json::Value::String(entry.detail.clone())),
-        digest: entry
-            .digest
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        digest: hex(&entry.digest),
     }
 }
 

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::WrongUse;
+use crate::auth::hex;
 
 /// The other end.
 pub(super) struct Remote {
@@ -56,8 +57,7 @@ impl Remote {
 
     /// Posts JSON; the same posted again meets the same answer, since its name is made of it.
     pub(super) fn post(&self, path: &str, body: &str) -> Called {
-        let digest = Sha256::digest(body.as_bytes());
-        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex(&Sha256::digest(body.as_bytes()));
         self.agent
             .post(format!("{}{path}", self.base))
             .header("authorization", format!("Bearer {}", self.key))

@@ -163,13 +163,47 @@ pub trait ChatModel: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<ChatReport, Error>>;
 }
 
+/// Tokens of a picture of 1024 x 1024, the largest that a model is given.
+pub const IMAGE_TOKENS: usize = 1369;
+
+impl ChatJob {
+    /// All words of the conversation.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let parts = self.messages.iter().flat_map(|message| &message.parts);
+        joined(parts)
+    }
+}
+
 impl ChatMessage {
+    /// Its words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        joined(&self.parts)
+    }
+
     /// A message of words alone.
     #[must_use]
     pub fn text(role: ChatRole, text: impl Into<String>) -> Self {
         Self {
             role,
             parts: vec![ChatPart::Text(text.into())],
+        }
+    }
+}
+
+fn joined<'a>(parts: impl IntoIterator<Item = &'a ChatPart>) -> String {
+    let words: Vec<&str> = parts.into_iter().filter_map(ChatPart::text).collect();
+    words.join("\n")
+}
+
+impl ChatPart {
+    /// Its words, unless it is a picture.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Image { .. } => None,
         }
     }
 }

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::scripted::End;
-use super::{AnswerFormat, ChatJob, ChatModel, ChatPart, ChatReport, Error, Finish, TextSink};
+use super::{AnswerFormat, ChatJob, ChatMessage, ChatModel, ChatReport, Error, Finish, TextSink};
 
 const NAME: &str = EngineName::Glm4v.as_str();
 
@@ -77,18 +77,6 @@ impl ScriptedChat {
     }
 }
 
-fn words(job: &ChatJob) -> String {
-    let parts = job
-        .messages
-        .last()
-        .map_or(&[][..], |message| &message.parts);
-    let words = parts.iter().filter_map(|part| match part {
-        ChatPart::Text(text) => Some(text.as_str()),
-        ChatPart::Image { .. } => None,
-    });
-    words.collect::<Vec<_>>().join("\n")
-}
-
 fn count(text: &str) -> u32 {
     u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX)
 }
@@ -121,7 +109,10 @@ impl ChatModel for ScriptedChat {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(job.clone());
-        let asked = words(&job);
+        let asked = job
+            .messages
+            .last()
+            .map_or_else(String::new, ChatMessage::words);
         let reply = self
             .replies
             .iter()

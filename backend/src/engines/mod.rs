@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::author::{Author, Task, Template, Tongue};
 pub use self::chat::{
     AnswerFormat, ChatJob, ChatMessage, ChatModel, ChatPart, ChatReport, ChatRole, Choosing,
-    Finish, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, TextSink, schema_depth,
+    Finish, IMAGE_TOKENS, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, TextSink, schema_depth,
 };
 #[cfg(any(test, feature = "testing"))]
 pub use self::chat_script::{ChatReply, ScriptedChat};

@@ -147,7 +147,11 @@ impl Conversation {
         for (index, turn) in turns.iter().enumerate() {
             let role = role(index, &turn.role)?;
             let parts = self.parts(index, &turn.content, reader)?;
-            chars += parts.iter().map(words).sum::<usize>();
+            chars += parts
+                .iter()
+                .filter_map(ChatPart::text)
+                .map(|text| text.chars().count())
+                .sum::<usize>();
             self.job.messages.push(ChatMessage { role, parts });
         }
         reader.check_count(self.pictures.len())?;
@@ -210,10 +214,7 @@ impl Conversation {
             ));
         };
         let question = self.job.messages.last().map_or(&[][..], |last| &last.parts);
-        let question = question.iter().find_map(|part| match part {
-            ChatPart::Text(text) => Some(text.as_str()),
-            ChatPart::Image { .. } => None,
-        });
+        let question = question.iter().find_map(ChatPart::text);
         let before = Template::of(known, Tongue::of(question.unwrap_or_default())).messages();
         for (message, _) in &mut self.places {
             *message += before.len();
@@ -225,13 +226,6 @@ impl Conversation {
 
 fn invalid(field: &str, detail: &str) -> Refusal {
     Refusal::new(Code::InvalidField, format!("`{field}` {detail}")).field(field)
-}
-
-fn words(part: &ChatPart) -> usize {
-    match part {
-        ChatPart::Text(text) => text.chars().count(),
-        ChatPart::Image { .. } => 0,
-    }
 }
 
 fn role(index: usize, name: &str) -> Result<ChatRole, Refusal> {

@@ -7,14 +7,11 @@ use api::{Code, Safety};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::chat_mask::{self, Masked};
+use super::chat_mask::Masked;
 use super::{Error, Service};
-use crate::engines::{self, ChatJob, ChatModel, ChatPart, ChatReport, TextSink};
+use crate::engines::{self, ChatJob, ChatModel, ChatPart, ChatReport, IMAGE_TOKENS, TextSink};
 use crate::queue::Request;
 use crate::refusal::Refusal;
-
-/// Tokens of a picture of 1024 x 1024, the largest that a model is given.
-pub(super) const IMAGE_TOKENS: usize = 1369;
 
 /// An answer on its way to its caller.
 struct Telling {
@@ -103,7 +100,7 @@ impl Service {
     ) -> Result<ChatReport, Error> {
         let moderation = self.moderation(safety);
         if let Some(moderation) = moderation {
-            moderation.check(&chat_mask::words(&job)).await?;
+            moderation.check(&job.words()).await?;
         }
         let priority = job.priority;
         let now = Instant::now();

@@ -1,14 +1,14 @@
 //! Private numbers in the answer of a conversation, masked while it is told.
 
-use super::finish::mask_numbers;
-use crate::engines::{AnswerFormat, ChatJob, ChatPart, TextSink};
+use super::finish::Shown;
+use crate::engines::{AnswerFormat, ChatJob, TextSink};
 
 /// Characters of what may be one number with what stands between its digits.
 const LONGEST: usize = 128;
 
 /// Tells an answer without the private numbers that the conversation does not hold.
 pub(super) struct Masked {
-    source: String,
+    shown: Shown,
     /// The answer is JSON: what stands outside of its texts must stay a number.
     json: bool,
     /// Within a text of the JSON, and behind a backslash there.
@@ -22,7 +22,7 @@ pub(super) struct Masked {
 impl Masked {
     pub(super) fn new(job: &ChatJob, sink: TextSink) -> Self {
         Self {
-            source: words(job),
+            shown: Shown::of(&job.words()),
             json: job.format != AnswerFormat::Text,
             in_text: false,
             escaped: false,
@@ -55,7 +55,7 @@ impl Masked {
         if text.is_empty() {
             return;
         }
-        let masked = mask_numbers(&text, &self.source);
+        let masked = self.shown.mask(&text);
         let told = if self.json {
             self.kept_json(&text, &masked)
         } else {
@@ -87,16 +87,6 @@ impl Masked {
 /// What a number is made of, and what may stand between its digits.
 fn may_go_on(c: char) -> bool {
     c.is_ascii_digit() || " +-.()".contains(c)
-}
-
-/// The words of a conversation.
-pub(super) fn words(job: &ChatJob) -> String {
-    let parts = job.messages.iter().flat_map(|message| &message.parts);
-    let words = parts.filter_map(|part| match part {
-        ChatPart::Text(text) => Some(text.as_str()),
-        ChatPart::Image { .. } => None,
-    });
-    words.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -207,7 +207,8 @@ impl Service {
         // A Latin token is about four characters and a Han token about one and a half. Prompt and answer together are under 1500, and each further
         // candidate is a title and a description.
         let candidates = usize::from(intake.request.candidates.unwrap_or(1).max(1)) - 1;
-        let most = chars / 2 + intake.pictures.len() * chat::IMAGE_TOKENS + 1500 + candidates * 120;
+        let most =
+            chars / 2 + intake.pictures.len() * engines::IMAGE_TOKENS + 1500 + candidates * 120;
         u32::try_from(most).unwrap_or(u32::MAX)
     }
 

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::edit::{self, Edit};
 use super::tree::Tree;
 use super::{print, say};
+use crate::auth::hex;
 
 const FOLDER: &str = ".smart-summary";
 
@@ -119,10 +120,7 @@ fn write_new(new: &Path, file: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// Takes the last fill of a site back. Exit code 1 when a page was written since and is left.

@@ -126,7 +126,7 @@ fn messages(job: &ChatJob, form: Form) -> Value {
         .filter(|first| first.role == ChatRole::System)
     {
         Some(first) => {
-            let rules = format!("{}\n\n{told}", words(first));
+            let rules = format!("{}\n\n{told}", first.words());
             if let Some(place) = messages.first_mut() {
                 *place = json!({ "role": "system", "content": rules });
             }
@@ -148,7 +148,7 @@ fn message(message: &ChatMessage) -> Value {
         .any(|part| matches!(part, ChatPart::Image { .. }));
     // A text is understood by servers that know no parts.
     if !pictures {
-        return json!({ "role": role, "content": words(message) });
+        return json!({ "role": role, "content": message.words() });
     }
     let parts: Vec<Value> = message
         .parts
@@ -162,14 +162,6 @@ fn message(message: &ChatMessage) -> Value {
         })
         .collect();
     json!({ "role": role, "content": parts })
-}
-
-fn words(message: &ChatMessage) -> String {
-    let words = message.parts.iter().filter_map(|part| match part {
-        ChatPart::Text(text) => Some(text.as_str()),
-        ChatPart::Image { .. } => None,
-    });
-    words.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -7,12 +7,10 @@ use super::Trouble;
 use super::clean::{Clean, OneValue};
 use super::hear::Said;
 use crate::engines::told::{Heard, Told};
-use crate::engines::{ChatJob, ChatPart, ChatReport, Finish, TextSink};
+use crate::engines::{ChatJob, ChatPart, ChatReport, Finish, IMAGE_TOKENS, TextSink};
 
 /// Characters of a token, about; for servers that do not count.
 const CHARS_PER_TOKEN: usize = 3;
-/// Tokens of a picture, about.
-const TOKENS_PER_IMAGE: u32 = 1369;
 
 /// One answer as it grows.
 pub(super) struct Growing {
@@ -128,21 +126,14 @@ impl Growing {
 fn estimated(job: &ChatJob) -> TokenUsage {
     let parts = || job.messages.iter().flat_map(|message| &message.parts);
     let chars: usize = parts()
-        .map(|part| match part {
-            ChatPart::Text(text) => text.chars().count(),
-            ChatPart::Image { .. } => 0,
-        })
+        .filter_map(ChatPart::text)
+        .map(|text| text.chars().count())
         .sum();
-    let images = parts()
-        .filter(|part| matches!(part, ChatPart::Image { .. }))
-        .count();
-    let images = u32::try_from(images)
-        .unwrap_or(u32::MAX)
-        .saturating_mul(TOKENS_PER_IMAGE);
-    let words = u32::try_from(chars / CHARS_PER_TOKEN).unwrap_or(u32::MAX);
+    let images = parts().filter(|part| part.text().is_none()).count();
+    let tokens = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     TokenUsage {
-        prompt_tokens: words,
-        image_tokens: images,
+        prompt_tokens: tokens(chars / CHARS_PER_TOKEN),
+        image_tokens: tokens(images.saturating_mul(IMAGE_TOKENS)),
         completion_tokens: 0,
     }
 }

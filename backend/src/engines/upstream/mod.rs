@@ -117,7 +117,12 @@ impl Upstream {
         let shared = Arc::new(Shared {
             pool: Pool::new(peers.len(), bounds),
             peers,
-            client: client(settings)?,
+            client: outbound::client(
+                "upstream",
+                &settings.api_key,
+                settings.api_key_file.as_deref(),
+            )
+            .map_err(Misconfigured)?,
             settings: settings.clone(),
             model,
             metrics,
@@ -153,12 +158,6 @@ async fn keep_looking(shared: Weak<Shared>, every: Duration) {
         };
         shared.look_at_all().await;
     }
-}
-
-fn client(settings: &config::Upstream) -> Result<Client, Misconfigured> {
-    let key = config::ForeignSecret::given(&settings.api_key, settings.api_key_file.as_deref());
-    let key = key.map_err(|fault| Misconfigured(format!("upstream.api_key_file: {fault}")))?;
-    outbound::client(key.as_deref()).map_err(|fault| Misconfigured(format!("upstream: {fault}")))
 }
 
 impl Peer {
@@ -225,7 +224,8 @@ impl Shared {
         if !status.is_success() {
             return Err(format!("{} to GET /models", status.as_u16()));
         }
-        let list = small(response).await.unwrap_or_default();
+        let list = outbound::json(response, MAX_SMALL_BYTES).await;
+        let list = list.unwrap_or_default();
         let listed = list
             .get("data")
             .and_then(Value::as_array)
@@ -311,8 +311,7 @@ impl Shared {
             return Err(Trouble::Failed("its model is not known yet".to_owned()));
         };
         let counted = Counted::new(&self.metrics, peer.label);
-        let known = Form::numbered(peer.form.load(Ordering::Relaxed));
-        let mut form = known;
+        let mut form = Form::numbered(peer.form.load(Ordering::Relaxed));
         let mut first = None;
         let outcome = loop {
             let trouble = match self.once(peer, model, job, form, Arc::clone(sink)).await {
@@ -467,7 +466,7 @@ impl Shared {
                 status.as_u16()
             )));
         }
-        let told = small(response).await;
+        let told = outbound::json(response, MAX_SMALL_BYTES).await.ok();
         // FastAPI's servers put it one level deeper, or write no object at all.
         let code = told.and_then(|told| hear::error_code(told.get("error").unwrap_or(&told)));
         Err(Trouble::Refused {
@@ -475,18 +474,6 @@ impl Shared {
             code: code.unwrap_or_else(|| "no code".to_owned()),
         })
     }
-}
-
-/// A short JSON document; `None` when it is none.
-async fn small(mut response: Response) -> Option<Value> {
-    let mut bytes = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > MAX_SMALL_BYTES {
-            return None;
-        }
-    }
-    serde_json::from_slice(&bytes).ok()
 }
 
 impl Trouble {

@@ -3,6 +3,7 @@
 use api::Article;
 use extractive::text::Document;
 
+use super::mask_pii::Shown;
 use crate::engines::document;
 use crate::intake::Picture;
 
@@ -13,8 +14,8 @@ const MAX_NAMED: usize = 8;
 pub(super) struct Source {
     document: Document,
     text: String,
-    /// What of it a reader sees.
-    visible: String,
+    /// What of its numbers a reader sees.
+    shown: Shown,
     lower: String,
     has_article: bool,
 }
@@ -40,7 +41,7 @@ impl Source {
         Self {
             document,
             lower: text.to_lowercase(),
-            visible: visible(&text),
+            shown: Shown::of(&visible(&text)),
             text,
             has_article: article.is_some(),
         }
@@ -50,9 +51,9 @@ impl Source {
         &self.text
     }
 
-    /// Without tags, what stands in them, comments, scripts and styles.
-    pub(super) fn visible(&self) -> &str {
-        &self.visible
+    /// The numbers outside of tags, comments, scripts and styles.
+    pub(super) fn shown(&self) -> &Shown {
+        &self.shown
     }
 
     pub(super) fn holds(&self, phrase: &str) -> bool {
@@ -92,7 +93,8 @@ fn visible(text: &str) -> String {
         let is_tag = |c: char| c.is_ascii_alphabetic() || c == '/' || c == '!';
         let end = match (hidden, from.chars().nth(1)) {
             (Some((_, end)), _) => {
-                let end_at = from.to_ascii_lowercase().find(end);
+                let mut windows = from.as_bytes().windows(end.len());
+                let end_at = windows.position(|window| window.eq_ignore_ascii_case(end.as_bytes()));
                 end_at.map(|at| at + end.len())
             }
             (None, Some(c)) if is_tag(c) => from.find('>').map(|at| at + 1),

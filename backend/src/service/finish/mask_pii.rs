@@ -1,8 +1,20 @@
 //! Card, identity and telephone numbers that the article does not hold: a model may have made or remembered them.
 
-/// Replaces every digit of such a number by `*`.
-pub(in crate::service) fn mask(text: &str, source: &str) -> String {
-    let known = digits(source);
+/// The digits of what a reader sees: a number among them is no secret.
+pub(in crate::service) struct Shown(String);
+
+impl Shown {
+    pub(in crate::service) fn of(source: &str) -> Self {
+        Self(digits(source))
+    }
+
+    /// Replaces every digit of a private number that is not shown by `*`.
+    pub(in crate::service) fn mask(&self, text: &str) -> String {
+        mask(text, &self.0)
+    }
+}
+
+fn mask(text: &str, known: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit() || c == '+') {
@@ -107,7 +119,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expect: &str) {
         assert_eq!(
-            mask(text, "Call 020 7946 0018. Order 4242 4242 4242 4242."),
+            Shown::of("Call 020 7946 0018. Order 4242 4242 4242 4242.").mask(text),
             expect
         );
     }

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use self::fit::Lengths;
 use self::ground::Source;
-pub(super) use self::mask_pii::mask as mask_numbers;
+pub(super) use self::mask_pii::Shown;
 use self::stream::Drafts;
 use crate::engines::{Output, Written};
 use crate::intake::Intake;
@@ -49,7 +49,7 @@ struct Fields {
 
 fn masked(text: &str, source: &Source, mask: bool) -> String {
     if mask {
-        mask_numbers(text, source.visible())
+        source.shown().mask(text)
     } else {
         text.to_owned()
     }

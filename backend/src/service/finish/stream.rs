@@ -91,11 +91,11 @@ fn settled(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::finish::{clean, mask_pii};
+    use crate::service::finish::{Shown, clean};
 
     /// The pieces that are told of `text`, which comes in pieces of `size` characters, and its finished form.
     fn told(text: &str, size: usize) -> (Vec<String>, String) {
-        let finish = |text: &str| mask_pii::mask(&clean::clean(text, ""), "");
+        let finish = |text: &str| Shown::of("").mask(&clean::clean(text, ""));
         let mut drafts = Drafts::default();
         let chars: Vec<char> = text.chars().collect();
         let mut events: Vec<Event> = chars
