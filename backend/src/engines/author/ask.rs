@@ -5,12 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::language;
 use super::prompts::{Task, Template, Tongue};
+use super::share::Share;
 use crate::engines::{ChatMessage, ChatPart, ChatRole, EngineJob};
 
-/// Characters of an article that a model is given: a long one in full, a book in parts.
-pub(super) const ARTICLE_CHARS: usize = 24_000;
-/// The same in scripts of which a token holds about one character.
-pub(super) const WIDE_ARTICLE_CHARS: usize = 12_000;
 /// Characters of a reader's summary, asked for.
 const SUMMARY_CHARS: usize = 400;
 const WIDE_SUMMARY_CHARS: usize = 200;
@@ -177,25 +174,22 @@ pub(super) fn answer_tokens(job: &EngineJob, fields: &[Field], tag: &str) -> u32
     u32::try_from(chars).unwrap_or(u32::MAX)
 }
 
-/// The conversation. `prose`: the article's words, of which `article_chars` are shown; `again`: what was wrong with an earlier answer.
+/// The conversation. `prose`: the article's words; `again`: what was wrong with an earlier answer.
 pub(super) fn messages(
     job: &EngineJob,
     fields: &[Field],
     expected: &Expected,
     prose: &str,
-    article_chars: usize,
+    share: &Share,
     again: Option<&str>,
-    sees: bool,
 ) -> Vec<ChatMessage> {
     let tongue = expected.tongue();
     let mut messages = Template::of(Task::Summary, tongue).messages();
-    let mut parts = Vec::new();
-    if sees {
-        parts.extend(job.images.iter().map(|image| ChatPart::Image {
-            bytes: image.bytes.clone(),
-            media_type: image.media_type,
-        }));
-    }
+    let images = share.images.iter().map(|image| ChatPart::Image {
+        bytes: image.bytes.clone(),
+        media_type: image.media_type,
+    });
+    let mut parts: Vec<ChatPart> = images.collect();
     let mut text = asked(job, fields, expected, tongue);
     if let Some(again) = again {
         text.push_str(again);
@@ -212,7 +206,7 @@ pub(super) fn messages(
         {
             text.push_str(&format!("title: {}\n", data(title)));
         }
-        text.push_str(&data(&shortened(prose.trim(), article_chars)));
+        text.push_str(&data(&shortened(prose.trim(), share.chars)));
         text.push_str("\n</article>");
     }
     parts.push(ChatPart::Text(text));
@@ -373,7 +367,9 @@ mod tests {
     fn last(job: &EngineJob, chars: usize) -> String {
         let prose = crate::engines::document(job.article.as_ref().unwrap()).plain();
         let expected = Expected::of(job, &prose);
-        let messages = messages(job, &job.fields, &expected, &prose, chars, None, true);
+        let mut share = Share::whole(job, &expected, &prose, true);
+        share.chars = chars;
+        let messages = messages(job, &job.fields, &expected, &prose, &share, None);
         let parts = &messages.last().unwrap().parts;
         assert_eq!(parts.len(), job.images.len() + 1);
         match parts.last().unwrap() {

@@ -5,6 +5,7 @@
 
 mod ask;
 mod prompts;
+mod share;
 // What comes back.
 mod hear;
 mod language;
@@ -23,13 +24,12 @@ use self::ask::Expected;
 use self::hear::{Heard, Hearing};
 use self::leak::Guard;
 pub use self::prompts::{Task, Template, Tongue};
+use self::share::Share;
 use super::{
     AnswerFormat, ChatJob, ChatModel, ChatReport, Choosing, Engine, EngineJob, Error, Output,
     Report, Sink, TextSink, Written, document,
 };
 
-/// Below this an article is not worth a summary of it.
-const LEAST_CHARS: usize = 200;
 /// A summary is to say what is there, not to surprise.
 const TEMPERATURE: f64 = 0.2;
 
@@ -92,17 +92,13 @@ impl Author {
             cancel: &cancel,
         };
         let mut report = Report::default();
-        let mut chars = if language::is_latin(&expected.tag) {
-            ask::ARTICLE_CHARS
-        } else {
-            ask::WIDE_ARTICLE_CHARS
-        };
+        let mut share = Share::whole(&job, &expected, &prose, self.model.sees_images());
         let first = Try {
             fields: &job.fields,
             again: None,
             last: false,
         };
-        let mut heard = self.attempt(&work, first, &mut chars, &mut report).await?;
+        let mut heard = self.attempt(&work, first, &mut share, &mut report).await?;
         let wrong_language = heard.other_language && heard.untold;
         if wrong_language || heard.trouble.is_some() {
             let fields = if heard.untold {
@@ -116,34 +112,29 @@ impl Author {
                 again: again.as_deref(),
                 last: true,
             };
-            heard = self.attempt(&work, second, &mut chars, &mut report).await?;
+            heard = self.attempt(&work, second, &mut share, &mut report).await?;
         }
         self.conclude(&work, heard, report)
     }
 
-    /// Asks once, for less each time that the model cannot hold it: first for fewer tokens of the answer, which is bounded by
-    /// its schema before, unless it is made of rare characters; then for less of the article.
+    /// Asks once, and of less each time that the model cannot hold it.
     async fn attempt(
         &self,
         work: &Work<'_>,
         attempt: Try<'_>,
-        chars: &mut usize,
+        share: &mut Share,
         report: &mut Report,
     ) -> Result<Heard, Error> {
-        let mut generous = true;
+        share.generous = true;
         loop {
             let (hearing, told) = self.hearing(work, &attempt);
-            let mut asked = self.asked(work, &attempt, *chars);
-            if generous {
-                asked.max_tokens = asked.max_tokens.saturating_mul(2);
-            }
+            let asked = self.asked(work, &attempt, share);
             let done = self.model.chat(asked, told, work.cancel.clone()).await;
             match done {
-                Err(Error::TooLong { .. }) if generous => generous = false,
-                Err(Error::TooLong { .. })
-                    if work.job.article.is_some() && *chars > LEAST_CHARS =>
-                {
-                    *chars /= 2;
+                Err(error @ (Error::TooLong { .. } | Error::Overlong)) => {
+                    if !share.reduce().await {
+                        return Err(error);
+                    }
                 }
                 Err(error) => return Err(error),
                 Ok(done) => {
@@ -187,8 +178,9 @@ impl Author {
         (hearing, told)
     }
 
-    fn asked(&self, work: &Work<'_>, attempt: &Try<'_>, chars: usize) -> ChatJob {
+    fn asked(&self, work: &Work<'_>, attempt: &Try<'_>, share: &Share) -> ChatJob {
         let (job, expected) = (work.job, work.expected);
+        let tokens = ask::answer_tokens(job, attempt.fields, &expected.tag);
         ChatJob {
             tenant: job.tenant.clone(),
             priority: job.priority,
@@ -197,12 +189,11 @@ impl Author {
                 attempt.fields,
                 expected,
                 work.prose,
-                chars,
+                share,
                 attempt.again,
-                self.model.sees_images(),
             ),
             format: AnswerFormat::JsonSchema(ask::schema(job, attempt.fields, &expected.tag)),
-            max_tokens: ask::answer_tokens(job, attempt.fields, &expected.tag),
+            max_tokens: tokens.saturating_mul(if share.generous { 2 } else { 1 }),
             choosing: Choosing {
                 temperature: Some(TEMPERATURE),
                 seed: job.seed,

@@ -54,7 +54,7 @@ export function wordsOf(error: SmartSummaryError, m: Messages, state: State): st
     case 'image_broken':
       return m.imageBroken(picture);
     case 'content_too_long':
-      return tooLong(state.chars, limit ?? LIMITS.max_content_chars, m);
+      return tooLong(state.chars, charLimitOf(error), m);
     case 'body_too_large':
       return m.bodyTooLarge;
     case 'too_many_images':
@@ -86,8 +86,15 @@ export function wordsOf(error: SmartSummaryError, m: Messages, state: State): st
   }
 }
 
+/** How many characters are taken; `undefined` when it is not their number, but all together, that is too much. */
+export function charLimitOf({ problem }: SmartSummaryError): number | undefined {
+  if (problem === undefined) return LIMITS.max_content_chars;
+  return problem.field === '/article/content' ? problem.limit : undefined;
+}
+
 /** By how much the article is too long, where that is known. */
-function tooLong(chars: number, limit: number, m: Messages): string {
+function tooLong(chars: number, limit: number | undefined, m: Messages): string {
+  if (limit === undefined) return m.tooMuch;
   const number = (value: number) => new Intl.NumberFormat(m.tag).format(value);
   return m.tooLong(number(limit), chars > limit ? number(chars - limit) : undefined);
 }

@@ -43,6 +43,8 @@ export class Session {
   #bounds: Bounds = { images: Infinity, contentChars: LIMITS.max_content_chars };
   /** The writer has agreed that only the beginning of this post is read. */
   #cut = false;
+  /** The beginning of this post that a model may hold, after it could not hold more. */
+  #part: Bounds = { images: Infinity, contentChars: Infinity };
   readonly #leftOut = new Set<string>();
   #saidLeftOut = '';
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
@@ -154,11 +156,16 @@ export class Session {
     const beyond = wanted.filter((image) => !images.includes(image)).map(({ id }) => id);
     this.dispatch({ do: 'too-many', images: beyond, limit });
     const taken = { ...post, images };
-    return this.#cut ? beginning(taken, this.#bounds.contentChars) : taken;
+    return this.#cut ? beginning(taken, this.#charLimit) : taken;
   }
 
   get #imageLimit(): number {
-    return Math.min(this.#bounds.images, this.#around.client()?.maxImages ?? LIMITS.max_images);
+    const part = this.#cut ? this.#part.images : Infinity;
+    return Math.min(this.#bounds.images, part, this.#around.client()?.maxImages ?? LIMITS.max_images);
+  }
+
+  get #charLimit(): number {
+    return Math.min(this.#bounds.contentChars, this.#cut ? this.#part.contentChars : Infinity);
   }
 
   #checkLength(post: Post): void {
@@ -185,6 +192,7 @@ export class Session {
     this.#wanted = FIELDS;
     this.#leftOut.clear();
     this.#cut = false;
+    this.#part = { images: Infinity, contentChars: Infinity };
     this.#saidLeftOut = '';
     this.state = initial();
     this.#around.render();
@@ -394,10 +402,25 @@ export class Session {
     if (error.code === 'aborted') return this.dispatch({ do: 'stop' });
     const limit = error.problem?.limit;
     if (error.code === 'too_many_images') this.#bounds.images = limit ?? Math.floor(this.#imageLimit / 2);
-    if (error.code === 'content_too_long' && limit !== undefined) this.#bounds.contentChars = limit;
+    if (error.code === 'content_too_long') this.#takeLess(error);
     this.dispatch({ do: 'fail', error, now: Date.now(), automatic: retry === 'by-hand' });
     this.#around.emit('ss-error', error);
     this.#countDown();
+  }
+
+  /** Remembers how much is taken, or half of what was sent where the server cannot say. */
+  #takeLess(error: SmartSummaryError): void {
+    const limit = charLimitOf(error);
+    if (limit !== undefined) {
+      this.#bounds.contentChars = limit;
+      return;
+    }
+    const half = (count: number) => Math.floor(count / 2);
+    const sent = this.#post?.images.filter(({ id }) => !this.#leftOut.has(id)).length ?? 0;
+    this.#part = {
+      images: half(Math.min(sent, this.#imageLimit)),
+      contentChars: half(Math.min(this.state.chars, this.#charLimit)),
+    };
   }
 
   /** Renders every second until the refusal's time is over, then tries by itself if that is due. */

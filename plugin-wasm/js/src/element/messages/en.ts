@@ -197,6 +197,8 @@ export const en = {
   thePicture: 'A picture',
   tooLong: (limit: string, over?: string) =>
     `The article is ${over === undefined ? 'too long' : `${over} characters too long`}; at most ${limit} are taken.`,
+  tooMuch:
+    'This post is more than the model of this server can read at once. Use its beginning, or send fewer pictures.',
   tooManyImages: (limit: number) => `At most ${count(limit, 'picture is', 'pictures are')} taken at once.`,
   bodyTooLarge: 'The post and its pictures are too large together.',
   tokenFailed: 'This site did not give permission. Try again in a moment.',

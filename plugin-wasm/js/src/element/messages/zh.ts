@@ -185,6 +185,7 @@ export const zh: Messages = {
   imageBroken: (name) => `${name} 无法读取。`,
   thePicture: '某张图片',
   tooLong: (limit, over) => `文章${over === undefined ? '太长' : `超出 ${over} 字`}，最多 ${limit} 字。`,
+  tooMuch: '服务器的模型无法一次读完这篇文章。请只用开头部分，或减少图片。',
   tooManyImages: (limit) => `一次最多 ${limit} 张图片。`,
   bodyTooLarge: '文章和图片的总大小超出上限。',
   tokenFailed: '本站未能给予授权，请稍后重试。',
