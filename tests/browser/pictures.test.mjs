@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { open, STRICT } from './gallery.mjs';
 import { launch } from './page.mjs';
-import { checkEverything, runIn } from './ways.mjs';
+import { checkEverything, near, pixel, runIn } from './ways.mjs';
 
 let browser, gallery, strict;
 before(async () => {
@@ -52,6 +52,22 @@ for (const [what, without, expected] of WAYS) {
 test('a policy against WebAssembly', async () => {
   const page = await visit(strict);
   await checkEverything(runIn(page), { photo: 'canvas', plain: true });
+  await page.close();
+});
+
+test('inks look as they are printed, also where the browser decodes them', async () => {
+  const page = await visit(gallery);
+  for (const [without, path] of [
+    [[], 'wasm'],
+    [['WebAssembly'], 'canvas'],
+    [['WebAssembly', 'OffscreenCanvas'], 'canvas'],
+  ]) {
+    const [inks] = await runIn(page, without)(['cmyk.jpg']);
+    assert.equal(inks.path, path);
+    // As a press profile has them; the browser by itself has 36 more blue in the first.
+    near(pixel(inks, 3, 2), [181, 144, 170], 12, `a mixture of inks by ${path}`);
+    near(pixel(inks, 5, 3), [198, 157, 71], 12, `yellow ink by ${path}`);
+  }
   await page.close();
 });
 

@@ -16,9 +16,9 @@ function distance(one, other) {
 }
 
 /** The pixel of a grid of 6 x 6. */
-const pixel = ({ grid }, x, y) => grid.slice((y * 6 + x) * 4, (y * 6 + x) * 4 + 3);
+export const pixel = ({ grid }, x, y) => grid.slice((y * 6 + x) * 4, (y * 6 + x) * 4 + 3);
 
-function near(got, wanted, tolerance, what) {
+export function near(got, wanted, tolerance, what) {
   const far = got.some((value, at) => Math.abs(value - wanted[at]) > tolerance);
   assert.ok(!far, `${what}: ${got} instead of ${wanted}`);
 }

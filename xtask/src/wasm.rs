@@ -50,7 +50,7 @@ const BUDGETS: [(&str, usize, &[&str]); 7] = [
     (
         "a picture without WebAssembly",
         10_000,
-        &["picture/canvas.js", "picture/header.js"],
+        &["picture/canvas.js", "picture/header.js", "picture/inks.js"],
     ),
     (
         "a picture that the browser does not decode",

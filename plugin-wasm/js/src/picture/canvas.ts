@@ -4,6 +4,7 @@
 import { plain, words } from '../modules.js';
 import type { PreparedPicture } from '../types.js';
 import { headerOf, type Header } from './header.js';
+import { lookOfInks, ONE_INK } from './inks.js';
 
 /** A canvas of either kind. */
 interface Easel {
@@ -46,6 +47,7 @@ export async function byCanvas(
   pen.setTransform(...turned(header.orientation, width, height));
   pen.drawImage(picture.source, 0, 0, across, down);
   picture.close();
+  if (header.inks && (await mixesInksPlainly())) lookOfInks(pen, width, height);
   const { blob, format } = await encoded(easel, header, quality / 100, bytes.byteLength);
   stop();
   return {
@@ -115,6 +117,21 @@ async function bare(jpeg: Blob | null): Promise<Blob | null> {
     at = end;
   }
   return new Blob([...kept, bytes.subarray(at)], { type: jpeg.type });
+}
+
+let plainly: Promise<boolean> | undefined;
+
+/** Whether this browser takes cyan for the complement of red and so on, as most do; one with a press profile is right. */
+function mixesInksPlainly(): Promise<boolean> {
+  return (plainly ??= decoded(new Blob([ONE_INK], { type: 'image/jpeg' }))
+    .then(({ source, close }) => {
+      const { pen } = easelOf(1, 1);
+      pen.drawImage(source, 0, 0, 1, 1);
+      close();
+      const [red = 255, green = 0, blue = 0] = pen.getImageData(0, 0, 1, 1).data;
+      return red < 16 && green > 240 && blue > 240;
+    })
+    .catch(() => false));
 }
 
 async function decoded(blob: Blob): Promise<{ source: CanvasImageSource; close(): void }> {

@@ -16,6 +16,8 @@ export interface Header {
   orientation: number;
   /** Where the orientation's byte stands; set to 1, no decoder turns the picture. */
   turnsAt: number[];
+  /** A JPEG of four inks. */
+  inks: boolean;
   /** There is more than one frame. */
   animated: boolean;
   /** The kinds of metadata, by their containers. */
@@ -28,7 +30,7 @@ type Found = Omit<Header, 'format'>;
 export function headerOf(bytes: Uint8Array): Header {
   const [format, read] = reader(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const found: Found = { width: 0, height: 0, orientation: 1, turnsAt: [], animated: false, metadata: [] };
+  const found: Found = { width: 0, height: 0, orientation: 1, turnsAt: [], inks: false, animated: false, metadata: [] };
   try {
     read(view, found);
   } catch {
@@ -45,7 +47,7 @@ export function headerOf(bytes: Uint8Array): Header {
 
 function reader(bytes: Uint8Array): [Header['format'], (view: DataView, found: Found) => void] {
   const has = (text: string, at = 0) => [...text].every((letter, i) => bytes[at + i] === letter.charCodeAt(0));
-  if (has('\xff\xd8\xff')) return ['jpeg', jpeg];
+  if (has('\xff\xd8')) return ['jpeg', jpeg];
   if (has('\x89PNG\r\n\x1a\n')) return ['png', png];
   if (has('RIFF') && has('WEBP', 8)) return ['webp', webp];
   if (has('GIF8')) return ['gif', gif];
@@ -70,6 +72,7 @@ function jpeg(view: DataView, found: Found): void {
     if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc && !found.width) {
       found.height = view.getUint16(payload + 1);
       found.width = view.getUint16(payload + 3);
+      found.inks = view.getUint8(payload + 5) === 4;
     } else if (marker === 0xe1 && text(view, payload, 4) === 'Exif') exif(view, payload + 6, at + 2 + length, found);
     else if (marker === 0xe1) found.metadata.push('xmp');
     else if (marker === 0xe2) found.metadata.push('color_profile');
