@@ -20,7 +20,7 @@ use crate::pictures;
 use crate::server::{Server, Setup, eventually, merged, product, script, shared};
 
 /// A key that may make batches.
-fn batch_key(server: &Server, more: Value) -> String {
+pub(crate) fn batch_key(server: &Server, more: Value) -> String {
     server.key_with(merged(
         json!({ "scopes": ["batches:write", "summaries:write"] }),
         more,
@@ -28,7 +28,7 @@ fn batch_key(server: &Server, more: Value) -> String {
 }
 
 /// Articles that the scripted engine answers as their words say.
-fn items(words: &[&str]) -> Value {
+pub(crate) fn items(words: &[&str]) -> Value {
     let items: Vec<Value> = words
         .iter()
         .enumerate()
@@ -42,7 +42,7 @@ fn create(server: &Server, key: &str, body: &Value) -> Answer {
 }
 
 #[track_caller]
-fn created(server: &Server, key: &str, body: &Value) -> Batch {
+pub(crate) fn created(server: &Server, key: &str, body: &Value) -> Batch {
     let answer = create(server, key, body);
     assert_eq!(answer.status, 201, "{}", answer.text());
     let batch: Batch = serde_json::from_slice(&answer.body).unwrap();
@@ -550,10 +550,10 @@ fn a_stopping_server_puts_back_what_it_cannot_end() {
 }
 
 /// A webhook as it came: its headers and its body.
-type Delivered = (BTreeMap<String, String>, String);
+pub(crate) type Delivered = (BTreeMap<String, String>, String);
 
 /// A receiver of webhooks that answers with each status in turn, and gives what it heard.
-fn receiver(answers: &'static [&'static str]) -> (SocketAddr, Receiver<Delivered>) {
+pub(crate) fn receiver(answers: &'static [&'static str]) -> (SocketAddr, Receiver<Delivered>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, heard) = channel();

@@ -44,6 +44,7 @@ mod intake;
 mod keys;
 mod limits;
 mod model;
+mod peppers;
 mod problems;
 mod queue;
 mod readme;

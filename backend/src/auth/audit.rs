@@ -48,6 +48,9 @@ pub(super) enum Act {
     KeyChanged,
     KeyRotated,
     KeyRevoked,
+    KeyRehashed,
+    PepperBroughtIn,
+    PepperDropped,
 }
 
 impl Act {
@@ -58,6 +61,9 @@ impl Act {
             Self::KeyChanged => "key_changed",
             Self::KeyRotated => "key_rotated",
             Self::KeyRevoked => "key_revoked",
+            Self::KeyRehashed => "key_rehashed",
+            Self::PepperBroughtIn => "pepper_brought_in",
+            Self::PepperDropped => "pepper_dropped",
         }
     }
 }
@@ -71,7 +77,8 @@ pub struct Entry {
     pub at: u64,
     /// `user NAME`, `key ID` or `server`.
     pub actor: String,
-    /// `log_begun`, `key_created`, `key_changed`, `key_rotated` or `key_revoked`.
+    /// `log_begun`, `key_created`, `key_changed`, `key_rotated`, `key_revoked`, `key_rehashed`, `pepper_brought_in` or
+    /// `pepper_dropped`.
     pub act: String,
     /// The key's public part; empty where it is about no key.
     pub subject: String,

@@ -61,6 +61,9 @@ pub enum Error {
     /// No key has this id.
     #[error("there is no key with this id")]
     NotFound,
+    /// The store's newest pepper is one that this server does not have, so it cannot know the key.
+    #[error("this server cannot check the key yet; try again shortly")]
+    PepperUnknown,
     /// The key's state does not allow it.
     #[error("{0}")]
     Conflict(&'static str),
@@ -119,9 +122,10 @@ impl Error {
             Self::InvalidField { .. } => Code::InvalidField,
             Self::NotFound => Code::NotFound,
             Self::Conflict(_) => Code::Conflict,
-            Self::Store(_) | Self::SharedStore(_) | Self::StoreTooNew { .. } => {
-                Code::StoreUnavailable
-            }
+            Self::Store(_)
+            | Self::SharedStore(_)
+            | Self::StoreTooNew { .. }
+            | Self::PepperUnknown => Code::StoreUnavailable,
             Self::TooManyTokens => Code::Overloaded,
             Self::File { .. } | Self::Random(_) => Code::Internal,
         }
@@ -141,7 +145,7 @@ impl From<Error> for Refusal {
         let refusal = Self::new(code, detail);
         match error {
             Error::InvalidField { field, .. } => refusal.field(field),
-            Error::Store(_) | Error::SharedStore(_) => {
+            Error::Store(_) | Error::SharedStore(_) | Error::PepperUnknown => {
                 refusal.retry_after(std::time::Duration::from_secs(1))
             }
             Error::TooManyTokens => refusal.retry_after(std::time::Duration::from_secs(60)),

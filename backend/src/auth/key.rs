@@ -99,12 +99,12 @@ impl ApiKey {
 
     /// What is stored: HMAC-SHA-256 under the pepper. A slow hash would add nothing to 256 random bits but a way to be
     /// flooded.
-    pub(super) fn digest(&self, pepper: &Pepper) -> Digest {
-        pepper
-            .mac(self.secret.expose_secret())
-            .finalize()
-            .into_bytes()
-            .into()
+    pub(super) fn hashed(&self, pepper: &Pepper) -> Hashed {
+        let mac = pepper.mac(self.secret.expose_secret());
+        Hashed {
+            digest: mac.finalize().into_bytes().into(),
+            pepper: *pepper.mark(),
+        }
     }
 
     /// Whether the secret is the one that was stored; the time taken does not tell how much of it fits.
@@ -117,21 +117,33 @@ impl ApiKey {
 }
 
 /// What secrets are hashed with; without it a copy of the store says nothing about them.
-pub(super) struct Pepper(Hmac<Sha256>);
+pub(super) struct Pepper {
+    mac: Hmac<Sha256>,
+    mark: Digest,
+}
+
+/// A secret as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hashed {
+    pub(super) digest: Digest,
+    /// The mark of the pepper that it was hashed with.
+    pub(super) pepper: Digest,
+}
 
 impl Pepper {
     pub(super) fn new(text: &[u8]) -> Result<Self, Error> {
-        Hmac::new_from_slice(text)
-            .map(Self)
-            .map_err(|_| Error::Conflict("the pepper has no valid length"))
+        let mac = Hmac::<Sha256>::new_from_slice(text)
+            .map_err(|_| Error::Conflict("the pepper has no valid length"))?;
+        let marking = mac.clone().chain_update(b"which pepper is this");
+        Ok(Self {
+            mac,
+            mark: marking.finalize().into_bytes().into(),
+        })
     }
 
     /// What tells this pepper from another without telling anything of it.
-    pub(super) fn mark(&self) -> Digest {
-        self.mac("which pepper is this")
-            .finalize()
-            .into_bytes()
-            .into()
+    pub(super) fn mark(&self) -> &Digest {
+        &self.mark
     }
 
     /// A seed for signing tokens, from which the pepper cannot be computed.
@@ -173,9 +185,7 @@ impl Pepper {
     }
 
     fn mac(&self, secret: &str) -> Hmac<Sha256> {
-        let mut mac = self.0.clone();
-        mac.update(secret.as_bytes());
-        mac
+        self.mac.clone().chain_update(secret)
     }
 }
 
@@ -329,7 +339,11 @@ mod tests {
             Pepper::new(&[1; 32]).unwrap(),
             Pepper::new(&[2; 32]).unwrap(),
         );
-        let digest = one.digest(&pepper);
+        let Hashed {
+            digest,
+            pepper: mark,
+        } = one.hashed(&pepper);
+        assert!(mark == *pepper.mark() && mark != *salt.mark());
         assert!(one.fits(&digest, &pepper));
         assert!(!other.fits(&digest, &pepper) && !one.fits(&digest, &salt));
     }

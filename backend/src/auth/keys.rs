@@ -1,7 +1,6 @@
 //! The keys of this server: verified for callers, administered for operators.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,10 +10,13 @@ use moka::sync::Cache;
 use zeroize::Zeroizing;
 
 use super::audit::{Act, Actor, Broken, Checker, Entry, Note, Sealer, Whole, hex};
-use super::key::{ApiKey, FirstKey, Pepper, random_digits};
+use super::key::{ApiKey, Digest, FirstKey, Pepper};
 use super::origin::Origin;
+use super::peppers::{self, Peppers};
 use super::scopes::ScopeSet;
-use super::store::{NEWEST, Place, PostgresStore, SqliteStore, Store, StoredKey};
+use super::store::{
+    KnownPepper, NEWEST, Place, PostgresStore, Rehash, SqliteStore, Store, StoredKey, StoredSecret,
+};
 use super::{Error, files};
 use crate::config::Config;
 use crate::telemetry::{Clock, Metrics};
@@ -24,6 +26,10 @@ const MAX_KEPT: u64 = 10_000;
 /// Origins of one key at most.
 const MAX_ORIGINS: usize = 50;
 const MINUTE_MS: u64 = 60_000;
+/// Secrets that wait to be hashed anew, at most; further ones do when they are seen again.
+const MAX_REHASH: usize = 10_000;
+/// Secrets that are hashed anew at a time: the look for revocations must not wait long for them.
+const REHASH_AT_A_TIME: usize = 20;
 /// Entries of the audit log that are read at a time.
 const PAGE: u32 = 1000;
 
@@ -88,8 +94,13 @@ pub struct Keys {
     store: Box<dyn Store>,
     /// Whether reading a key may take as long as a network does.
     shared: bool,
-    pepper: Pepper,
-    /// What the audit log is sealed with.
+    peppers: Peppers,
+    /// The mark of the store's newest pepper when it was last looked at.
+    newest: Mutex<Digest>,
+    /// Secrets that were seen and are not hashed with the newest pepper, by what is stored of them.
+    rehash: Mutex<HashMap<Digest, Rehash>>,
+    /// What the audit log may be sealed with; the first seals.
+    sealers: Vec<Sealer>,
     sealer: Sealer,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -128,8 +139,9 @@ impl Keys {
             }
             None => Box::new(SqliteStore::open(&config.data_dir.join("keys.sqlite"))?),
         };
-        let pepper = open_pepper(config, store.as_ref())?;
-        let sealer = Sealer::new(&pepper)?;
+        let mut peppers = Peppers::read(config)?;
+        peppers.follow(&store.peppers(peppers.configured())?)?;
+        let sealers = sealers(&peppers)?;
         let kept = Cache::builder()
             .max_capacity(MAX_KEPT)
             .time_to_live(Duration::from_secs(config.auth.cache_seconds))
@@ -138,8 +150,11 @@ impl Keys {
             seen: AtomicI64::new(store.version()?),
             store,
             shared: config.store.postgres.is_some(),
-            pepper,
-            sealer,
+            newest: Mutex::new(*peppers.current().mark()),
+            peppers,
+            rehash: Mutex::default(),
+            sealer: sealers.0,
+            sealers: sealers.1,
             clock,
             metrics,
             tiers: config.tiers.keys().cloned().collect(),
@@ -182,7 +197,7 @@ impl Keys {
     /// When the store does not answer. A log that is broken is an answer.
     pub fn verify_log(&self, noted: Option<&Whole>) -> Result<Result<Whole, Broken>, Error> {
         let before = self.store.head()?;
-        let mut checker = Checker::new(std::slice::from_ref(&self.sealer));
+        let mut checker = Checker::new(&self.sealers);
         loop {
             let page = self.store.entries(checker.number(), PAGE)?;
             if page.is_empty() {
@@ -218,21 +233,178 @@ impl Keys {
         let now = self.clock.now_ms();
         let Some((stored, record)) = self.find(&key.id)? else {
             // As much work as for a known id.
-            let _ = key.fits(&[0; 32], &self.pepper);
+            let _ = key.fits(&[0; 32], self.peppers.current());
             return Err(Error::KeyUnknown);
         };
         let fitting = stored
             .secrets
             .iter()
-            .filter(|secret| key.fits(&secret.digest, &self.pepper))
+            .filter(|secret| self.peppers.fits(key, secret))
             .last();
-        let secret = fitting.ok_or(Error::KeyUnknown)?;
+        let secret = fitting.ok_or_else(|| self.stranger())?;
         // Only who holds the secret learns what became of the key.
         record.check_live(now)?;
         if secret.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::KeyExpired);
         }
+        if secret.pepper != Some(*self.peppers.current().mark()) {
+            self.note_rehash(key, secret);
+        }
         Ok(record)
+    }
+
+    /// Why no secret of a key fits. Where the newest pepper is not had, nobody may say that the key is unknown.
+    fn stranger(&self) -> Error {
+        if self.peppers.has(&self.newest()) {
+            Error::KeyUnknown
+        } else {
+            Error::PepperUnknown
+        }
+    }
+
+    fn newest(&self) -> Digest {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that this secret is to be hashed with the newest pepper; done by [`Keys::write_rehashed`].
+    fn note_rehash(&self, key: &ApiKey, secret: &StoredSecret) {
+        let new = self.peppers.hash(key);
+        // A server that is yet to start with the newest one leaves it to those that have.
+        if self.newest() != new.pepper {
+            return;
+        }
+        let mut waiting = self.rehash.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < MAX_REHASH {
+            let (id, old) = (key.id.clone(), secret.digest);
+            waiting.insert(old, Rehash { id, old, new });
+        }
+    }
+
+    /// Writes some of the secrets that were seen under the newest pepper. What the store does not take is noted again
+    /// when it is next seen.
+    pub(super) fn write_rehashed(&self) {
+        let some: Vec<Rehash> = {
+            let mut waiting = self.rehash.lock().unwrap_or_else(PoisonError::into_inner);
+            let some: Vec<Digest> = waiting.keys().take(REHASH_AT_A_TIME).copied().collect();
+            some.iter().filter_map(|old| waiting.remove(old)).collect()
+        };
+        for change in &some {
+            let detail = serde_json::json!({ "pepper": peppers::name(&change.new.pepper) });
+            let note = self.note(&Actor::Server, Act::KeyRehashed, &change.id, detail);
+            match self.store.rehash(change, &note) {
+                Ok(true) => {
+                    tracing::debug!(key.id = %change.id, "a key was hashed with the newest pepper");
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a key could not be hashed with the newest pepper");
+                    return;
+                }
+            }
+        }
+        if !some.is_empty() {
+            self.forget();
+        }
+    }
+
+    /// Brings in the configured pepper, when the store never had it, and puts on record which ones are no longer had.
+    /// For the server: a command that somebody calls with another configuration changes no pepper.
+    ///
+    /// # Errors
+    /// When the store does not answer, or another server brought in one that this one does not have.
+    pub(super) fn change_peppers(&mut self) -> Result<(), Error> {
+        let (configured, before) = (*self.peppers.configured(), self.newest());
+        let mut known = self.store.peppers(&configured)?;
+        if !known.iter().any(|known| known.mark == configured) {
+            let itself = KnownPepper {
+                mark: configured,
+                dropped: false,
+            };
+            self.follow(&[itself])?;
+            let detail = serde_json::json!({
+                "pepper": peppers::name(&configured),
+                "before": peppers::name(&before),
+                "keys": self.earlier()?.len(),
+            });
+            let note = self.note(&Actor::Server, Act::PepperBroughtIn, "", detail);
+            if self.store.bring_in(&configured, &before, &note)? {
+                tracing::info!(
+                    "a pepper was brought in; keys are hashed with it when they are next used"
+                );
+            }
+            known = self.store.peppers(&configured)?;
+        }
+        self.follow(&known)?;
+        if self.peppers.current().mark() != &configured {
+            tracing::warn!(
+                "the pepper of this server's configuration was replaced by a newer one, which is used"
+            );
+        }
+        for gone in known
+            .iter()
+            .filter(|known| !known.dropped && !self.peppers.has(&known.mark))
+        {
+            self.drop_pepper(&gone.mark)?;
+        }
+        Ok(())
+    }
+
+    fn drop_pepper(&self, mark: &Digest) -> Result<(), Error> {
+        let now = self.clock.now_ms();
+        let left = self
+            .store
+            .hashed_otherwise(self.peppers.current().mark(), now)?;
+        let mut left: Vec<String> = left
+            .into_iter()
+            .filter(|(_, pepper)| pepper.as_ref() == Some(mark))
+            .map(|(id, _)| id)
+            .collect();
+        left.dedup();
+        let keys = left.len();
+        let detail = serde_json::json!({ "pepper": peppers::name(mark), "keys": keys });
+        let note = self.note(&Actor::Server, Act::PepperDropped, "", detail);
+        if self.store.drop_pepper(mark, &note)? && keys > 0 {
+            tracing::warn!(
+                keys,
+                "a pepper was dropped on which keys hung; they are unknown from now on"
+            );
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, known: &[KnownPepper]) -> Result<(), Error> {
+        self.peppers.follow(known)?;
+        (self.sealer, self.sealers) = sealers(&self.peppers)?;
+        self.newest = Mutex::new(*self.peppers.current().mark());
+        Ok(())
+    }
+
+    /// The ids of keys that work and have a secret that is not hashed with the newest pepper.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn earlier(&self) -> Result<Vec<String>, Error> {
+        let found = self
+            .store
+            .hashed_otherwise(self.peppers.current().mark(), self.clock.now_ms())?;
+        let mut ids: Vec<String> = found.into_iter().map(|(id, _)| id).collect();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Whether there are others beside the pepper that secrets are hashed with.
+    pub fn has_other_peppers(&self) -> bool {
+        self.peppers.all().nth(1).is_some()
+    }
+
+    /// Tells how many keys are not hashed with the newest pepper, while there are several.
+    pub(super) fn count_earlier(&self) {
+        // While the store does not answer, the last count stands.
+        if self.has_other_peppers()
+            && let Ok(earlier) = self.earlier()
+        {
+            self.metrics.set_earlier_pepper_keys(earlier.len());
+        }
     }
 
     /// The key with this id, when it works now; for a token that names it.
@@ -277,9 +449,11 @@ impl Keys {
         Ok(self.find(id)?.is_some())
     }
 
-    /// What tokens are signed with where servers share the store: the same for all that share the pepper.
-    pub(super) fn token_seed(&self) -> Option<Zeroizing<[u8; 32]>> {
-        self.shared.then(|| self.pepper.token_seed())
+    /// What tokens are signed with where servers share the store: the same for all that share the pepper. The first signs,
+    /// all verify; none where there is one server.
+    pub(super) fn token_seeds(&self) -> Vec<Zeroizing<[u8; 32]>> {
+        let seeds = self.peppers.all().map(Pepper::token_seed);
+        seeds.filter(|_| self.shared).collect()
     }
 
     /// Looks whether another process changed a key; a second process's change counts from here on.
@@ -291,6 +465,7 @@ impl Keys {
             .is_ok_and(|version| self.seen.swap(*version, Ordering::SeqCst) != *version);
         if changed {
             self.forget();
+            self.look_at_newest();
         }
         if let Err(error) = &version
             && self.answering.swap(false, Ordering::SeqCst)
@@ -299,6 +474,22 @@ impl Keys {
         }
         if version.is_ok() && !self.answering.swap(true, Ordering::SeqCst) {
             tracing::info!("the key store answers again");
+        }
+    }
+
+    fn look_at_newest(&self) {
+        let known = self.store.peppers(self.peppers.configured());
+        let Some(newest) = known.ok().and_then(|known| known.last().copied()) else {
+            return;
+        };
+        let before = {
+            let mut seen = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *seen, newest.mark)
+        };
+        if before != newest.mark && !self.peppers.has(&newest.mark) {
+            tracing::error!(
+                "another server brought in a pepper that this one does not have; give it to this one and restart it"
+            );
         }
     }
 
@@ -370,8 +561,8 @@ impl Keys {
         let (key, record) = self.draft(&draft)?;
         // Another process may have been quicker.
         let note = self.note(&Actor::Server, Act::KeyCreated, &key.id, settings(&record));
-        let digest = key.digest(&self.pepper);
-        let made = self.store.insert(&record, &digest, Place::First, &note)?;
+        let hashed = self.peppers.hash(&key);
+        let made = self.store.insert(&record, &hashed, Place::First, &note)?;
         self.forget();
         Ok(made.then(|| FirstKey::new(key.id.clone(), key.text())))
     }
@@ -383,9 +574,9 @@ impl Keys {
     pub fn create(&self, actor: &Actor, draft: &KeyDraft) -> Result<KeyCreated, Error> {
         let (key, record) = self.draft(draft)?;
         let note = self.note(actor, Act::KeyCreated, &key.id, settings(&record));
-        let digest = key.digest(&self.pepper);
+        let hashed = self.peppers.hash(&key);
         self.store
-            .insert(&record, &digest, Place::Anywhere, &note)?;
+            .insert(&record, &hashed, Place::Anywhere, &note)?;
         self.forget();
         tracing::info!(key.id = %record.id, scopes = %record.scopes, "a key was made");
         Ok(KeyCreated {
@@ -416,11 +607,15 @@ impl Keys {
     }
 
     pub(super) fn webhook_secret(&self, key_id: &str) -> String {
-        self.pepper.webhook_secret(key_id)
+        self.peppers.current().webhook_secret(key_id)
     }
 
     pub(super) fn sign_webhook(&self, key_id: &str, id: &str, seconds: u64, body: &str) -> String {
-        self.pepper.sign_webhook(key_id, id, seconds, body)
+        let signatures = self
+            .peppers
+            .all()
+            .map(|pepper| pepper.sign_webhook(key_id, id, seconds, body));
+        signatures.collect::<Vec<_>>().join(" ")
     }
 
     /// Every key, newest first.
@@ -501,7 +696,7 @@ impl Keys {
         let until = note.at.saturating_add(overlap);
         note.detail = serde_json::json!({ "old_secret_until": until });
         self.store
-            .rotate(id, &key.digest(&self.pepper), until, &note)?;
+            .rotate(id, &self.peppers.hash(&key), until, &note)?;
         self.forget();
         tracing::info!(key.id = %id, "a key was rotated");
         Ok(KeyCreated {
@@ -542,36 +737,10 @@ impl Keys {
     }
 }
 
-/// The configured pepper, or one of the data directory's own. A pepper that changed would make every key unknown, so
-/// that is told instead.
-fn open_pepper(config: &Config, store: &dyn Store) -> Result<Pepper, Error> {
-    let own = config.data_dir.join("pepper");
-    let (text, path): (_, PathBuf) = match (&config.auth.pepper, &config.auth.pepper_file) {
-        (Some(pepper), _) => (
-            Zeroizing::new(pepper.expose().as_bytes().to_vec()),
-            PathBuf::from("auth.pepper"),
-        ),
-        (None, Some(file)) => (files::read(file)?, file.clone()),
-        (None, None) => {
-            let make = || Ok(Zeroizing::new(random_digits(43)?.into_bytes()));
-            (files::read_or_make(&own, make)?, own)
-        }
-    };
-    if text.len() < 32 {
-        return Err(Error::File {
-            path,
-            problem: "a pepper has at least 32 characters".to_owned(),
-        });
-    }
-    let pepper = Pepper::new(&text)?;
-    if !store.same_pepper(&pepper.mark())? {
-        let problem = "this is not the pepper that the keys of this store were made with; put that one back, and give it to every server that shares the store (auth.pepper)";
-        return Err(Error::File {
-            path,
-            problem: problem.to_owned(),
-        });
-    }
-    Ok(pepper)
+/// What seals entries of the audit log, and with what they may be sealed.
+fn sealers(peppers: &Peppers) -> Result<(Sealer, Vec<Sealer>), Error> {
+    let all: Vec<Sealer> = peppers.all().map(Sealer::new).collect::<Result<_, _>>()?;
+    Ok((Sealer::new(peppers.current())?, all))
 }
 
 /// What an operator set of a key, for the audit log.

@@ -18,6 +18,7 @@ mod files;
 mod key;
 mod keys;
 mod origin;
+mod peppers;
 mod scopes;
 mod store;
 #[cfg(test)]
@@ -169,9 +170,10 @@ impl Auth {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, Option<FirstKey>), Error> {
-        let keys = Keys::open(config, clock.clone(), metrics)?;
+        let mut keys = Keys::open(config, clock.clone(), metrics)?;
+        keys.change_peppers()?;
         let first = keys.make_first()?;
-        let tokens = Tokens::open(config, keys.token_seed())?;
+        let tokens = Tokens::open(config, &keys.token_seeds())?;
         Ok((
             Self {
                 keys: Arc::new(keys),
@@ -319,14 +321,14 @@ impl Auth {
         self.keys.live(id)
     }
 
-    /// What the webhooks of a key are signed with, as its owner is told it. Made from the pepper, kept nowhere.
+    /// What the webhooks of a key are signed with, as its owner is told it. Made from the newest pepper, kept nowhere.
     #[must_use]
     pub fn webhook_secret(&self, key_id: &str) -> String {
         self.keys.webhook_secret(key_id)
     }
 
-    /// The signature of a webhook: `v1,` and the base64 of HMAC-SHA-256 over `id.seconds.body`
-    /// (standardwebhooks.com, specification 1.0).
+    /// The signatures of a webhook, separated by spaces, one for each pepper: `v1,` and the base64 of HMAC-SHA-256 over
+    /// `id.seconds.body` (standardwebhooks.com, specification 1.0: a receiver takes any that fits).
     #[must_use]
     pub fn sign_webhook(&self, key_id: &str, id: &str, seconds: u64, body: &str) -> String {
         self.keys.sign_webhook(key_id, id, seconds, body)

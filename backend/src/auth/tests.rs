@@ -687,6 +687,153 @@ fn another_pepper_is_told_rather_than_every_key_unknown() {
     assert!(!shown.contains('/'), "a caller learns no path: {shown}");
 }
 
+/// A house that begins again with `pepper`, and with `others` to verify.
+fn peppered(house: &House, pepper: &str, others: &[&str]) -> Result<Auth, Error> {
+    let mut config = Config::for_tests(house.directory.path()).unwrap();
+    let file = |name: &str| {
+        let path = house.directory.path().join(format!("pepper-{name}"));
+        std::fs::write(&path, name.repeat(40)).unwrap();
+        path
+    };
+    config.auth.pepper_file = Some(if pepper.is_empty() {
+        house.directory.path().join("pepper")
+    } else {
+        file(pepper)
+    });
+    config.auth.other_pepper_files = others
+        .iter()
+        .map(|name| match *name {
+            "" => house.directory.path().join("pepper"),
+            name => file(name),
+        })
+        .collect();
+    Ok(Auth::open_unwatched(&config, house.clock.clone(), Arc::default())?.0)
+}
+
+fn acts(auth: &Auth) -> Vec<String> {
+    let entries = auth.keys().entries(0).unwrap();
+    entries.into_iter().map(|entry| entry.act).collect()
+}
+
+#[test]
+fn a_key_moves_to_the_newest_pepper_when_it_is_seen() {
+    let house = House::new();
+    let ((seen, bearer), (unseen, _)) = (house.site(), house.site());
+    let old_secret = house.site();
+    house
+        .auth
+        .keys()
+        .rotate(&BY, &old_secret.0, DEFAULT_OVERLAP)
+        .unwrap();
+    let auth = peppered(&house, "b", &[""]).unwrap();
+    let keys = auth.keys();
+    assert_eq!(keys.earlier().unwrap().len(), 4);
+    for text in [&bearer, &bearer, &old_secret.1] {
+        auth.authenticate(Some(text), None).unwrap();
+    }
+    keys.write_rehashed();
+    let left = keys.earlier().unwrap();
+    assert!(!left.contains(&seen) && left.contains(&unseen), "{left:?}");
+    assert!(left.contains(&old_secret.0), "its new secret was not seen");
+    for text in [&bearer, &old_secret.1] {
+        auth.authenticate(Some(text), None).unwrap();
+    }
+    keys.write_rehashed();
+    let told = acts(&auth);
+    let rehashed = told.iter().filter(|act| *act == "key_rehashed").count();
+    assert_eq!(rehashed, 2, "{told:?}");
+    assert!(keys.verify_log(None).unwrap().is_ok());
+    // The old secret still ends when it was to end.
+    house.clock.advance(DEFAULT_OVERLAP);
+    let ended = auth.authenticate(Some(&old_secret.1), None);
+    assert!(matches!(ended, Err(Error::KeyExpired)), "{ended:?}");
+    // Without the earlier pepper what was seen works, and the record is whole.
+    let auth = peppered(&house, "b", &[]).unwrap();
+    auth.authenticate(Some(&bearer), None).unwrap();
+    assert_eq!(acts(&auth).last().unwrap(), "pepper_dropped");
+    assert!(auth.keys().verify_log(None).unwrap().is_ok());
+    let again = peppered(&house, "b", &[]).unwrap();
+    assert_eq!(acts(&again), acts(&auth), "once");
+}
+
+#[test]
+fn a_server_that_has_the_newest_pepper_only_to_verify_moves_no_key_back() {
+    let house = House::new();
+    let (id, bearer) = house.site();
+    let late = peppered(&house, "", &["b"]).unwrap();
+    let auth = peppered(&house, "b", &[""]).unwrap();
+    late.keys().refresh();
+    auth.authenticate(Some(&bearer), None).unwrap();
+    auth.keys().write_rehashed();
+    late.keys().refresh();
+    late.authenticate(Some(&bearer), None).unwrap();
+    late.keys().write_rehashed();
+    assert!(!auth.keys().earlier().unwrap().contains(&id));
+    // What it makes is known here, and what is made here is known there.
+    let draft = KeyDraft {
+        name: "x".into(),
+        scopes: vec![Scope::Admin],
+        origins: Vec::new(),
+        tier: None,
+        safety: api::Safety::default(),
+        expires_at: None,
+    };
+    for (one, other) in [(&late, &auth), (&auth, &late)] {
+        let made = one.keys().create(&BY, &draft).unwrap();
+        let bearer = format!("Bearer {}", made.key);
+        other.authenticate(Some(&bearer), None).unwrap();
+    }
+    assert!(late.keys().verify_log(None).unwrap().is_ok());
+    // It starts again with its older setting, and takes the newest pepper all the same.
+    let again = peppered(&house, "", &["b"]).unwrap();
+    let made = again.keys().create(&BY, &draft).unwrap();
+    assert!(!auth.keys().earlier().unwrap().contains(&made.id));
+    let brought = acts(&again);
+    assert_eq!(
+        brought
+            .iter()
+            .filter(|act| *act == "pepper_brought_in")
+            .count(),
+        1,
+        "{brought:?}"
+    );
+}
+
+#[test]
+fn a_pepper_cannot_be_brought_in_without_the_one_before() {
+    let house = House::new();
+    let (_, bearer) = house.site();
+    for others in [&[][..], &["c"]] {
+        let error = peppered(&house, "b", others).unwrap_err().to_string();
+        assert!(error.contains("auth.other_pepper"), "{error}");
+    }
+    // A key that hangs on a pepper which this server does not have is not called unknown.
+    let moved = peppered(&house, "b", &[""]).unwrap();
+    moved.authenticate(Some(&bearer), None).unwrap();
+    moved.keys().write_rehashed();
+    house.auth.keys().refresh();
+    house.refused(Some(&bearer), None, Code::StoreUnavailable);
+    let typed = ApiKey::parse(bearer.trim_start_matches("Bearer ")).unwrap();
+    let guess = format!("Bearer {}", ApiKey::generate(None).unwrap().text());
+    house.refused(Some(&guess), None, Code::KeyUnknown);
+    let guess = ApiKey::generate(Some(&typed.id)).unwrap().text();
+    let guess = moved.authenticate(Some(&format!("Bearer {guess}")), None);
+    assert!(matches!(guess, Err(Error::KeyUnknown)), "{guess:?}");
+}
+
+#[test]
+fn webhooks_are_signed_with_every_pepper_the_newest_first() {
+    let house = House::new();
+    let before = house.auth.sign_webhook("k", "id", 7, "{}");
+    let auth = peppered(&house, "b", &[""]).unwrap();
+    let both = auth.sign_webhook("k", "id", 7, "{}");
+    let (first, second) = both.split_once(' ').unwrap();
+    assert_eq!(second, before);
+    let after = peppered(&house, "b", &[]).unwrap();
+    assert_eq!(after.sign_webhook("k", "id", 7, "{}"), first);
+    assert_eq!(after.webhook_secret("k"), auth.webhook_secret("k"));
+}
+
 #[test]
 fn guesses_are_counted_and_honest_lapses_are_not() {
     for (error, counted) in [

@@ -1,7 +1,8 @@
 //! Tokens: short-lived JWTs (RFC 7519) for browsers, made and read by this server alone, after RFC 8725.
 //!
-//! One algorithm (EdDSA over Ed25519), one key, one exact header: a token whose header is not byte for byte ours is
-//! refused before anything in it is believed, so there is no `alg`, `kid`, `jku` or `crit` to choose.
+//! One algorithm (EdDSA over Ed25519), and for each key one exact header: a token whose header is not byte for byte one of
+//! ours is refused before anything in it is believed, so there is no `alg`, `jku` or `crit` to choose. There is one key,
+//! and further ones while servers that share a pepper change it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -69,6 +70,8 @@ pub(super) struct Tokens {
     first_part: String,
     signing: EncodingKey,
     verifying: DecodingKey,
+    /// The first parts of tokens that were signed with other keys of ours, and what verifies them.
+    others: Vec<(String, DecodingKey)>,
     validation: Validation,
     issuer: String,
     audience: String,
@@ -94,14 +97,16 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Takes the seed that servers share, or reads the signing key of the data directory, or makes one. Deleting the file
-    /// ends every token.
-    pub(super) fn open(
-        config: &Config,
-        shared: Option<Zeroizing<[u8; 32]>>,
-    ) -> Result<Self, Error> {
-        if let Some(seed) = shared {
-            return Self::new(&seed, config);
+    /// Takes the seeds that servers share, of which the first signs; without any it reads the signing key of the data
+    /// directory, or makes one. Deleting the file ends every token.
+    pub(super) fn open(config: &Config, shared: &[Zeroizing<[u8; 32]>]) -> Result<Self, Error> {
+        if let Some((first, others)) = shared.split_first() {
+            let mut tokens = Self::new(first, config)?;
+            for seed in others {
+                let other = Self::new(seed, config)?;
+                tokens.others.push((other.first_part, other.verifying));
+            }
+            return Ok(tokens);
         }
         let path = config.data_dir.join("token-signing.key");
         let text = files::read_or_make(&path, || {
@@ -148,6 +153,7 @@ impl Tokens {
             header,
             signing: EncodingKey::from_ed_der(&document),
             verifying: DecodingKey::from_ed_der(public.as_bytes()),
+            others: Vec::new(),
             validation,
             issuer: config.auth.issuer.clone(),
             audience: config.auth.audience.clone(),
@@ -225,10 +231,13 @@ impl Tokens {
     pub(super) fn verify(&self, token: &str, now_ms: u64) -> Result<Claims, Error> {
         let mut parts = token.split('.');
         let (first, _, _) = (parts.next(), parts.next(), parts.next());
-        if first != Some(self.first_part.as_str()) || parts.next().is_some() {
+        let known = std::iter::once((&self.first_part, &self.verifying))
+            .chain(self.others.iter().map(|(part, key)| (part, key)))
+            .find(|(part, _)| first == Some(part.as_str()));
+        let Some((_, verifying)) = known.filter(|_| parts.next().is_none()) else {
             return Err(Error::TokenInvalid("the header is not ours"));
-        }
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation)
+        };
+        let claims = jsonwebtoken::decode::<Claims>(token, verifying, &self.validation)
             .map_err(|_| Error::TokenInvalid("the signature or a claim does not fit"))?
             .claims;
         self.check_times(&claims, now_ms / 1000)?;

@@ -1,4 +1,4 @@
-//! The thread that notices changes by other processes and writes last uses, off every request's way.
+//! The thread that notices changes by other processes and writes last uses and new hashes, off every request's way.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -11,6 +11,9 @@ use super::keys::Keys;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Looks between two writings of last uses: a minute.
 const WRITE_AFTER_LOOKS: u32 = 240;
+
+/// Looks between two counts of keys with an earlier pepper: five seconds.
+const COUNT_AFTER_LOOKS: u32 = 20;
 
 /// Ends its thread when it is dropped.
 #[derive(Debug)]
@@ -26,6 +29,10 @@ impl Watch {
             let mut looks = 0;
             while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
                 keys.refresh();
+                keys.write_rehashed();
+                if looks % COUNT_AFTER_LOOKS == 0 {
+                    keys.count_earlier();
+                }
                 looks += 1;
                 if looks == WRITE_AFTER_LOOKS {
                     looks = 0;

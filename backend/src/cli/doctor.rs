@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use super::keys::some;
 use crate::auth::Keys;
 use crate::config::Config;
 use crate::engines::{Glm4v, Upstream};
@@ -111,8 +112,8 @@ pub(super) fn run(args: &DoctorArgs, config: &Config) -> anyhow::Result<ExitCode
 
 fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![data_dir(&config.data_dir)];
-    findings.extend(secrets(&config.data_dir));
-    findings.push(store(config));
+    findings.extend(secrets(config));
+    findings.extend(store(config));
     findings.push(clock(SystemClock::default().now_ms()));
     findings.push(address("address", config.server.bind));
     findings.extend(
@@ -185,11 +186,14 @@ fn open_to_others(_: &Path) -> Option<u32> {
 }
 
 /// Files that nobody else may read.
-fn secrets(directory: &Path) -> Vec<Finding> {
-    ["pepper", "token-signing.key", "keys.sqlite"]
-        .into_iter()
-        .filter_map(|name| {
-            let path = directory.join(name);
+fn secrets(config: &Config) -> Vec<Finding> {
+    let ours =
+        ["pepper", "token-signing.key", "keys.sqlite"].map(|name| config.data_dir.join(name));
+    let named = config.auth.pepper_file.iter();
+    let others = named.chain(&config.auth.other_pepper_files).cloned();
+    ours.into_iter()
+        .chain(others)
+        .filter_map(|path| {
             let mode = open_to_others(&path)?;
             let found = format!("{} can be read by others (mode {mode:o})", path.display());
             Some(Finding::failed(
@@ -202,22 +206,54 @@ fn secrets(directory: &Path) -> Vec<Finding> {
 }
 
 /// Opens the store when there is one; looking makes none.
-fn store(config: &Config) -> Finding {
+fn store(config: &Config) -> Vec<Finding> {
     let subject = "key store";
     if config.store.postgres.is_none() && !config.data_dir.join("keys.sqlite").exists() {
-        return Finding::ok(subject, "will be made at the first start");
+        return vec![Finding::ok(subject, "will be made at the first start")];
     }
     let opened = Keys::open(config, Arc::new(SystemClock::default()), Arc::default());
-    match opened.and_then(|keys| keys.list()) {
-        Ok(keys) => Finding::ok(subject, format!("opens, {} keys", keys.len())),
-        Err(error) => Finding::failed(
+    let looked = opened.and_then(|keys| {
+        let found = Finding::ok(subject, format!("opens, {} keys", keys.list()?.len()));
+        Ok(vec![
+            found,
+            pepper(&keys.earlier()?, keys.has_other_peppers()),
+        ])
+    });
+    looked.unwrap_or_else(|error| {
+        let advice = if config.store.postgres.is_some() {
+            "start the database, or mend store.postgres"
+        } else {
+            "restore it from a backup, or choose another --data-dir"
+        };
+        vec![Finding::failed(subject, error.to_string(), advice)]
+    })
+}
+
+/// Whether an earlier pepper may be dropped.
+fn pepper(earlier: &[String], others: bool) -> Finding {
+    let subject = "pepper";
+    match (earlier.is_empty(), others) {
+        (true, false) => Finding::ok(subject, "one, and every key that works is hashed with it"),
+        (true, true) => Finding::note(
             subject,
-            error.to_string(),
-            if config.store.postgres.is_some() {
-                "start the database, or mend store.postgres"
-            } else {
-                "restore it from a backup, or choose another --data-dir"
-            },
+            "several, and every key that works is hashed with the newest",
+            "once every server has the newest as auth.pepper, drop the others: auth.other_pepper, auth.other_pepper_files",
+        ),
+        (false, true) => Finding::note(
+            subject,
+            format!("{} keys hang on an earlier one", earlier.len()),
+            format!(
+                "keep that one until they are used, or rotate or revoke them: {}",
+                some(earlier)
+            ),
+        ),
+        (false, false) => Finding::note(
+            subject,
+            format!("{} keys hang on an earlier one that is gone", earlier.len()),
+            format!(
+                "give it again (auth.other_pepper), or rotate or revoke them: {}",
+                some(earlier)
+            ),
         ),
     }
 }
@@ -453,8 +489,15 @@ mod tests {
         let pepper = directory.path().join("pepper");
         std::fs::write(&pepper, "x").unwrap();
         std::fs::set_permissions(&pepper, std::fs::Permissions::from_mode(0o644)).unwrap();
-        let findings = secrets(directory.path());
+        let mut config = Config::for_tests(directory.path()).unwrap();
+        let findings = secrets(&config);
         assert_eq!((findings.len(), findings[0].state), (1, State::Failed));
+        config.auth.other_pepper_files.push(pepper.clone());
+        assert_eq!(
+            secrets(&config).len(),
+            2,
+            "an earlier pepper is a secret too"
+        );
         assert!(
             findings[0]
                 .advice

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use api::{Key, KeyDraft, KeyList, Safety, Scope};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use crate::auth::{Actor, DEFAULT_OVERLAP, Error, Keys};
 use crate::config::{self, Config};
@@ -191,9 +192,12 @@ fn revoke(keys: &Keys, actor: &Actor, id: &str) -> anyhow::Result<()> {
 }
 
 fn list(keys: &Keys, json: bool, now: u64) -> anyhow::Result<()> {
-    let keys = keys.list()?;
+    let (earlier, keys) = (keys.earlier()?, keys.list()?);
     if json {
-        return print_json(&KeyList { keys });
+        return print_json(&Listed {
+            list: KeyList { keys },
+            earlier_pepper: earlier,
+        });
     }
     let mut rows = vec![
         [
@@ -208,7 +212,31 @@ fn list(keys: &Keys, json: bool, now: u64) -> anyhow::Result<()> {
         .map(str::to_owned),
     ];
     rows.extend(keys.iter().map(|key| row(key, now)));
-    print(table(&rows).trim_end())
+    print(table(&rows).trim_end())?;
+    if !earlier.is_empty() {
+        let (count, ids) = (earlier.len(), some(&earlier));
+        writeln!(
+            std::io::stderr(),
+            "{count} of these hang on an earlier pepper until they are used or rotated: {ids}"
+        )?;
+    }
+    Ok(())
+}
+
+/// What `keys list --json` prints.
+#[derive(Debug, Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    list: KeyList,
+    /// Ids of keys that work and are not hashed with the newest pepper.
+    earlier_pepper: Vec<String>,
+}
+
+/// A few ids, and that there are more.
+pub(super) fn some(ids: &[String]) -> String {
+    let few = ids.iter().take(10).map(String::as_str);
+    let more = if ids.len() > 10 { ", …" } else { "" };
+    few.collect::<Vec<_>>().join(", ") + more
 }
 
 fn row(key: &Key, now: u64) -> [String; 7] {

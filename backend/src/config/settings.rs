@@ -119,6 +119,10 @@ settings! {
         pepper: Option<Secret> = "off";
         /// A file that holds the pepper.
         pepper_file: Option<PathBuf> = "off";
+        /// A pepper that verifies and hashes nothing: the earlier one, until no key hangs on it, or the next one, until every server has it.
+        other_pepper: Option<Secret> = "off";
+        /// Files that hold such peppers, one in each.
+        other_pepper_files: Vec<PathBuf> = "";
         /// Seconds that a key which was read is kept in memory. Revoking it takes effect within one second all the same.
         cache_seconds: u64 = "300" [1..=86400];
     }

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Each brings the form one further. Never edit one that was released.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE keys (
         id TEXT PRIMARY KEY,
@@ -107,6 +107,17 @@ const MIGRATIONS: [&str; 3] = [
     CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
         FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
     INSERT INTO settings (name, value) VALUES ('audit_head', '');
+",
+    // The newest pepper stays in `settings`, where older versions look.
+    "
+    CREATE TABLE peppers (
+        number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        mark BYTEA NOT NULL UNIQUE,
+        dropped BOOLEAN NOT NULL DEFAULT FALSE
+    );
+    INSERT INTO peppers (mark) SELECT value FROM settings WHERE name = 'pepper';
+    ALTER TABLE secrets ADD COLUMN pepper BYTEA;
+    UPDATE secrets SET pepper = (SELECT value FROM settings WHERE name = 'pepper');
 ",
 ];
 

@@ -355,6 +355,7 @@ metrics! {
     batch_items: Counters<1>, "batch_items", "Items of batches by how they went" => Counters::default();
     webhooks: Counters<1>, "webhooks", "Tries to tell a webhook by how they went" => Counters::default();
     streams: Level, "streams_open", "Event streams that are open" => Level::default();
+    earlier_pepper_keys: Level, "earlier_pepper_keys", "Keys that work and are not hashed with the newest pepper, while there are several" => Level::default();
     key_lookups: Counters<1>, "key_lookups", "Look-ups of keys: kept in memory or read from the store" => Counters::default();
 }
 
@@ -396,6 +397,11 @@ impl Metrics {
     /// Whether the quotas that servers share can be asked.
     pub fn set_shared_limits(&self, answering: bool) {
         self.shared_limits.set(i64::from(answering));
+    }
+
+    /// How many keys are not hashed with the newest pepper.
+    pub fn set_earlier_pepper_keys(&self, count: usize) {
+        self.earlier_pepper_keys.set(level(count));
     }
 
     /// How many keys and addresses the limits hold.

@@ -12,7 +12,7 @@ pub(super) use sqlite::{NEWEST, SqliteStore};
 
 use super::Error;
 use super::audit::{Entry, Note};
-use super::key::Digest;
+use super::key::{Digest, Hashed};
 use super::keys::KeyRecord;
 
 /// A key with what is known of its secrets.
@@ -48,8 +48,26 @@ const UNMODERATED: &str = "unmoderated";
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StoredSecret {
     pub(super) digest: Digest,
+    /// The mark of the pepper that it was hashed with; unknown where a version without this field wrote it.
+    pub(super) pepper: Option<Digest>,
     /// Unix time in milliseconds from which it no longer works.
     pub(super) expires_at: Option<u64>,
+}
+
+/// A pepper that the store has known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KnownPepper {
+    pub(super) mark: Digest,
+    /// Whether it is on record that no server has it any more.
+    pub(super) dropped: bool,
+}
+
+/// A secret that was seen and is to be hashed with the newest pepper.
+#[derive(Debug, Clone)]
+pub(super) struct Rehash {
+    pub(super) id: String,
+    pub(super) old: Digest,
+    pub(super) new: Hashed,
 }
 
 /// Where a new key may stand.
@@ -70,7 +88,7 @@ pub(super) trait Store: Debug + Send + Sync {
     fn insert(
         &self,
         record: &KeyRecord,
-        digest: &Digest,
+        hashed: &Hashed,
         place: Place,
         note: &Note,
     ) -> Result<bool, Error>;
@@ -81,7 +99,7 @@ pub(super) trait Store: Debug + Send + Sync {
     fn rotate(
         &self,
         id: &str,
-        digest: &Digest,
+        hashed: &Hashed,
         others_until: u64,
         note: &Note,
     ) -> Result<(), Error>;
@@ -95,6 +113,19 @@ pub(super) trait Store: Debug + Send + Sync {
     fn touch(&self, uses: &[(String, u64)]) -> Result<(), Error>;
     /// A number that changes whenever someone changed the store.
     fn version(&self) -> Result<i64, Error>;
-    /// Remembers a mark of the pepper on first use and tells whether this is the one that keys were hashed with.
-    fn same_pepper(&self, mark: &Digest) -> Result<bool, Error>;
+    /// Every pepper that was ever in use, oldest first: the last is the one that secrets are hashed with. A store without
+    /// any takes this one.
+    fn peppers(&self, first: &Digest) -> Result<Vec<KnownPepper>, Error>;
+    /// Makes a pepper the newest, when `before` still is and the store never had it; false when not.
+    fn bring_in(&self, mark: &Digest, before: &Digest, note: &Note) -> Result<bool, Error>;
+    /// Puts on record that a pepper is no longer had; false when it was.
+    fn drop_pepper(&self, mark: &Digest, note: &Note) -> Result<bool, Error>;
+    /// Hashes of keys that work at `now` which are not of this pepper: the key's id, and the mark where it is known.
+    fn hashed_otherwise(
+        &self,
+        mark: &Digest,
+        now: u64,
+    ) -> Result<Vec<(String, Option<Digest>)>, Error>;
+    /// Replaces a digest, when its pepper is still the newest and nobody was quicker; false when not.
+    fn rehash(&self, change: &Rehash, note: &Note) -> Result<bool, Error>;
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio_postgres::{Client, Row, Transaction};
 
-use super::{Place, Store, StoredKey, StoredSecret, safety, safety_off};
+use super::{KnownPepper, Place, Rehash, Store, StoredKey, StoredSecret, safety, safety_off};
 use crate::auth::Error;
 use crate::auth::audit::{Entry, Note};
-use crate::auth::key::Digest;
+use crate::auth::key::{Digest, Hashed};
 use crate::auth::keys::KeyRecord;
 use crate::auth::origin::Origin;
 use crate::auth::scopes::ScopeSet;
@@ -15,6 +15,9 @@ use crate::store::{Postgres, integer, unsigned};
 
 const COLUMNS: &str =
     "id, name, scopes, origins, tier, created_at, expires_at, last_used_at, revoked_at, safety_off";
+
+const ADD_SECRET: &str =
+    "INSERT INTO secrets (key_id, digest, created_at, pepper) VALUES ($1, $2, $3, $4)";
 
 /// Told to every server that looks. A row and not a sequence: it must not be seen before the change itself.
 const CHANGED: &str = "UPDATE key_changes SET count = count + 1";
@@ -34,6 +37,10 @@ impl PostgresStore {
 fn time(row: &Row, column: &str) -> Option<u64> {
     row.get::<_, Option<i64>>(column)
         .map(|value| u64::try_from(value).unwrap_or_default())
+}
+
+fn mark(row: &Row) -> Option<Digest> {
+    row.get::<_, Option<Vec<u8>>>("pepper")?.try_into().ok()
 }
 
 fn record(row: &Row) -> KeyRecord {
@@ -124,7 +131,7 @@ fn entry(row: &Row) -> Entry {
 async fn insert(
     client: &mut Client,
     record: &KeyRecord,
-    digest: &Digest,
+    hashed: &Hashed,
     place: Place,
     note: &Note,
 ) -> Result<bool, tokio_postgres::Error> {
@@ -159,8 +166,13 @@ async fn insert(
         .await?;
     change
         .execute(
-            "INSERT INTO secrets (key_id, digest, created_at) VALUES ($1, $2, $3)",
-            &[&record.id, &digest.to_vec(), &integer(record.created_at)],
+            ADD_SECRET,
+            &[
+                &record.id,
+                &hashed.digest.to_vec(),
+                &integer(record.created_at),
+                &hashed.pepper.to_vec(),
+            ],
         )
         .await?;
     append(&change, note).await?;
@@ -201,7 +213,7 @@ async fn update(
 async fn rotate(
     client: &mut Client,
     id: &str,
-    digest: &Digest,
+    hashed: &Hashed,
     others_until: u64,
     note: &Note,
 ) -> Result<(), tokio_postgres::Error> {
@@ -221,8 +233,13 @@ async fn rotate(
         .await?;
     change
         .execute(
-            "INSERT INTO secrets (key_id, digest, created_at) VALUES ($1, $2, $3)",
-            &[&id, &digest.to_vec(), &integer(now)],
+            ADD_SECRET,
+            &[
+                &id,
+                &hashed.digest.to_vec(),
+                &integer(now),
+                &hashed.pepper.to_vec(),
+            ],
         )
         .await?;
     append(&change, note).await?;
@@ -239,6 +256,107 @@ async fn begin_log(client: &mut Client, note: &Note) -> Result<(), tokio_postgre
     change.commit().await
 }
 
+async fn peppers(
+    client: &mut Client,
+    first: &Digest,
+) -> Result<Vec<KnownPepper>, tokio_postgres::Error> {
+    let read = "SELECT mark AS pepper, dropped FROM peppers ORDER BY number";
+    let mut rows = client.query(read, &[]).await?;
+    if rows.is_empty() {
+        let change = client.transaction().await?;
+        // Servers that start at once: the second waits here and finds the first one's.
+        change
+            .execute(
+                "INSERT INTO settings (name, value) VALUES ('pepper', $1) ON CONFLICT DO NOTHING",
+                &[&first.to_vec()],
+            )
+            .await?;
+        change
+            .execute(
+                "INSERT INTO peppers (mark) SELECT value FROM settings WHERE name = 'pepper'
+                 ON CONFLICT DO NOTHING",
+                &[],
+            )
+            .await?;
+        rows = change.query(read, &[]).await?;
+        change.commit().await?;
+    }
+    let known = rows.iter().filter_map(|row| {
+        Some(KnownPepper {
+            mark: mark(row)?,
+            dropped: row.get("dropped"),
+        })
+    });
+    Ok(known.collect())
+}
+
+async fn bring_in(
+    client: &mut Client,
+    mark: &Digest,
+    before: &Digest,
+    note: &Note,
+) -> Result<bool, tokio_postgres::Error> {
+    let (mark, before) = (mark.to_vec(), before.to_vec());
+    let change = client.transaction().await?;
+    let replaced = change
+        .execute(
+            "UPDATE settings SET value = $1 WHERE name = 'pepper' AND value = $2
+             AND NOT EXISTS (SELECT 1 FROM peppers WHERE mark = $1)",
+            &[&mark, &before],
+        )
+        .await?;
+    if replaced == 0 {
+        return Ok(false);
+    }
+    let sql = "INSERT INTO peppers (mark) VALUES ($1)";
+    change.execute(sql, &[&mark]).await?;
+    append(&change, note).await?;
+    change.commit().await?;
+    Ok(true)
+}
+
+async fn drop_pepper(
+    client: &mut Client,
+    mark: &Digest,
+    note: &Note,
+) -> Result<bool, tokio_postgres::Error> {
+    let change = client.transaction().await?;
+    let sql = "UPDATE peppers SET dropped = TRUE WHERE mark = $1 AND NOT dropped";
+    if change.execute(sql, &[&mark.to_vec()]).await? == 0 {
+        return Ok(false);
+    }
+    append(&change, note).await?;
+    change.commit().await?;
+    Ok(true)
+}
+
+async fn rehash(
+    client: &mut Client,
+    Rehash { id, old, new }: &Rehash,
+    note: &Note,
+) -> Result<bool, tokio_postgres::Error> {
+    let change = client.transaction().await?;
+    let replaced = change
+        .execute(
+            "UPDATE secrets SET digest = $3, pepper = $4
+             WHERE key_id = $1 AND digest = $2 AND pepper IS DISTINCT FROM $4
+               AND $4 = (SELECT value FROM settings WHERE name = 'pepper')",
+            &[
+                id,
+                &old.to_vec(),
+                &new.digest.to_vec(),
+                &new.pepper.to_vec(),
+            ],
+        )
+        .await?;
+    if replaced == 0 {
+        return Ok(false);
+    }
+    append(&change, note).await?;
+    change.commit().await?;
+    Ok(true)
+}
+
 impl Store for PostgresStore {
     fn find(&self, id: &str) -> Result<Option<StoredKey>, Error> {
         let id = id.to_owned();
@@ -246,7 +364,7 @@ impl Store for PostgresStore {
             Box::pin(async move {
                 // One statement, so one moment for both tables.
                 let sql = "SELECT k.id, k.name, k.scopes, k.origins, k.tier, k.created_at, k.last_used_at, k.revoked_at, k.safety_off,
-                                  k.expires_at, s.digest, s.expires_at AS secret_expires_at
+                                  k.expires_at, s.digest, s.pepper, s.expires_at AS secret_expires_at
                            FROM keys k LEFT JOIN secrets s ON s.key_id = k.id WHERE k.id = $1";
                 client.query(sql, &[&id]).await
             })
@@ -259,6 +377,7 @@ impl Store for PostgresStore {
             Some(StoredSecret {
                 // A secret whose digest is damaged fits nothing.
                 digest: digest.try_into().ok()?,
+                pepper: mark(row),
                 expires_at: time(row, "secret_expires_at"),
             })
         });
@@ -281,13 +400,13 @@ impl Store for PostgresStore {
     fn insert(
         &self,
         record: &KeyRecord,
-        digest: &Digest,
+        hashed: &Hashed,
         place: Place,
         note: &Note,
     ) -> Result<bool, Error> {
-        let (record, digest, note) = (record.clone(), *digest, note.clone());
+        let (record, hashed, note) = (record.clone(), *hashed, note.clone());
         Ok(self.pool.run(move |client| {
-            Box::pin(async move { insert(client, &record, &digest, place, &note).await })
+            Box::pin(async move { insert(client, &record, &hashed, place, &note).await })
         })?)
     }
 
@@ -301,13 +420,13 @@ impl Store for PostgresStore {
     fn rotate(
         &self,
         id: &str,
-        digest: &Digest,
+        hashed: &Hashed,
         others_until: u64,
         note: &Note,
     ) -> Result<(), Error> {
-        let (id, digest, note) = (id.to_owned(), *digest, note.clone());
+        let (id, hashed, note) = (id.to_owned(), *hashed, note.clone());
         Ok(self.pool.run(move |client| {
-            Box::pin(async move { rotate(client, &id, &digest, others_until, &note).await })
+            Box::pin(async move { rotate(client, &id, &hashed, others_until, &note).await })
         })?)
     }
 
@@ -363,24 +482,54 @@ impl Store for PostgresStore {
         Ok(row.get(0))
     }
 
-    fn same_pepper(&self, mark: &Digest) -> Result<bool, Error> {
-        let mark = mark.to_vec();
-        let known = self.pool.run({
-            let mark = mark.clone();
-            move |client| {
-                Box::pin(async move {
-                    client
-                        .execute(
-                            "INSERT INTO settings (name, value) VALUES ('pepper', $1) ON CONFLICT DO NOTHING",
-                            &[&mark],
-                        )
-                        .await?;
-                    client
-                        .query_one("SELECT value FROM settings WHERE name = 'pepper'", &[])
-                        .await
-                })
-            }
+    fn peppers(&self, first: &Digest) -> Result<Vec<KnownPepper>, Error> {
+        let first = *first;
+        Ok(self
+            .pool
+            .run(move |client| Box::pin(async move { peppers(client, &first).await }))?)
+    }
+
+    fn bring_in(&self, mark: &Digest, before: &Digest, note: &Note) -> Result<bool, Error> {
+        let (mark, before, note) = (*mark, *before, note.clone());
+        Ok(self.pool.run(move |client| {
+            Box::pin(async move { bring_in(client, &mark, &before, &note).await })
+        })?)
+    }
+
+    fn drop_pepper(&self, mark: &Digest, note: &Note) -> Result<bool, Error> {
+        let (mark, note) = (*mark, note.clone());
+        Ok(self
+            .pool
+            .run(move |client| Box::pin(async move { drop_pepper(client, &mark, &note).await }))?)
+    }
+
+    fn hashed_otherwise(
+        &self,
+        mark: &Digest,
+        now: u64,
+    ) -> Result<Vec<(String, Option<Digest>)>, Error> {
+        let (of, now) = (mark.to_vec(), integer(now));
+        let rows = self.pool.run(move |client| {
+            Box::pin(async move {
+                let sql = "SELECT k.id, s.pepper FROM keys k JOIN secrets s ON s.key_id = k.id
+                           WHERE s.pepper IS DISTINCT FROM $1 AND k.revoked_at IS NULL
+                             AND (k.expires_at IS NULL OR k.expires_at > $2)
+                             AND (s.expires_at IS NULL OR s.expires_at > $2)
+                           ORDER BY k.id";
+                client.query(sql, &[&of, &now]).await
+            })
         })?;
-        Ok(known.get::<_, Vec<u8>>(0) == mark)
+        let found = rows
+            .iter()
+            .map(|row| (row.get("id"), self::mark(row)))
+            .collect();
+        Ok(found)
+    }
+
+    fn rehash(&self, change: &Rehash, note: &Note) -> Result<bool, Error> {
+        let (change, note) = (change.clone(), note.clone());
+        Ok(self
+            .pool
+            .run(move |client| Box::pin(async move { rehash(client, &change, &note).await }))?)
     }
 }

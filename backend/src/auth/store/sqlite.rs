@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 
-use super::{Place, Store, StoredKey, StoredSecret, safety, safety_off};
+use super::{KnownPepper, Place, Rehash, Store, StoredKey, StoredSecret, safety, safety_off};
 use crate::auth::audit::{Entry, Note};
-use crate::auth::key::Digest;
+use crate::auth::key::{Digest, Hashed};
 use crate::auth::keys::KeyRecord;
 use crate::auth::origin::Origin;
 use crate::auth::scopes::ScopeSet;
 use crate::auth::{Error, files};
 
 /// Each brings the form one further; `user_version` says how many were done. Never edit one that was released.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE keys (
         id TEXT PRIMARY KEY,
@@ -57,10 +57,24 @@ const MIGRATIONS: [&str; 3] = [
     BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;
     INSERT INTO settings (name, value) VALUES ('audit_head', x'');
 ",
+    // The newest pepper stays in `settings`, where older versions look.
+    "
+    CREATE TABLE peppers (
+        number INTEGER PRIMARY KEY,
+        mark BLOB NOT NULL UNIQUE,
+        dropped INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    INSERT INTO peppers (mark) SELECT value FROM settings WHERE name = 'pepper';
+    ALTER TABLE secrets ADD COLUMN pepper BLOB;
+    UPDATE secrets SET pepper = (SELECT value FROM settings WHERE name = 'pepper');
+",
 ];
 
 const COLUMNS: &str =
     "id, name, scopes, origins, tier, created_at, expires_at, last_used_at, revoked_at, safety_off";
+
+const ADD_SECRET: &str =
+    "INSERT INTO secrets (key_id, digest, created_at, pepper) VALUES (?1, ?2, ?3, ?4)";
 
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(2);
@@ -237,6 +251,18 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
+fn peppers(connection: &Connection) -> rusqlite::Result<Vec<KnownPepper>> {
+    let mut statement =
+        connection.prepare_cached("SELECT mark, dropped FROM peppers ORDER BY number")?;
+    let rows = statement.query_map([], |row| {
+        Ok(KnownPepper {
+            mark: row.get("mark")?,
+            dropped: row.get("dropped")?,
+        })
+    })?;
+    rows.collect()
+}
+
 impl Store for SqliteStore {
     fn find(&self, id: &str) -> Result<Option<StoredKey>, Error> {
         let mut connection = lock(&self.readers);
@@ -250,10 +276,11 @@ impl Store for SqliteStore {
             return Ok(None);
         };
         let secrets = moment
-            .prepare_cached("SELECT digest, expires_at FROM secrets WHERE key_id = ?1")?
+            .prepare_cached("SELECT digest, pepper, expires_at FROM secrets WHERE key_id = ?1")?
             .query_map([id], |row| {
                 Ok(StoredSecret {
                     digest: row.get("digest")?,
+                    pepper: row.get("pepper")?,
                     expires_at: time(row, "expires_at")?,
                 })
             })?
@@ -273,7 +300,7 @@ impl Store for SqliteStore {
     fn insert(
         &self,
         record: &KeyRecord,
-        digest: &Digest,
+        hashed: &Hashed,
         place: Place,
         note: &Note,
     ) -> Result<bool, Error> {
@@ -298,8 +325,13 @@ impl Store for SqliteStore {
             ],
         )?;
         change.execute(
-            "INSERT INTO secrets (key_id, digest, created_at) VALUES (?1, ?2, ?3)",
-            params![record.id, digest, integer(record.created_at)],
+            ADD_SECRET,
+            params![
+                record.id,
+                hashed.digest,
+                integer(record.created_at),
+                hashed.pepper
+            ],
         )?;
         append(&change, note)?;
         change.commit()?;
@@ -334,7 +366,7 @@ impl Store for SqliteStore {
     fn rotate(
         &self,
         id: &str,
-        digest: &Digest,
+        hashed: &Hashed,
         others_until: u64,
         note: &Note,
     ) -> Result<(), Error> {
@@ -350,8 +382,8 @@ impl Store for SqliteStore {
             params![id, integer(others_until)],
         )?;
         change.execute(
-            "INSERT INTO secrets (key_id, digest, created_at) VALUES (?1, ?2, ?3)",
-            params![id, digest, integer(now)],
+            ADD_SECRET,
+            params![id, hashed.digest, integer(now), hashed.pepper],
         )?;
         append(&change, note)?;
         Ok(change.commit()?)
@@ -398,18 +430,89 @@ impl Store for SqliteStore {
         Ok(lock(&self.watcher).pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
-    fn same_pepper(&self, mark: &Digest) -> Result<bool, Error> {
-        let connection = lock(&self.writers);
-        connection.execute(
+    fn peppers(&self, first: &Digest) -> Result<Vec<KnownPepper>, Error> {
+        let known = peppers(&lock(&self.readers))?;
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        let mut connection = lock(&self.writers);
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        change.execute(
             "INSERT OR IGNORE INTO settings (name, value) VALUES ('pepper', ?1)",
-            [mark],
+            [first],
         )?;
-        let known: Digest = connection.query_row(
-            "SELECT value FROM settings WHERE name = 'pepper'",
+        change.execute(
+            "INSERT OR IGNORE INTO peppers (mark) SELECT value FROM settings WHERE name = 'pepper'",
             [],
-            |row| row.get(0),
         )?;
-        Ok(known == *mark)
+        let known = peppers(&change)?;
+        change.commit()?;
+        Ok(known)
+    }
+
+    fn bring_in(&self, mark: &Digest, before: &Digest, note: &Note) -> Result<bool, Error> {
+        let mut connection = lock(&self.writers);
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let replaced = change.execute(
+            "UPDATE settings SET value = ?1 WHERE name = 'pepper' AND value = ?2
+             AND NOT EXISTS (SELECT 1 FROM peppers WHERE mark = ?1)",
+            [mark, before],
+        )?;
+        if replaced == 0 {
+            return Ok(false);
+        }
+        change.execute("INSERT INTO peppers (mark) VALUES (?1)", [mark])?;
+        append(&change, note)?;
+        change.commit()?;
+        Ok(true)
+    }
+
+    fn drop_pepper(&self, mark: &Digest, note: &Note) -> Result<bool, Error> {
+        let mut connection = lock(&self.writers);
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let sql = "UPDATE peppers SET dropped = 1 WHERE mark = ?1 AND dropped = 0";
+        if change.execute(sql, [mark])? == 0 {
+            return Ok(false);
+        }
+        append(&change, note)?;
+        change.commit()?;
+        Ok(true)
+    }
+
+    fn hashed_otherwise(
+        &self,
+        mark: &Digest,
+        now: u64,
+    ) -> Result<Vec<(String, Option<Digest>)>, Error> {
+        let connection = lock(&self.readers);
+        let mut statement = connection.prepare_cached(
+            "SELECT k.id, s.pepper FROM keys k JOIN secrets s ON s.key_id = k.id
+             WHERE s.pepper IS NOT ?1 AND k.revoked_at IS NULL
+               AND (k.expires_at IS NULL OR k.expires_at > ?2)
+               AND (s.expires_at IS NULL OR s.expires_at > ?2)
+             ORDER BY k.id",
+        )?;
+        let rows = statement.query_map(params![mark, integer(now)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn rehash(&self, change: &Rehash, note: &Note) -> Result<bool, Error> {
+        let (Rehash { id, old, new }, mut connection) = (change, lock(&self.writers));
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let replaced = change.execute(
+            "UPDATE secrets SET digest = ?3, pepper = ?4
+             WHERE key_id = ?1 AND digest = ?2 AND pepper IS NOT ?4
+               AND ?4 = (SELECT value FROM settings WHERE name = 'pepper')",
+            params![id, old, new.digest, new.pepper],
+        )?;
+        if replaced == 0 {
+            return Ok(false);
+        }
+        append(&change, note)?;
+        change.commit()?;
+        Ok(true)
     }
 }
 
@@ -450,6 +553,41 @@ mod tests {
             (key.name.as_str(), key.safety),
             ("old", api::Safety::default())
         );
+    }
+
+    #[test]
+    fn a_secret_of_an_older_form_is_of_the_pepper_that_there_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.sqlite");
+        let old = Connection::open(&path).unwrap();
+        for migration in &MIGRATIONS[..3] {
+            old.execute_batch(migration).unwrap();
+        }
+        let (mark, digest) = ([7; 32], [8; 32]);
+        old.execute(
+            "INSERT INTO settings (name, value) VALUES ('pepper', ?1)",
+            [mark],
+        )
+        .unwrap();
+        old.execute_batch(
+            "INSERT INTO keys (id, name, scopes, origins, tier, created_at) VALUES ('k', 'old', 'admin', '', 'default', 5);
+             PRAGMA user_version = 3;",
+        )
+        .unwrap();
+        old.execute(
+            "INSERT INTO secrets (key_id, digest, created_at) VALUES ('k', ?1, 5)",
+            [digest],
+        )
+        .unwrap();
+        drop(old);
+        let store = SqliteStore::open(&path).unwrap();
+        let known = KnownPepper {
+            mark,
+            dropped: false,
+        };
+        assert_eq!(store.peppers(&[9; 32]).unwrap(), [known]);
+        let secret = store.find("k").unwrap().unwrap().secrets[0];
+        assert_eq!((secret.digest, secret.pepper), (digest, Some(mark)));
     }
 
     #[test]

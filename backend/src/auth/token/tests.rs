@@ -11,7 +11,7 @@ const NOW: u64 = 1_795_219_200;
 fn tokens() -> (Tokens, Config, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let config = Config::for_tests(directory.path()).unwrap();
-    (Tokens::open(&config, None).unwrap(), config, directory)
+    (Tokens::open(&config, &[]).unwrap(), config, directory)
 }
 
 fn claims() -> Value {
@@ -115,6 +115,37 @@ fn no_signature_or_another_s_is_refused() {
     let forged =
         jsonwebtoken::crypto::sign(signed.as_bytes(), &other.signing, Algorithm::EdDSA).unwrap();
     tokens.refuses(&format!("{}.{}.{forged}", parts[0], parts[1]));
+}
+
+#[test]
+fn a_token_of_the_other_key_is_accepted_under_its_own_header_alone() {
+    let (_, config, _directory) = tokens();
+    let seeds = |seeds: &[u8]| -> Vec<_> {
+        let seeds = seeds.iter();
+        seeds.map(|byte| Zeroizing::new([*byte; 32])).collect()
+    };
+    let both = Tokens::open(&config, &seeds(&[1, 2])).unwrap();
+    let (first, second) = (
+        Tokens::open(&config, &seeds(&[1])).unwrap(),
+        Tokens::open(&config, &seeds(&[2])).unwrap(),
+    );
+    for tokens in [&first, &second] {
+        let token = tokens.signed(&claims());
+        assert!(both.verify(&token, NOW * 1000).is_ok());
+    }
+    first.refuses(&second.signed(&claims()));
+    // The other's signature under our header, and ours under the other's.
+    for (header, signer) in [(&first, &second), (&second, &first)] {
+        let token = signer.signed(&claims());
+        let (_, rest) = token.split_once('.').unwrap();
+        both.refuses(&format!("{}.{rest}", header.first_part));
+    }
+    let third = Tokens::open(&config, &seeds(&[3])).unwrap();
+    both.refuses(&third.signed(&claims()));
+    assert!(
+        first.verify(&both.signed(&claims()), NOW * 1000).is_ok(),
+        "the first signs"
+    );
 }
 
 #[test]
@@ -271,13 +302,13 @@ fn scopes_that_are_none_of_ours_are_refused() {
 fn the_key_lasts_over_a_restart_and_a_broken_one_is_told() {
     let (tokens, config, directory) = tokens();
     assert!(
-        Tokens::open(&config, None)
+        Tokens::open(&config, &[])
             .unwrap()
             .verify(&tokens.signed(&claims()), NOW * 1000)
             .is_ok()
     );
     std::fs::write(directory.path().join("token-signing.key"), "no key").unwrap();
-    let error = Tokens::open(&config, None).unwrap_err().to_string();
+    let error = Tokens::open(&config, &[]).unwrap_err().to_string();
     assert!(error.contains("delete it"), "{error}");
 }
 
