@@ -1,5 +1,6 @@
 //! A real PostgreSQL and a real Redis for a test: on loopback, on free ports, in temporary folders, ended by their pid.
 
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -185,6 +186,35 @@ impl Postgres {
         run(psql);
     }
 
+    /// Does something in a transaction that stays open until it is let go.
+    #[track_caller]
+    pub(crate) fn hold(&self, database: &str, statement: &str) -> Held {
+        let mut psql = Command::new(postgres_tool("psql"));
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        psql.args(["-U", "summaries", "-q", "-v", "ON_ERROR_STOP=1", database]);
+        psql.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut psql = psql.spawn().unwrap();
+        let script = format!("BEGIN; {statement};\n\\echo held\n");
+        let stdin = psql.stdin.as_mut().unwrap();
+        stdin.write_all(script.as_bytes()).unwrap();
+        let mut told = [0; 4];
+        let stdout = psql.stdout.as_mut().unwrap();
+        stdout.read_exact(&mut told).unwrap();
+        assert_eq!(&told, b"held");
+        Held(psql)
+    }
+
+    /// What a statement gives, a row a line, columns separated by `|`.
+    #[track_caller]
+    pub(crate) fn rows(&self, database: &str, statement: &str) -> String {
+        let mut psql = Command::new(postgres_tool("psql"));
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        psql.args(["-U", "summaries", "-v", "ON_ERROR_STOP=1", "-A", "-t", "-c"]);
+        let done = psql.args([statement, database]).output().unwrap();
+        assert!(done.status.success(), "{statement}: {done:?}");
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+
     /// A new database, as a TOML value.
     #[track_caller]
     pub(crate) fn database(&self, name: &str) -> String {
@@ -200,6 +230,17 @@ impl Postgres {
         ]);
         run(create);
         format!("\"postgres://summaries@127.0.0.1:{}/{name}\"", self.port)
+    }
+}
+
+/// An open transaction; dropped, it is rolled back.
+pub(crate) struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // psql ends at the end of what it reads, and with it the transaction.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }
 

@@ -44,6 +44,7 @@ mod intake;
 mod keys;
 mod limits;
 mod model;
+mod moving;
 mod peppers;
 mod problems;
 mod queue;

@@ -177,7 +177,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Site(args)) => site::run(args, &config),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &config),
         Some(Command::Doctor(args)) => doctor::run(&args, &config),
-        Some(Command::Migrate(args)) => migrate::run(args, &config),
+        Some(Command::Migrate(args)) => migrate::run(&args, &config),
         Some(Command::Openapi | Command::ConfigTable | Command::ErrorTable) => {
             Ok(ExitCode::SUCCESS)
         }

@@ -3,6 +3,7 @@
 //!
 //! Calls block: make them where blocking is allowed. Times are Unix times in milliseconds, days are counted from 1970.
 
+pub mod moving;
 mod postgres;
 mod sqlite;
 

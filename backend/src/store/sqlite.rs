@@ -67,7 +67,7 @@ const BATCH: &str = "id, key_id, created_at, finished_at, cancelled, total, rema
                      prompt_tokens, image_tokens, completion_tokens, webhook, webhook_state, webhook_attempts";
 
 /// How long a writer waits for another process that writes.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Three connections: one that reads, one that writes what must outlive a power cut, and the ledger's own, whose every
 /// writing outlives the process without waiting for the disk.
