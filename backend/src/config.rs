@@ -180,6 +180,12 @@ impl Config {
         if self.auth.pepper.is_some() && self.auth.pepper_file.is_some() {
             source.fault("auth.pepper: auth.pepper_file is set too; keep one of them".to_owned());
         }
+        if self.cache.shared && self.store.redis.is_none() {
+            source.fault(
+                "cache.shared: store.redis names no server; for instance \"redis://127.0.0.1:6379\""
+                    .to_owned(),
+            );
+        }
         for (key, scheme, address) in [
             ("postgres", "postgres", &self.store.postgres),
             ("redis", "redis", &self.store.redis),

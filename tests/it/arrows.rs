@@ -50,7 +50,7 @@ const OUTER: &[(&str, &[&str])] = &[
     ("rusqlite", &["auth", "store"]),
     ("tokio_postgres", &["auth", "store"]),
     // The configuration has a setting of this name.
-    ("redis", &["limits", "config"]),
+    ("redis", &["limits", "cache", "config"]),
     ("ureq", &["batches", "cli"]),
     ("reqwest", &["outbound", "engines", "moderation"]),
     ("rustls", &["outbound"]),

@@ -289,6 +289,16 @@ impl Redis {
         }
     }
 
+    /// Runs a command in it, as whoever holds its password may; what it prints.
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> String {
+        let mut cli = Command::new("redis-cli");
+        let done = cli.args(["-p", &self.port.to_string()]).args(args);
+        let done = done.output().unwrap();
+        assert!(done.status.success(), "{args:?}: {done:?}");
+        String::from_utf8_lossy(&done.stdout).trim().to_owned()
+    }
+
     /// Its address, as a TOML value.
     pub(crate) fn address(&self) -> String {
         format!("\"redis://127.0.0.1:{}\"", self.port)

@@ -366,3 +366,92 @@ fn a_server_starts_without_redis() {
         0.0
     );
 }
+
+/// Two servers that share stored answers.
+fn answering(database: &str, redis: &Redis) -> (Server, Server) {
+    let start = || {
+        let shared = setup(database).set("store.redis", redis.address());
+        Server::start(shared.set("cache.shared", true))
+    };
+    (start(), start())
+}
+
+fn ask(server: &Server, key: &str, words: &str) -> api::Summary {
+    let request = json!({ "article": { "content": words, "format": "text" } });
+    let asked = server.post("/v1/summaries").bearer(key);
+    asked.json(&request).send().summary()
+}
+
+#[test]
+fn stored_answers_are_shared_by_servers_and_not_by_tenants() {
+    let redis = Redis::start();
+    let (one, other) = answering(&postgres().database("answers"), &redis);
+    let key = one.key_with(json!({ "tier": "budget" }));
+    let words = "Rye bread needs time, and a warm place.";
+    let made = ask(&one, &key, words);
+    let stored = ask(&other, &key, words);
+    assert_eq!((made.cached, stored.cached), (false, true));
+    assert_eq!(
+        (&made.title, &made.summary),
+        (&stored.title, &stored.summary)
+    );
+    assert_ne!(made.id, stored.id);
+    assert_eq!(used(&other, &key), 140, "what was stored costs nothing");
+    let stranger = one.key_with(json!({}));
+    assert!(!ask(&other, &stranger, words).cached, "another's answer");
+    assert!(!ask(&other, &key, "Rye bread needs time.").cached);
+    let shown = redis.run(&["KEYS", "smart-summary:answer:*"]);
+    assert_eq!(shown.lines().count(), 3);
+    let id = key.split('_').nth(2).unwrap();
+    assert!(!shown.contains(id), "a name says nothing: {shown}");
+    for name in shown.lines() {
+        let left: i64 = redis.run(&["PTTL", name]).parse().unwrap();
+        assert!((1..=3_600_000).contains(&left), "{left}");
+    }
+}
+
+#[test]
+fn what_redis_says_is_believed_with_our_seal_alone() {
+    let redis = Redis::start();
+    let (one, other) = answering(&postgres().database("sealed"), &redis);
+    let key = one.key_with(json!({}));
+    let (first, second) = ("Rye bread needs time.", "White bread needs none.");
+    ask(&one, &key, first);
+    let name = redis.run(&["KEYS", "smart-summary:answer:*"]);
+    ask(&one, &key, second);
+    let names = redis.run(&["KEYS", "smart-summary:answer:*"]);
+    let moved = names.lines().find(|other| *other != name).unwrap();
+    // The answer to one article under the name of another, and a damaged one under its own.
+    redis.run(&["COPY", moved, &name, "REPLACE"]);
+    redis.run(&["SETRANGE", moved, "60", "forged"]);
+    for words in [first, second] {
+        let answer = ask(&other, &key, words);
+        assert!(!answer.cached, "{answer:?}");
+    }
+    assert!(other.log().contains("an answer without our seal"));
+}
+
+#[test]
+fn without_redis_answers_are_each_servers_own_until_it_is_back() {
+    let redis = Redis::start();
+    let (one, other) = answering(&postgres().database("unshared"), &redis);
+    let key = one.key_with(json!({}));
+    let shared = |server: &Server| server.metric("smart_summary_shared_answers_answering", &[]);
+    assert_eq!(shared(&one), 1.0);
+    redis.crash();
+    assert!(!ask(&one, &key, "Bread.").cached);
+    assert!(ask(&one, &key, "Bread.").cached, "from memory");
+    assert!(!ask(&other, &key, "Bread.").cached);
+    assert_eq!(shared(&one), 0.0);
+    assert!(one.log().contains("knows its own stored answers only"));
+    redis.resume();
+    let mut times = 0;
+    eventually("answers are shared again", || {
+        times += 1;
+        let words = format!("Bread {times}.");
+        ask(&one, &key, &words);
+        ask(&other, &key, &words).cached.then_some(())
+    });
+    assert_eq!(shared(&one), 1.0);
+    assert!(one.log().contains("stored answers are shared"));
+}

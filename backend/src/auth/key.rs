@@ -161,6 +161,14 @@ impl Pepper {
         )
     }
 
+    /// What names and seals answers that servers share, from which the pepper cannot be computed.
+    pub(super) fn answers_salt(&self) -> [u8; 32] {
+        self.mac("answers that servers share")
+            .finalize()
+            .into_bytes()
+            .into()
+    }
+
     /// A secret for each key, from which neither the pepper nor another key's can be computed.
     pub(super) fn webhook_secret(&self, key_id: &str) -> String {
         let secret = self

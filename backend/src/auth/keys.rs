@@ -606,6 +606,10 @@ impl Keys {
         Ok((key, record))
     }
 
+    pub(super) fn answers_salt(&self) -> [u8; 32] {
+        self.peppers.current().answers_salt()
+    }
+
     pub(super) fn webhook_secret(&self, key_id: &str) -> String {
         self.peppers.current().webhook_secret(key_id)
     }

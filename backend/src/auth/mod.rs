@@ -321,6 +321,12 @@ impl Auth {
         self.keys.live(id)
     }
 
+    /// A secret of all servers with the same pepper, to name and seal answers that they share.
+    #[must_use]
+    pub fn answers_salt(&self) -> [u8; 32] {
+        self.keys.answers_salt()
+    }
+
     /// What the webhooks of a key are signed with, as its owner is told it. Made from the newest pepper, kept nowhere.
     #[must_use]
     pub fn webhook_secret(&self, key_id: &str) -> String {

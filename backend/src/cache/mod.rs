@@ -6,10 +6,12 @@
 mod idempotency;
 mod key;
 mod memory;
+mod shared;
 mod single_flight;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::{Event, Summary};
@@ -17,6 +19,7 @@ use api::{Event, Summary};
 pub use self::idempotency::{Claim, Error as IdempotencyError, Idempotency, Reservation};
 pub use self::key::{CacheKey, KeyBuilder, Salt};
 use self::memory::Memory;
+pub use self::shared::SharedAnswers;
 pub use self::single_flight::{Failure, Run};
 use self::single_flight::{Flights, Place};
 
@@ -33,6 +36,7 @@ pub struct Bounds {
 #[derive(Clone)]
 pub struct Cache {
     memory: Memory,
+    shared: Option<SharedAnswers>,
     flights: Arc<Flights>,
     runtime: tokio::runtime::Handle,
 }
@@ -63,8 +67,18 @@ impl Cache {
     pub fn new(bounds: Bounds, runtime: tokio::runtime::Handle) -> Self {
         Self {
             memory: Memory::new(bounds),
+            shared: None,
             flights: Arc::default(),
             runtime,
+        }
+    }
+
+    /// Knows the answers of other servers, too.
+    #[must_use]
+    pub fn sharing(self, shared: SharedAnswers) -> Self {
+        Self {
+            shared: Some(shared),
+            ..self
         }
     }
 
@@ -87,6 +101,7 @@ impl Cache {
         F: FnOnce(Run) -> R,
         R: Future<Output = Result<Summary, E>> + Send + 'static,
     {
+        let stored_elsewhere = Arc::new(AtomicBool::new(false));
         let mut run = Some(run);
         loop {
             let place = self.flights.enter(key, || self.memory.get(&key));
@@ -103,17 +118,55 @@ impl Cache {
                     let Some(run) = run.take() else {
                         return Err(Failure::Panicked);
                     };
+                    let run = self.beyond(key, run, Arc::clone(&stored_elsewhere));
                     let error = seat.start(&self.runtime, self.memory.clone(), run);
                     (seat, Origin::Made, Some(error))
                 }
             };
             match (seat.follow(&mut on_event).await, error) {
-                (Some(summary), _) => return Ok(Found { summary, origin }),
+                (Some(summary), _) => {
+                    let origin = match origin {
+                        Origin::Made if stored_elsewhere.load(Ordering::SeqCst) => Origin::Stored,
+                        origin => origin,
+                    };
+                    return Ok(Found { summary, origin });
+                }
                 (None, Some(error)) => {
                     return Err(error.await.map_or(Failure::Panicked, Failure::Run));
                 }
                 (None, None) => {}
             }
+        }
+    }
+
+    /// `run`, unless another server has its answer, which is then noted in `stored`.
+    fn beyond<E, F, R>(
+        &self,
+        key: CacheKey,
+        run: F,
+        stored: Arc<AtomicBool>,
+    ) -> impl FnOnce(Run) -> std::pin::Pin<Box<dyn Future<Output = Result<Summary, E>> + Send>>
+    + use<E, F, R>
+    where
+        E: Send + 'static,
+        F: FnOnce(Run) -> R,
+        R: Future<Output = Result<Summary, E>> + Send + 'static,
+    {
+        let shared = self.shared.clone();
+        move |flight| {
+            let work = run(flight);
+            let Some(shared) = shared else {
+                return Box::pin(work);
+            };
+            Box::pin(async move {
+                if let Some(summary) = shared.get(&key).await {
+                    stored.store(true, Ordering::SeqCst);
+                    return Ok(summary);
+                }
+                let summary = work.await?;
+                shared.put(&key, &summary).await;
+                Ok(summary)
+            })
         }
     }
 

@@ -18,7 +18,7 @@ use crate::http::demo::Demo;
 use crate::http::{self, Addresses, Drain, State, Stop};
 use crate::intake::Reader;
 use crate::limits::Limits;
-use crate::service::{self, Idempotency, Service};
+use crate::service::{self, Idempotency, Salt, Service, SharedAnswers};
 use crate::store;
 use crate::telemetry::{Metrics, SystemClock, set_up_log};
 
@@ -165,6 +165,12 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
         tokio::runtime::Handle::current(),
     )?;
     let service = service.moderated_by(local::moderation(config, &metrics)?);
+    let salt = Salt::from(auth.answers_salt());
+    let shared = SharedAnswers::open(config, salt, metrics.clone());
+    let service = match shared.map_err(WrongUse)? {
+        Some(answers) => service.sharing(salt, answers),
+        None => service,
+    };
     let stop = Stop::listen()?;
     announce(config, &addresses, &service)?;
     if let Some(first) = first_key {

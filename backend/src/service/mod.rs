@@ -14,7 +14,7 @@ use std::time::Duration;
 use api::{Code, EngineName, EnginePreference, Priority, Safety};
 use bytes::Bytes;
 
-use crate::cache::{self, Cache, CacheKey, Salt};
+use crate::cache::{self, Cache, CacheKey};
 use crate::config::Config;
 use crate::engines::{self, Registry};
 use crate::intake::{Intake, without_priority};
@@ -24,7 +24,7 @@ use crate::refusal::Refusal;
 use crate::telemetry::Metrics;
 
 pub use self::summarize::retold;
-pub use crate::cache::{Claim, Idempotency, IdempotencyError, Reservation};
+pub use crate::cache::{Claim, Idempotency, IdempotencyError, Reservation, Salt, SharedAnswers};
 pub use crate::engines::Error as EngineError;
 pub use crate::engines::{
     AnswerFormat, ChatJob, ChatMessage, ChatModel, ChatPart, ChatReport, ChatRole, Choosing,
@@ -177,6 +177,15 @@ impl Service {
         self
     }
 
+    /// Shares stored answers with other servers. They have the same `salt`, so that they give the same request the same
+    /// name.
+    #[must_use]
+    pub fn sharing(mut self, salt: Salt, answers: SharedAnswers) -> Self {
+        self.salt = salt;
+        self.cache = self.cache.sharing(answers);
+        self
+    }
+
     /// The moderation that a job passes, if any.
     fn moderation(&self, safety: Safety) -> Option<&Moderation> {
         let moderation = self.moderation.as_ref();
@@ -237,6 +246,8 @@ impl Service {
         let key = self
             .salt
             .key("summary")
+            // Another version may finish answers in another way.
+            .part(env!("CARGO_PKG_VERSION").as_bytes())
             .part(job.tenant.as_bytes())
             .part(engine.name().as_str().as_bytes())
             .part(engine.model().as_bytes())
