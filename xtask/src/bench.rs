@@ -2,11 +2,12 @@
 
 mod gpu;
 mod model;
+mod quality;
 mod serve;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::sh;
 
@@ -19,12 +20,8 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Bench {
-    /// The embedded engine's summaries beside human ones: a folder with `dev.jsonl.gz`, `images/` and `evaluate.py`.
-    Corpus {
-        /// The folder.
-        #[arg(long)]
-        corpus: PathBuf,
-    },
+    /// The embedded engine's fields beside human ones and simple peers; writes `docs/benchmarks/quality.md`.
+    Quality(quality::Args),
     /// The model crate beside the Python reference on this CPU, stage by stage.
     Model(model::Args),
     /// The server beside `transformers serve` on one checkpoint, with 1, 8 and 32 callers.
@@ -46,42 +43,11 @@ const BESIDE_LIBVIPS: &str = "crates/imaging/benches/beside-libvips";
 /// Runs one bench.
 pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.bench {
-        Bench::Corpus { corpus } => run_corpus(corpus),
+        Bench::Quality(args) => quality::run(args),
         Bench::Model(args) => model::run(args),
         Bench::Serve(args) => serve::run(args),
         Bench::Imaging { images, repeats } => run_imaging(images, *repeats),
     }
-}
-
-/// Predicts every article's fields with the binary of the demo, then scores them with the corpus' own script.
-fn run_corpus(corpus: &std::path::Path) -> Result<()> {
-    let corpus = corpus
-        .canonicalize()
-        .context("--corpus needs an existing folder")?;
-    let input = corpus.join("dev.jsonl.gz");
-    ensure!(input.exists(), "{} is not there", input.display());
-    let predictions = sh::root().join("target/corpus-predictions.jsonl");
-    let (input, predictions) = (input.to_string_lossy(), predictions.to_string_lossy());
-    sh::part("predictions", || {
-        let run = [
-            "run",
-            "--quiet",
-            "--package",
-            "backend",
-            "--bin",
-            "smart-summary",
-            "--",
-        ];
-        let evaluate = ["evaluate", "--input", &*input, "--output", &*predictions];
-        sh::run(".", "cargo", &[&run[..], &evaluate[..]].concat())
-    })?;
-    let script = corpus.join("evaluate.py");
-    let scored = format!("ours={predictions}");
-    sh::run(
-        ".",
-        "python3",
-        &[&*script.to_string_lossy(), "--corpus", &*input, &scored],
-    )
 }
 
 /// Builds the example that prepares pictures on request and lets the script ask it and libvips in turn.

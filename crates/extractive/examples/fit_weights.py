@@ -4,19 +4,23 @@
   cargo run -p extractive --example predict -- dev.jsonl predictions.jsonl --features features.jsonl
   python3 crates/extractive/examples/fit_weights.py features.jsonl dev.jsonl --evaluate DIR/evaluate.py
 
+With `--left-out FILE` it also writes predictions: for each article what weights choose that were fitted without its source.
 Needs numpy. `dev.jsonl` is the corpus, one article a line; `evaluate.py` is the corpus' own script, whose ROUGE-L is the
 target. Descriptions: ridge regression within each article, then gradient ascent of the expected ROUGE-L of a soft choice.
 Keywords: logistic regression of "is a human tag". Alt texts: ridge regression.
 """
 import argparse, importlib.util, json, os
+from collections import namedtuple
 
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')  # these matrices are small
 import numpy as np
 
 
-class Rows:
-    """What could have been chosen: per article (or picture) its source, features [choices, features] and targets."""
+# What could have been chosen for one article or picture: x is [choices, features], y the target of each choice.
+Row = namedtuple('Row', 'source x y id file texts')
 
+
+class Rows:
     def __init__(self):
         self.descriptions = {'en': [], 'zh': []}
         self.keywords = {'en': [], 'zh': []}
@@ -31,10 +35,12 @@ def read(features, corpus, evaluate):
         article = articles[found['id']]
         source, language, rows.names = article['source_repo'], article['lang'], found['names']
 
-        def note(where, choices, target):
+        def note(where, choices, target, file=None):
             if choices:
                 x = np.array([choice['features'] for choice in choices], dtype=np.float32)
-                where[language].append((source, x, np.array([target(choice['text']) for choice in choices])))
+                texts = [choice['text'] for choice in choices]
+                row = Row(source, x, np.array([target(text) for text in texts]), found['id'], file, texts)
+                where[language].append(row)
 
         human = evaluate.tokens(article['description'])
         note(rows.descriptions, found['descriptions'], lambda text: evaluate.rouge_l(evaluate.tokens(text), human))
@@ -44,13 +50,13 @@ def read(features, corpus, evaluate):
         for image in article['images']:
             alt = evaluate.tokens(image['alt'])
             choices = found['alt_texts'].get(image['file'])
-            note(rows.alt_texts, choices, lambda text, alt=alt: evaluate.rouge_l(evaluate.tokens(text), alt))
+            note(rows.alt_texts, choices, lambda text, alt=alt: evaluate.rouge_l(evaluate.tokens(text), alt), image['file'])
     return rows
 
 
 def ridge(rows, penalty):
     """Weights that explain the differences of the target within each article."""
-    many = [(x - x.mean(0), y - y.mean(), len(y)) for _, x, y in rows if len(y) > 1]
+    many = [(row.x - row.x.mean(0), row.y - row.y.mean(), len(row.y)) for row in rows if len(row.y) > 1]
     x = np.vstack([x for x, _, _ in many])
     y = np.concatenate([y for _, y, _ in many])
     share = np.concatenate([np.full(n, 1 / n) for _, _, n in many])[:, None]
@@ -62,11 +68,11 @@ def soft(rows, start, pull=0.3, temperature=0.02, steps=60, rate=0.006):
     w, first, second = start.copy(), np.zeros_like(start), np.zeros_like(start)
     for step in range(1, steps + 1):
         gradient = np.zeros_like(w)
-        for _, x, y in rows:
-            score = x @ w / temperature
+        for row in rows:
+            score = row.x @ w / temperature
             p = np.exp(score - score.max())
             p /= p.sum()
-            gradient += (p * (y - p @ y)) @ x / temperature
+            gradient += (p * (row.y - p @ row.y)) @ row.x / temperature
         gradient = gradient / len(rows) - pull * (w - start)
         first, second = 0.9 * first + 0.1 * gradient, 0.99 * second + 0.01 * gradient**2
         w += rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
@@ -75,9 +81,9 @@ def soft(rows, start, pull=0.3, temperature=0.02, steps=60, rate=0.006):
 
 def logistic(rows, penalty=0.03, steps=25):
     """Newton's method with a constant term, which is not part of the result: it does not change an order."""
-    x = np.vstack([np.hstack([x, np.ones((len(y), 1))]) for _, x, y in rows])
-    y = np.concatenate([y for _, _, y in rows])
-    share = np.concatenate([np.full(len(y), 1 / len(y)) for _, _, y in rows])
+    x = np.vstack([np.hstack([row.x, np.ones((len(row.y), 1))]) for row in rows])
+    y = np.concatenate([row.y for row in rows])
+    share = np.concatenate([np.full(len(row.y), 1 / len(row.y)) for row in rows])
     w = np.zeros(x.shape[1])
     for _ in range(steps):
         p = 1 / (1 + np.exp(-x @ w))
@@ -86,13 +92,11 @@ def logistic(rows, penalty=0.03, steps=25):
     return w[:-1]
 
 
-def cross_validated(rows, more, fit, worth):
-    """Mean worth over all rows, each judged by weights that were fitted without its source."""
-    total = 0.0
-    for source in sorted({row[0] for row in rows}):
-        weights = fit([row for row in rows if row[0] != source], [row for row in more if row[0] != source])
-        total += sum(worth(x @ weights, y) for other, x, y in rows if other == source)
-    return total / len(rows)
+def left_out(rows, more, fit):
+    """Each row with its choices' scores by weights that were fitted without its source."""
+    for source in sorted({row.source for row in rows}):
+        weights = fit([row for row in rows if row.source != source], [row for row in more if row.source != source])
+        yield from ((row, row.x @ weights) for row in rows if row.source == source)
 
 
 def best(scores, targets):
@@ -101,6 +105,18 @@ def best(scores, targets):
 
 def recall_of_six(scores, targets):
     return targets[np.argsort(-scores)[:6]].sum() / max(targets.sum(), 1)
+
+
+def predict(predictions, part, row, scores):
+    """Notes what these scores choose; of keywords six, near-repeats among them."""
+    prediction = predictions.setdefault(row.id, {'id': row.id, 'description': '', 'keywords': [], 'alt_texts': {}})
+    order = [row.texts[place] for place in np.argsort(-scores)[:6]]
+    if part == 'descriptions':
+        prediction['description'] = order[0]
+    elif part == 'keywords':
+        prediction['keywords'] = order
+    else:
+        prediction['alt_texts'][row.file] = order[0]
 
 
 def table(name, weights, names):
@@ -114,6 +130,7 @@ def main():
     parser.add_argument('features')
     parser.add_argument('corpus')
     parser.add_argument('--evaluate', required=True)
+    parser.add_argument('--left-out', metavar='FILE')
     arguments = parser.parse_args()
     spec = importlib.util.spec_from_file_location('evaluate', arguments.evaluate)
     evaluate = importlib.util.module_from_spec(spec)
@@ -136,12 +153,20 @@ def main():
         ('keywords', rows.keywords, dict.fromkeys(('en', 'zh'), lambda own, more: logistic(own)), recall_of_six),
         ('alt_texts', rows.alt_texts, dict.fromkeys(('en', 'zh'), lambda own, more: ridge(own + more, 0.3)), best),
     ]
+    predictions = {}
     for (part, by_language, fits, worth), names in zip(parts, rows.names):
         for language, other in (('en', 'zh'), ('zh', 'en')):
             own, more, fit = by_language[language], by_language[other], fits[language]
-            figure = cross_validated(own, more, fit, worth)
+            figures = []
+            for row, scores in left_out(own, more, fit):
+                figures.append(worth(scores, row.y))
+                predict(predictions, part, row, scores)
+            figure = np.mean(figures)
             print(f'// {part}, {language}: {len(own)} rows, cross-validated by source {figure:.3f} ({worth.__name__})')
             table({'en': 'ENGLISH', 'zh': 'CHINESE'}[language], fit(own, more), names)
+    if arguments.left_out:
+        with open(arguments.left_out, 'w') as file:
+            file.writelines(json.dumps(prediction, ensure_ascii=False) + '\n' for prediction in predictions.values())
 
 
 if __name__ == '__main__':
