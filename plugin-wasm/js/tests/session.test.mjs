@@ -186,6 +186,35 @@ test('a server that takes fewer pictures is sent fewer', async () => {
   the.session.stop();
 });
 
+test('a post that a model cannot hold is sent by halves, and the next post whole again', async () => {
+  const images = [...'abcd'].map(picture);
+  const the = stage({ post: { content: 'Rye bread. '.repeat(400), images } });
+  const full = { code: 'content_too_long', message: '', status: 413, problem: { code: 'content_too_long' } };
+  const sent = [];
+  for (const step of [0, 1, 2]) {
+    if (step === 0) void the.session.run();
+    else the.session.shorten();
+    await settle();
+    const post = the.calls[step].sent;
+    sent.push([post.content.length, post.images.length]);
+    the.calls[step].reject(full);
+    await settle();
+    assert.equal(the.session.state.refusal.error.code, 'content_too_long');
+  }
+  assert.deepEqual(
+    sent.map(([, images]) => images),
+    [4, 2, 1],
+  );
+  assert.equal(sent[0][0], 4400);
+  assert.ok(sent[1][0] > 2000 && sent[1][0] <= 2200, String(sent[1][0]));
+  assert.ok(sent[2][0] > 900 && sent[2][0] <= 1100, String(sent[2][0]));
+  the.session.reset();
+  void the.session.run();
+  await settle();
+  assert.deepEqual([the.calls[3].sent.content.length, the.calls[3].sent.images.length], [4400, 4]);
+  the.session.stop();
+});
+
 test('an article that is too long is refused before anything is prepared, and its beginning can be used', async () => {
   const the = stage({ post: { content: 'Rye bread. '.repeat(20_000) } });
   await the.session.run();

@@ -164,6 +164,19 @@ test('a picture that is not sent has a reason and what to do', () => {
 test('an article that is too long is told by how much', () => {
   const long = { ...STATE, chars: 212_345 };
   const error = problem('content_too_long');
-  assert.equal(wordsOf(error, en, long), 'The article is 12,345 characters too long; at most 200,000 are taken.');
-  assert.equal(wordsOf(error, zh, long), '文章超出 12,345 字，最多 200,000 字。');
+  const limited = { problem: { ...error.problem, field: '/article/content', limit: 200_000 } };
+  for (const known of [problem('content_too_long', limited), problem('content_too_long', { problem: undefined })]) {
+    assert.equal(wordsOf(known, en, long), 'The article is 12,345 characters too long; at most 200,000 are taken.');
+    assert.equal(wordsOf(known, zh, long), '文章超出 12,345 字，最多 200,000 字。');
+  }
+});
+
+test('a model that cannot hold a post does not say how many characters are taken', () => {
+  const error = problem('content_too_long');
+  const tokens = problem('content_too_long', { problem: { ...error.problem, limit: 900 } });
+  for (const full of [error, tokens]) {
+    assert.doesNotMatch(wordsOf(full, en, STATE) + wordsOf(full, zh, STATE), /\d/);
+    assert.match(wordsOf(full, en, STATE), /beginning.*fewer pictures/);
+    assert.equal(action(full), 'shorten');
+  }
 });

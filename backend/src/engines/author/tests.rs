@@ -3,7 +3,7 @@
 use api::{AltText, Article, ContentFormat};
 
 use super::*;
-use crate::engines::{AnswerFormat, ChatReply, EngineImage, ScriptedChat};
+use crate::engines::{AnswerFormat, ChatPart, ChatReply, EngineImage, ScriptedChat};
 
 const ARTICLE: &str = "Rye bread needs time more than skill. A sourdough raises it overnight, and the loaf is best a day after baking.";
 const ANSWER: &str = r#"{"title": "Rye bread needs time", "meta_description": "A sourdough raises rye bread overnight, and it is best a day after baking.",
@@ -225,60 +225,143 @@ async fn orders_in_the_material_stay_material() {
             )
         });
         assert_eq!(holding.count(), 1, "{attack}");
-        let super::super::ChatPart::Text(text) =
-            jobs[0].messages.last().unwrap().parts.last().unwrap()
-        else {
+        let ChatPart::Text(text) = jobs[0].messages.last().unwrap().parts.last().unwrap() else {
             panic!("words");
         };
         assert_eq!(text.matches("</article>").count(), 1, "{text}");
     }
 }
 
+/// A model that holds so many tokens: one for a character, and one for every 28 x 28 pixels.
+struct Small {
+    script: ScriptedChat,
+    sees: bool,
+    holds: usize,
+    /// Whether it tells how much it holds.
+    tells: bool,
+}
+
+impl Small {
+    fn tokens(job: &ChatJob) -> usize {
+        let parts = job.messages.iter().flat_map(|message| &message.parts);
+        let tokens = parts.map(|part| match part {
+            ChatPart::Text(text) => text.chars().count(),
+            ChatPart::Image { bytes, .. } => {
+                let decoded = imaging::decode(bytes, &imaging::Options::default()).unwrap();
+                (decoded.width / 28 * (decoded.height / 28)) as usize
+            }
+        });
+        tokens.sum()
+    }
+}
+
+impl ChatModel for Small {
+    fn name(&self) -> EngineName {
+        self.script.name()
+    }
+    fn model(&self) -> &str {
+        "small"
+    }
+    fn sees_images(&self) -> bool {
+        self.sees
+    }
+    fn ready(&self) -> bool {
+        true
+    }
+    fn chat(
+        &self,
+        job: ChatJob,
+        sink: TextSink,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'_, Result<ChatReport, Error>> {
+        let tokens = Self::tokens(&job);
+        if tokens <= self.holds {
+            return self.script.chat(job, sink, cancel);
+        }
+        let error = if self.tells {
+            Error::TooLong {
+                tokens,
+                answer: 1,
+                max: self.holds,
+            }
+        } else {
+            Error::Overlong
+        };
+        Box::pin(std::future::ready(Err(error)))
+    }
+}
+
+async fn shown_to(small: Small, job: EngineJob) -> (Result<Report, Error>, Vec<ChatJob>) {
+    let small = Arc::new(small);
+    let author = Author::new(Arc::clone(&small) as Arc<dyn ChatModel>);
+    let report = author.run(job, Arc::new(|_| {}), CancellationToken::new());
+    let report = report.await;
+    (report, small.script.jobs())
+}
+
 #[tokio::test]
 async fn a_model_with_little_memory_is_shown_less_of_the_article() {
-    struct Small(ScriptedChat);
-    impl ChatModel for Small {
-        fn name(&self) -> EngineName {
-            self.0.name()
-        }
-        fn model(&self) -> &str {
-            "small"
-        }
-        fn sees_images(&self) -> bool {
-            false
-        }
-        fn ready(&self) -> bool {
-            true
-        }
-        fn chat(
-            &self,
-            job: ChatJob,
-            sink: TextSink,
-            cancel: CancellationToken,
-        ) -> BoxFuture<'_, Result<ChatReport, Error>> {
-            let shown = format!("{:?}", job.messages).len();
-            if shown > 16_000 {
-                let error = Error::TooLong {
-                    tokens: shown,
-                    answer: 1,
-                    max: 16_000,
-                };
-                return Box::pin(std::future::ready(Err(error)));
-            }
-            self.0.chat(job, sink, cancel)
-        }
+    for tells in [true, false] {
+        let small = Small {
+            script: ScriptedChat::new(vec![reply(ANSWER)]),
+            sees: false,
+            holds: 16_000,
+            tells,
+        };
+        let (report, jobs) = shown_to(small, job(&ARTICLE.repeat(300))).await;
+        let warnings = report.unwrap().warnings;
+        let codes: Vec<_> = warnings.iter().map(|warning| warning.code).collect();
+        assert_eq!(codes, [WarningCode::ImageNotSeen]);
+        assert!(Small::tokens(&jobs[0]) > 8000, "no less than is needed");
     }
-    let author = Author::new(Arc::new(Small(ScriptedChat::new(vec![reply(ANSWER)]))));
-    let sink: Sink = Arc::new(|_| {});
-    let long = ARTICLE.repeat(300);
-    let report = author.run(job(&long), sink, CancellationToken::new()).await;
-    let codes: Vec<_> = report
-        .unwrap()
-        .warnings
-        .iter()
-        .map(|warning| warning.code)
-        .collect();
-    assert_eq!(codes, [WarningCode::ImageNotSeen]);
+}
+
+#[tokio::test]
+async fn a_model_with_little_memory_is_shown_smaller_pictures() {
+    let big = || {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image::RgbImage::from_fn(1024, 768, |x, y| {
+            image::Rgb([(x / 5) as u8, (y / 5) as u8, 90])
+        })
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .unwrap();
+        bytes.into_inner()
+    };
+    let mut asked = job(ARTICLE);
+    for image in &mut asked.images {
+        image.bytes = big().into();
+        image.media_type = "image/png";
+    }
+    let full = 36 * 27 * 2;
+    let roomy = Small {
+        script: ScriptedChat::new(vec![reply(ANSWER)]),
+        sees: true,
+        holds: usize::MAX,
+        tells: true,
+    };
+    let (report, jobs) = shown_to(roomy, asked.clone()).await;
+    report.unwrap();
+    let (words, told) = (Small::tokens(&jobs[0]) - full, jobs[0].words());
+    let small = Small {
+        script: ScriptedChat::new(vec![reply(ANSWER)]),
+        sees: true,
+        holds: words + full / 3,
+        tells: true,
+    };
+    let (report, jobs) = shown_to(small, asked.clone()).await;
+    report.unwrap();
+    assert_eq!(jobs[0].words(), told, "the article is whole");
+    assert_eq!(Small::tokens(&jobs[0]), words + 18 * 13 * 2);
+
+    let tiny = Small {
+        script: ScriptedChat::new(vec![reply(ANSWER)]),
+        sees: true,
+        holds: 100,
+        tells: false,
+    };
+    let (report, jobs) = shown_to(tiny, asked).await;
+    assert!(matches!(report, Err(Error::Overlong)), "it ends");
+    assert!(jobs.is_empty());
 }
 
 #[tokio::test]

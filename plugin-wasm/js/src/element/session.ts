@@ -4,6 +4,7 @@ import type { Adapter, HostValues, UndoHandle } from './adapter.js';
 import { LIMITS } from '../generated/api.js';
 import { beginning, charsOf, chosen, type Bounds } from './choice.js';
 import type { Messages } from './messages/index.js';
+import { charLimitOf } from './refusal.js';
 import { FIELDS, initial, isBlank, leftOut, reduce, selected, type Action, type State } from './state.js';
 
 const READ_AFTER_MS = 250;
