@@ -16,8 +16,8 @@ use std::time::Duration;
 use api::EnginePreference;
 
 pub use settings::{
-    Anonymous, Auth, Batches, Cache, ENVIRONMENT_PREFIX, Engine, Glm4v, Intake, Log, Moderation,
-    Queue, Server, Setting, Store, Tier, Top, Upstream,
+    Admin, Anonymous, Auth, Batches, Cache, ENVIRONMENT_PREFIX, Engine, Glm4v, Intake, Log,
+    Moderation, Queue, Server, Setting, Store, Tier, Top, Upstream,
 };
 pub use value::{
     ForeignSecret, HttpAddress, JsonObject, LogFormat, LogLevel, Secret, SecretAddress,
@@ -57,6 +57,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// What may not be asked about or told.
     pub moderation: Moderation,
+    /// The operator's page.
+    pub admin: Admin,
     /// Callers without credentials, and with wrong ones.
     pub anonymous: Anonymous,
     /// What is written to standard error.
@@ -152,6 +154,7 @@ impl Config {
             glm4v: Glm4v::read(&mut source, "glm4v"),
             upstream: Upstream::read(&mut source, "upstream"),
             moderation: Moderation::read(&mut source, "moderation"),
+            admin: Admin::read(&mut source, "admin"),
             anonymous: Anonymous::read(&mut source, "anonymous"),
             log: Log::read(&mut source, "log"),
         };
@@ -260,6 +263,7 @@ impl Config {
         write_section(&mut text, Some("glm4v"), &self.glm4v);
         write_section(&mut text, Some("upstream"), &self.upstream);
         write_section(&mut text, Some("moderation"), &self.moderation);
+        write_section(&mut text, Some("admin"), &self.admin);
         write_section(&mut text, Some("anonymous"), &self.anonymous);
         write_section(&mut text, Some("log"), &self.log);
         text
@@ -267,7 +271,7 @@ impl Config {
 
     /// Every setting there is, in the order of [`Config::print`]; the documentation's table is made from it.
     pub fn table() -> Vec<Row> {
-        let sections: [(&str, &[Setting]); 15] = [
+        let sections: [(&str, &[Setting]); 16] = [
             ("", Top::SETTINGS),
             ("server", Server::SETTINGS),
             ("auth", Auth::SETTINGS),
@@ -281,6 +285,7 @@ impl Config {
             ("glm4v", Glm4v::SETTINGS),
             ("upstream", Upstream::SETTINGS),
             ("moderation", Moderation::SETTINGS),
+            ("admin", Admin::SETTINGS),
             ("anonymous", Anonymous::SETTINGS),
             ("log", Log::SETTINGS),
         ];

@@ -13,25 +13,34 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const page = join(root, 'web-demo/dist');
 
 /**
- * Starts a server; `replies` gives it the scripted engine, `settings` are lines of its configuration file.
+ * Starts a server; `replies` gives it the scripted engine, `settings` are lines of its configuration
+ * file, and without `demo` it serves no demo page.
  *
- * @returns {Promise<{url: string, stop(): Promise<void>, pause(): void, resume(): void}>}
+ * @returns {Promise<{url: string, admin: string, kill(): Promise<void>, stop(): Promise<void>}>} `admin` is the key of
+ *   the first start.
  */
-export async function startServer({ replies, settings = [] } = {}) {
+export async function startServer({ replies, settings = [], demo = true } = {}) {
   const binary = join(root, 'target/debug', replies ? 'smart-summary-scripted' : 'smart-summary');
-  for (const needed of [binary, join(page, 'index.html')]) {
+  for (const needed of demo ? [binary, join(page, 'index.html')] : [binary]) {
     if (!existsSync(needed)) throw new Error(`${needed} is missing: run \`cargo xtask test\`, which builds it`);
   }
   const data = mkdtempSync(join(tmpdir(), 'smart-summary-'));
   writeFileSync(join(data, 'smart-summary.toml'), settings.join('\n'));
-  const args = ['--data-dir', data, 'serve', '--bind', '127.0.0.1:0', '--metrics-bind', 'off', '--demo', page];
+  const args = ['--data-dir', data, 'serve', '--bind', '127.0.0.1:0', '--metrics-bind', 'off'];
+  if (demo) args.push('--demo', page);
   if (replies) {
     writeFileSync(join(data, 'script.json'), JSON.stringify({ replies }));
     args.push('--engine', 'scripted', '--script', join(data, 'script.json'));
   }
   const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
-  child.stderr.on('data', (text) => (log += text));
+  const first = new Promise((resolve) => {
+    child.stderr.on('data', (text) => {
+      log += text;
+      const match = /shown only now: (ss_live_\w+)\s/.exec(log);
+      if (match) resolve(match[1]);
+    });
+  });
   const url = await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const match = /^listening (http:\/\/\S+)$/.exec(line);
@@ -39,14 +48,19 @@ export async function startServer({ replies, settings = [] } = {}) {
     });
     child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${log}`)));
   });
+  const admin = await first;
+  const kill = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  };
   return {
     url,
+    admin,
+    kill,
     async stop() {
-      if (child.exitCode === null) {
-        const ended = once(child, 'exit');
-        child.kill('SIGKILL');
-        await ended;
-      }
+      await kill();
       rmSync(data, { recursive: true, force: true });
     },
   };

@@ -14,6 +14,7 @@
 )]
 
 // The house's own rules.
+mod admin;
 mod arrows;
 mod deploy;
 mod licences;

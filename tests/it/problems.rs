@@ -296,6 +296,13 @@ fn refused_tokens() {
 }
 
 #[test]
+fn refused_at_the_operators_page() {
+    let ask = shared().get("/admin/api/session");
+    let ask = ask.header("Sec-Fetch-Site", "same-origin");
+    check(Code::SessionOver, &ask.send());
+}
+
+#[test]
 fn refused_repetitions() {
     let ask = |key: &str, body: &Value| {
         shared()

@@ -51,6 +51,8 @@ pub(super) enum Act {
     KeyRehashed,
     PepperBroughtIn,
     PepperDropped,
+    SessionBegun,
+    SessionEnded,
 }
 
 impl Act {
@@ -64,6 +66,8 @@ impl Act {
             Self::KeyRehashed => "key_rehashed",
             Self::PepperBroughtIn => "pepper_brought_in",
             Self::PepperDropped => "pepper_dropped",
+            Self::SessionBegun => "session_begun",
+            Self::SessionEnded => "session_ended",
         }
     }
 }
@@ -77,8 +81,8 @@ pub struct Entry {
     pub at: u64,
     /// `user NAME`, `key ID` or `server`.
     pub actor: String,
-    /// `log_begun`, `key_created`, `key_changed`, `key_rotated`, `key_revoked`, `key_rehashed`, `pepper_brought_in` or
-    /// `pepper_dropped`.
+    /// `log_begun`, `key_created`, `key_changed`, `key_rotated`, `key_revoked`, `key_rehashed`, `pepper_brought_in`,
+    /// `pepper_dropped`, `session_begun` or `session_ended`.
     pub act: String,
     /// The key's public part; empty where it is about no key.
     pub subject: String,
@@ -200,6 +204,11 @@ fn read_head(head: &[u8]) -> Option<(u64, Digest, Digest)> {
         head.get(8..40)?.try_into().ok()?,
         head.get(40..)?.try_into().ok()?,
     ))
+}
+
+/// The number of the newest entry, as a head tells it; 0 when it is none.
+pub(super) fn head_number(head: &[u8]) -> u64 {
+    read_head(head).map_or(0, |(number, ..)| number)
 }
 
 /// Where the log is no longer what was written.

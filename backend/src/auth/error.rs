@@ -41,6 +41,9 @@ pub enum Error {
         "too many tokens are in use; try again in a minute, or make tokens without `max_requests`"
     )]
     TooManyTokens,
+    /// The operator's page was left too long, or its key was withdrawn.
+    #[error("the session of the operator's page is over; sign in again with an admin key")]
+    SessionOver,
     /// May not do this.
     #[error("this needs the scope `{0}`, which the key or token does not have")]
     ScopeMissing(Scope),
@@ -116,6 +119,7 @@ impl Error {
             Self::TokenInvalid(_) => Code::TokenInvalid,
             Self::TokenExpired => Code::TokenExpired,
             Self::TokenUsedUp => Code::TokenUsedUp,
+            Self::SessionOver => Code::SessionOver,
             Self::ScopeMissing(_) => Code::ScopeMissing,
             Self::OriginRefused => Code::OriginRefused,
             Self::KeyRequired => Code::KeyRequired,

@@ -9,7 +9,7 @@ use api::{Key, KeyChange, KeyCreated, KeyDraft, Safety, Scope};
 use moka::sync::Cache;
 use zeroize::Zeroizing;
 
-use super::audit::{Act, Actor, Broken, Checker, Entry, Note, Sealer, Whole, hex};
+use super::audit::{Act, Actor, Broken, Checker, Entry, Note, Sealer, Whole, head_number, hex};
 use super::key::{ApiKey, Digest, FirstKey, Pepper};
 use super::origin::Origin;
 use super::peppers::{self, Peppers};
@@ -190,6 +190,24 @@ impl Keys {
         self.store.entries(after, PAGE)
     }
 
+    /// The newest entries of the audit log before the one with the number `before`, newest first. What they say is worth
+    /// what [`Keys::verify_log`] says of them.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn newest_entries(&self, before: Option<u64>, most: u32) -> Result<Vec<Entry>, Error> {
+        let end = match before {
+            Some(before) => before.saturating_sub(1),
+            None => head_number(&self.store.head()?),
+        };
+        let mut entries = self
+            .store
+            .entries(end.saturating_sub(u64::from(most)), most)?;
+        entries.retain(|entry| entry.number <= end);
+        entries.reverse();
+        Ok(entries)
+    }
+
     /// Reads the whole audit log and says where it is no longer what was written. `noted` is a number and a digest that an
     /// earlier call gave: only so an older copy of the whole store is told from the newest.
     ///
@@ -230,6 +248,11 @@ impl Keys {
 
     /// The key whose secret this is.
     pub(super) fn verify(&self, key: &ApiKey) -> Result<Arc<KeyRecord>, Error> {
+        self.verify_secret(key).map(|(record, _)| record)
+    }
+
+    /// [`Keys::verify`], with the digest of the secret that fits.
+    fn verify_secret(&self, key: &ApiKey) -> Result<(Arc<KeyRecord>, Digest), Error> {
         let now = self.clock.now_ms();
         let Some((stored, record)) = self.find(&key.id)? else {
             // As much work as for a known id.
@@ -250,7 +273,40 @@ impl Keys {
         if secret.pepper != Some(*self.peppers.current().mark()) {
             self.note_rehash(key, secret);
         }
-        Ok(record)
+        Ok((record, secret.digest))
+    }
+
+    /// The key of a session that is to begin, with the digests of its secret: as it is kept now, and as it will be when it
+    /// was hashed with the newest pepper.
+    pub(super) fn verify_for_session(
+        &self,
+        key: &ApiKey,
+    ) -> Result<(Arc<KeyRecord>, [Digest; 2]), Error> {
+        let (record, secret) = self.verify_secret(key)?;
+        Ok((record, [secret, self.peppers.hash(key).digest]))
+    }
+
+    /// The key, while a secret with one of these digests still opens it.
+    pub(super) fn still(
+        &self,
+        id: &str,
+        secrets: &[Digest],
+    ) -> Result<Option<Arc<KeyRecord>>, Error> {
+        let now = self.clock.now_ms();
+        let Some((stored, record)) = self.find(id)? else {
+            return Ok(None);
+        };
+        let works = stored.secrets.iter().any(|known| {
+            secrets.contains(&known.digest) && known.expires_at.is_none_or(|end| end > now)
+        });
+        Ok((works && record.check_live(now).is_ok()).then_some(record))
+    }
+
+    /// Writes into the audit log that somebody with this key came to the operator's page, or left it.
+    pub(super) fn note_session(&self, key: &str, act: Act) -> Result<(), Error> {
+        let actor = Actor::Key(key.to_owned());
+        self.store
+            .append(&self.note(&actor, act, key, serde_json::json!({})))
     }
 
     /// Why no secret of a key fits. Where the newest pepper is not had, nobody may say that the key is unknown.

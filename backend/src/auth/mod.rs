@@ -20,6 +20,7 @@ mod keys;
 mod origin;
 mod peppers;
 mod scopes;
+mod sessions;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -37,10 +38,12 @@ pub use key::FirstKey;
 pub use keys::{KeyRecord, Keys};
 pub use origin::Origin;
 pub use scopes::ScopeSet;
+pub use sessions::{NewSession, Presence, Session};
 
 use crate::config::Config;
 use crate::telemetry::{Clock, Metrics};
 use key::ApiKey;
+use sessions::Sessions;
 use token::Tokens;
 use watch::Watch;
 
@@ -136,6 +139,7 @@ impl Caller {
 pub struct Auth {
     keys: Arc<Keys>,
     tokens: Tokens,
+    sessions: Sessions,
     clock: Arc<dyn Clock>,
     // Dropped with the rest: ends its thread and writes what was last used.
     _watch: Option<Watch>,
@@ -178,6 +182,7 @@ impl Auth {
             Self {
                 keys: Arc::new(keys),
                 tokens,
+                sessions: Sessions::new(&config.admin),
                 clock,
                 _watch: None,
             },
@@ -340,6 +345,53 @@ impl Auth {
         self.keys.sign_webhook(key_id, id, seconds, body)
     }
 
+    /// Begins a session of the operator's page for whoever shows an admin key; the audit log has it. Blocks.
+    ///
+    /// # Errors
+    /// 401 for what is wrong with the key, 403 when it is no admin's, 503 when the store does not answer.
+    pub fn begin_session(&self, key: &str) -> Result<NewSession, Error> {
+        let key = ApiKey::parse(key)?;
+        let (record, secrets) = self.keys.verify_for_session(&key)?;
+        if !record.scopes.contains(Scope::Admin) {
+            return Err(Error::ScopeMissing(Scope::Admin));
+        }
+        let begun = self.sessions.begin(&key, secrets, self.clock.monotonic())?;
+        self.keys.note_session(&key.id, audit::Act::SessionBegun)?;
+        self.keys.note_use(&key.id);
+        Ok(begun)
+    }
+
+    /// The session of this cookie, and the key that opened it. May block.
+    ///
+    /// # Errors
+    /// [`Error::SessionOver`], or when the store does not answer.
+    pub fn session(
+        &self,
+        cookie: &str,
+        presence: Presence,
+    ) -> Result<(Session, Arc<KeyRecord>), Error> {
+        let found = self.sessions.find(cookie, presence, self.clock.monotonic());
+        let (session, secrets) = found.ok_or(Error::SessionOver)?;
+        match self.keys.still(&session.key, &secrets)? {
+            Some(record) if record.scopes.contains(Scope::Admin) => Ok((session, record)),
+            _ => {
+                self.sessions.end(cookie);
+                Err(Error::SessionOver)
+            }
+        }
+    }
+
+    /// Ends the session of this cookie, which `key` opened. Blocks.
+    ///
+    /// # Errors
+    /// When the audit log cannot be written; the session is over all the same.
+    pub fn end_session(&self, cookie: &str, key: &str) -> Result<(), Error> {
+        if self.sessions.end(cookie) {
+            self.keys.note_session(key, audit::Act::SessionEnded)?;
+        }
+        Ok(())
+    }
+
     /// The administration of keys.
     pub fn keys(&self) -> &Arc<Keys> {
         &self.keys
@@ -409,7 +461,10 @@ impl Error {
         code.status() == 401
             && !matches!(
                 code,
-                Code::CredentialsMissing | Code::TokenExpired | Code::TokenUsedUp
+                Code::CredentialsMissing
+                    | Code::TokenExpired
+                    | Code::TokenUsedUp
+                    | Code::SessionOver
             )
     }
 }

@@ -224,6 +224,22 @@ impl Batches {
         Ok(api::BatchList { batches, next })
     }
 
+    /// Batches that are not finished, of every key, oldest first: for the operator. Whose each is stands beside it.
+    ///
+    /// # Errors
+    /// 503 when the store does not answer.
+    pub async fn unfinished(&self, most: u32) -> Result<Vec<(String, Batch)>, Refusal> {
+        let rows = self
+            .house
+            .stored(move |store| store.unfinished(most))
+            .await?;
+        let batches = rows.into_iter().map(|row| {
+            let batch = self.house.to_api(&row);
+            (row.key, batch)
+        });
+        Ok(batches.collect())
+    }
+
     /// Gives up what is not done of a running batch; removes one that is over.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use crate::intake::Reader;
 use crate::limits::Limits;
 use crate::service::{self, Idempotency, Salt, Service, SharedAnswers};
 use crate::store;
-use crate::telemetry::{Metrics, SystemClock, set_up_log};
+use crate::telemetry::{Metrics, Refusals, SystemClock, set_up_log};
 
 /// Where to listen, and who writes.
 #[derive(Debug, Args)]
@@ -181,6 +181,7 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
     }
     let auth = Arc::new(auth);
     let reader = Reader::new(&config.intake, service::threads(config));
+    let refusals = Refusals::new(clock.clone());
     let rooms = Rooms {
         store,
         auth: auth.clone(),
@@ -201,10 +202,12 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
         batches: batches.clone(),
         idempotency: Idempotency::default(),
         metrics,
+        refusals,
         drain: drain.clone(),
         request_timeout: config.server.request_timeout(),
         started: http::now(),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        admin_page: config.admin.page,
         demo,
     };
     // Batches and requests drain side by side, in the same time.

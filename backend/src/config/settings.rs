@@ -283,6 +283,16 @@ settings! {
         required: bool = "true";
     }
 
+    /// The operator's page.
+    Admin {
+        /// Whether `/admin` is served.
+        page: bool = "true";
+        /// Seconds after which a session that nobody uses is over.
+        session_idle_seconds: u64 = "1800" [1..=86400];
+        /// Seconds after which a session is over in any case.
+        session_seconds: u64 = "28800" [1..=86400];
+    }
+
     /// Callers without credentials, and with wrong ones.
     Anonymous {
         /// Requests a minute that one address may send to routes without authentication.

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::HttpRequest;
-use actix_web::dev::ServiceRequest;
 use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
 
@@ -17,7 +16,7 @@ pub(super) fn address(request: &HttpRequest, trusted: &[IpNet]) -> IpAddr {
 }
 
 /// Whether the caller speaks TLS with a trusted proxy of ours.
-pub(super) fn is_secure(request: &ServiceRequest, trusted: &[IpNet]) -> bool {
+pub(super) fn is_secure(request: &HttpRequest, trusted: &[IpNet]) -> bool {
     let proxied = request
         .peer_addr()
         .is_some_and(|peer| is_trusted(peer.ip(), trusted));

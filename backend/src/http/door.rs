@@ -105,7 +105,7 @@ impl Visit {
             _in_flight: (route != Route::Metrics).then(|| state.metrics.enter()),
             _work: state.drain.work(),
         };
-        let secure = client::is_secure(request, &state.trusted_proxies);
+        let secure = client::is_secure(request.request(), &state.trusted_proxies);
         Self {
             head: cors::Head::of(request.headers()),
             secure,
@@ -152,6 +152,7 @@ impl Visit {
         }
         if let Some(code) = code {
             state.metrics.refused(code);
+            state.refusals.note(code);
         }
         line.status = response.status().as_u16();
         line.code = code;

@@ -13,6 +13,7 @@ pub mod demo;
 mod door;
 mod drain;
 mod headers;
+mod operator;
 mod problem;
 mod request_id;
 mod routes;
@@ -37,7 +38,7 @@ use crate::batches::Batches;
 use crate::intake::Reader;
 use crate::limits::Limits;
 use crate::service::{Idempotency, Service};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Refusals};
 
 /// What every route may use.
 pub struct State {
@@ -55,6 +56,8 @@ pub struct State {
     pub idempotency: Idempotency,
     /// Numbers.
     pub metrics: Arc<Metrics>,
+    /// What was refused in the last hours.
+    pub refusals: Refusals,
     /// Whether the server is stopping.
     pub drain: Drain,
     /// How long a body may take to arrive.
@@ -63,6 +66,8 @@ pub struct State {
     pub started: u64,
     /// Proxies whose word on the caller's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether the operator's page is served.
+    pub admin_page: bool,
     /// The demo page, when it is served.
     pub demo: Option<demo::Demo>,
 }
@@ -80,11 +85,13 @@ pub fn app(
     >,
 > {
     let files = state.demo.as_ref().map(demo::Demo::files);
+    let admin = state.admin_page;
     let app = App::new()
         .app_data(state)
         .configure(routes::v1)
         .configure(routes::operations)
         .configure(routes::documentation)
+        .configure(|config| routes::admin::routes(config, admin))
         .configure(|config| demo::routes(config, files))
         .default_service(web::to(routes::not_found));
     // The last one is met first: id, log, headers and problems are the door's; a panic behind it is contained.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Error;
-use crate::store::{DAY_MS, Work};
+use crate::store::{DAY_MS, DayRow, Work};
 use crate::telemetry::Clock;
 
 /// Days that are kept, for an operator's questions.
@@ -61,6 +61,16 @@ impl Ledger {
     pub(super) fn today(&self, key: &str) -> Result<Today, Error> {
         self.with(key, |day| day.used + day.reserved)
             .map(|used| self.as_today(used))
+    }
+
+    /// What the store has of days, see [`Work::days`].
+    pub(super) fn days(
+        &self,
+        from: u64,
+        after: (&str, u64),
+        most: u32,
+    ) -> Result<Vec<DayRow>, Error> {
+        Ok(self.store.days(from, after, most)?)
     }
 
     /// Sets tokens aside when the day's budget has them.

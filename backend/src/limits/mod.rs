@@ -23,6 +23,7 @@ use api::{Budget, Code, LimitUse};
 use crate::auth::Caller;
 use crate::config::{Config, Tier};
 use crate::refusal::{Refusal, whole_seconds};
+pub use crate::store::DayRow;
 use crate::store::{self, Work};
 use crate::telemetry::{Clock, Metrics, QuotaKind};
 use ledger::Ledger;
@@ -113,6 +114,21 @@ pub struct RateLimitHeaders {
     pub policy: String,
     /// `RateLimit`: what is left of each, and the seconds until there is more.
     pub limit: String,
+}
+
+/// The quotas of a tier, as its operator configured them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TierQuotas {
+    /// By which a key names it.
+    pub name: String,
+    /// Requests a minute.
+    pub requests_per_minute: u32,
+    /// Pictures a minute.
+    pub images_per_minute: u32,
+    /// Engine tokens a minute.
+    pub tokens_per_minute: u32,
+    /// Engine tokens a day.
+    pub tokens_per_day: Option<u64>,
 }
 
 /// Every limit of this server.
@@ -317,6 +333,30 @@ impl Limits {
             })
         });
         Ok((limits.collect(), budget.transpose()?))
+    }
+
+    /// Engine tokens of every key and day from `from` on, as the ledger keeps them; rows after that key and day, in order
+    /// of both. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`].
+    pub fn days(&self, from: u64, after: (&str, u64), most: u32) -> Result<Vec<DayRow>, Error> {
+        self.inner.ledger.days(from, after, most)
+    }
+
+    /// The tiers that a key may have, by name.
+    #[must_use]
+    pub fn tiers(&self) -> Vec<TierQuotas> {
+        let quotas = |(name, tier): (&String, &Arc<TierLimits>)| TierQuotas {
+            name: name.clone(),
+            requests_per_minute: tier.requests.rate.per_minute,
+            images_per_minute: tier.images.rate.per_minute,
+            tokens_per_minute: tier.tokens.rate.per_minute,
+            tokens_per_day: tier.tokens_per_day,
+        };
+        let mut tiers: Vec<_> = self.inner.tiers.iter().map(quotas).collect();
+        tiers.sort_by(|one, other| one.name.cmp(&other.name));
+        tiers
     }
 
     /// Takes one request of an address without credentials.

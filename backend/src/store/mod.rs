@@ -188,6 +188,17 @@ pub struct Claimed {
     pub claims: u32,
 }
 
+/// What a key used in a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayRow {
+    /// Whose it is.
+    pub key: String,
+    /// Days since 1970.
+    pub day: u64,
+    /// Engine tokens.
+    pub tokens: u64,
+}
+
 /// How an item ended.
 #[derive(Debug, Clone)]
 pub struct Done {
@@ -240,12 +251,17 @@ pub trait Work: Debug + Send + Sync {
     /// Forgets the days before `day`.
     fn forget_days(&self, day: u64) -> Result<(), Error>;
 
+    /// What was used from the day `from` on: rows after that key and day, in order of both.
+    fn days(&self, from: u64, after: (&str, u64), most: u32) -> Result<Vec<DayRow>, Error>;
+
     /// Keeps a batch, unless more than `most` items of its key would wait.
     fn insert(&self, batch: &NewBatch, most: u64) -> Result<Kept, Error>;
     /// A batch.
     fn batch(&self, id: &str) -> Result<Option<BatchRow>, Error>;
     /// A key's batches, newest first, older than `before`.
     fn batches(&self, key: &str, before: Option<&str>, most: u32) -> Result<Vec<BatchRow>, Error>;
+    /// Batches that are not finished, of every key, oldest first.
+    fn unfinished(&self, most: u32) -> Result<Vec<BatchRow>, Error>;
     /// Items that are done, in order, from `from` on.
     fn results(&self, batch: &str, from: u32, most: u32) -> Result<Vec<ItemRow>, Error>;
     /// Gives up what is not done.
@@ -340,6 +356,22 @@ pub(crate) mod tests {
         store.add("ledger", 3, 6).unwrap();
         store.add("ledger", 4, 1).unwrap();
         assert_eq!(store.used("ledger", 3).unwrap(), 11);
+        let row = |key: &str, day, tokens| DayRow {
+            key: key.to_owned(),
+            day,
+            tokens,
+        };
+        store.add("aside", 4, 2).unwrap();
+        let (all, late) = (store.days(3, ("", 0), 9), store.days(4, ("", 0), 9));
+        let rows = [
+            row("aside", 4, 2),
+            row("ledger", 3, 11),
+            row("ledger", 4, 1),
+        ];
+        assert_eq!(all.unwrap(), rows);
+        assert_eq!(late.unwrap(), [row("aside", 4, 2), row("ledger", 4, 1)]);
+        assert_eq!(store.days(3, ("aside", 4), 1).unwrap(), [rows[1].clone()]);
+        assert_eq!(store.days(3, ("ledger", 3), 9).unwrap(), [rows[2].clone()]);
         store.forget_days(4).unwrap();
         assert_eq!(
             (
@@ -358,6 +390,12 @@ pub(crate) mod tests {
         while let Some(item) = store.claim("me", 10, 100).unwrap() {
             claimed.push(item);
         }
+        let open = store.unfinished(1).unwrap();
+        assert_eq!(
+            (open.len(), open[0].id.as_str(), open[0].left),
+            (1, "b1", 3)
+        );
+        assert_eq!(store.unfinished(9).unwrap().len(), 2);
         let order: Vec<_> = claimed
             .iter()
             .map(|item| (item.key.as_str(), item.index))
@@ -379,6 +417,7 @@ pub(crate) mod tests {
                 "once only"
             );
         }
+        assert!(store.unfinished(9).unwrap().is_empty());
         let row = store.batch("b1").unwrap().unwrap();
         assert_eq!(
             (row.left, row.completed, row.finished_at),

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
 use super::{
-    BatchRow, Cancelled, Claimed, DAY_MS, Done, Error, HookState, ItemRow, ItemState, Kept,
+    BatchRow, Cancelled, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow, ItemState, Kept,
     NewBatch, Work, tokens,
 };
 
@@ -584,6 +584,25 @@ impl Work for Postgres {
         })
     }
 
+    fn days(&self, from: u64, after: (&str, u64), most: u32) -> Result<Vec<DayRow>, Error> {
+        let (key, day, from) = (after.0.to_owned(), integer(after.1), integer(from));
+        let rows = self.run(move |client| {
+            Box::pin(async move {
+                let sql = "SELECT key_id, day, tokens FROM usage
+                           WHERE (key_id, day) > ($1, $2) AND day >= $3 ORDER BY key_id, day LIMIT $4";
+                client
+                    .query(sql, &[&key, &day, &from, &i64::from(most)])
+                    .await
+            })
+        })?;
+        let row = |row: &Row| DayRow {
+            key: row.get("key_id"),
+            day: unsigned(row, "day"),
+            tokens: unsigned(row, "tokens"),
+        };
+        Ok(rows.iter().map(row).collect())
+    }
+
     fn insert(&self, batch: &NewBatch, most: u64) -> Result<Kept, Error> {
         let batch = batch.clone();
         self.run(move |client| Box::pin(async move { insert(client, &batch, most).await }))
@@ -612,6 +631,18 @@ impl Work for Postgres {
                     "SELECT {BATCH} FROM batches WHERE key_id = $1 AND ($2::TEXT IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"
                 );
                 client.query(&sql, &[&key, &before, &i64::from(most)]).await
+            })
+        })?;
+        Ok(rows.iter().map(batch_row).collect())
+    }
+
+    fn unfinished(&self, most: u32) -> Result<Vec<BatchRow>, Error> {
+        let rows = self.run(move |client| {
+            Box::pin(async move {
+                let sql = format!(
+                    "SELECT {BATCH} FROM batches WHERE finished_at IS NULL ORDER BY created_at, id LIMIT $1"
+                );
+                client.query(&sql, &[&i64::from(most)]).await
             })
         })?;
         Ok(rows.iter().map(batch_row).collect())

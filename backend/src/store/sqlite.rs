@@ -8,7 +8,7 @@ use api::TokenUsage;
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 
 use super::{
-    BatchRow, Cancelled, Claimed, DAY_MS, Done, Error, HookState, ItemRow, ItemState, Kept,
+    BatchRow, Cancelled, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow, ItemState, Kept,
     NewBatch, Work, tokens,
 };
 
@@ -201,6 +201,23 @@ impl Work for SqliteWork {
         Ok(())
     }
 
+    fn days(&self, from: u64, after: (&str, u64), most: u32) -> Result<Vec<DayRow>, Error> {
+        let connection = lock(&self.readers);
+        let mut statement = connection.prepare_cached(
+            "SELECT key_id, day, tokens FROM usage
+             WHERE (key_id, day) > (?1, ?2) AND day >= ?3 ORDER BY key_id, day LIMIT ?4",
+        )?;
+        let (key, day) = after;
+        let rows = statement.query_map(params![key, integer(day), integer(from), most], |row| {
+            Ok(DayRow {
+                key: row.get("key_id")?,
+                day: unsigned(row, "day")?,
+                tokens: unsigned(row, "tokens")?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn insert(&self, batch: &NewBatch, most: u64) -> Result<Kept, Error> {
         let mut connection = lock(&self.writers);
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -265,6 +282,15 @@ impl Work for SqliteWork {
             "SELECT {BATCH} FROM batches WHERE key_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3"
         ))?;
         let rows = statement.query_map(params![key, before, most], batch_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn unfinished(&self, most: u32) -> Result<Vec<BatchRow>, Error> {
+        let connection = lock(&self.readers);
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {BATCH} FROM batches WHERE finished_at IS NULL ORDER BY created_at, id LIMIT ?1"
+        ))?;
+        let rows = statement.query_map([most], batch_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

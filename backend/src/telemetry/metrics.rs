@@ -70,6 +70,10 @@ label! {
         Usage = "/v1/usage",
         /// `/v1/admin/keys` and below.
         Keys = "/v1/admin/keys",
+        /// `/admin` and its files.
+        Admin = "/admin",
+        /// What that page asks: `/admin/api` and below.
+        AdminApi = "/admin/api",
         /// `GET /healthz`.
         Health = "/healthz",
         /// `GET /readyz`.
@@ -606,6 +610,37 @@ impl Metrics {
             .inc();
     }
 
+    /// What is going on now. What this server does not have is `None`: a GPU, a model in this process.
+    pub fn levels(&self) -> Levels {
+        let read = |family: &Family<[Label; 1], Level>, name, value| {
+            let level = family.get(&[(name, value)])?.get();
+            Some(u64::try_from(level).unwrap_or_default())
+        };
+        let waiting = |family, priority| read(family, "priority", priority_name(priority));
+        let unsigned = |level: &Level| u64::try_from(level.get()).unwrap_or_default();
+        let busy = self.gpu_busy.get(&[]).map(|level| unsigned(&level));
+        let pair = |family, names: [&'static str; 2]| {
+            Some((
+                read(family, "what", names[0])?,
+                read(family, "what", names[1])?,
+            ))
+        };
+        Levels {
+            in_flight: unsigned(&self.in_flight),
+            streams: unsigned(&self.streams),
+            queued: waiting(&self.queue_depth, Priority::Interactive).unwrap_or_default(),
+            queued_batch: waiting(&self.queue_depth, Priority::Batch).unwrap_or_default(),
+            cache_bytes: unsigned(&self.cache_bytes),
+            engine_rows: unsigned(&self.engine_rows),
+            engine_waiting: waiting(&self.engine_waiting, Priority::Interactive)
+                .unwrap_or_default()
+                + waiting(&self.engine_waiting, Priority::Batch).unwrap_or_default(),
+            engine_memory: pair(&self.engine_memory, ["rows", "budget"]),
+            gpu_memory: pair(&self.gpu_memory, ["used", "total"]),
+            gpu_busy_percent: busy,
+        }
+    }
+
     /// Everything, as `application/openmetrics-text; version=1.0.0; charset=utf-8`.
     pub fn render(&self) -> String {
         let version = env!("CARGO_PKG_VERSION");
@@ -617,6 +652,31 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// What is going on in a server at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Levels {
+    /// Requests that are being answered.
+    pub in_flight: u64,
+    /// Event streams that are open.
+    pub streams: u64,
+    /// People's requests that wait.
+    pub queued: u64,
+    /// Batch items that wait for an engine.
+    pub queued_batch: u64,
+    /// Bytes of kept answers.
+    pub cache_bytes: u64,
+    /// Answers that the model in this process works on.
+    pub engine_rows: u64,
+    /// Answers that wait for a row of it.
+    pub engine_waiting: u64,
+    /// Bytes that its rows have reserved, of those they may take.
+    pub engine_memory: Option<(u64, u64)>,
+    /// Bytes of the GPU's memory, used and all.
+    pub gpu_memory: Option<(u64, u64)>,
+    /// Percent of time in which the GPU computed.
+    pub gpu_busy_percent: Option<u64>,
 }
 
 /// Holds a level up by one until it is dropped.

@@ -112,6 +112,8 @@ codes! {
     TokenExpired = "token_expired" => 401, "The token has expired";
     /// The token has served the number of requests it was made for. Ask your own server for a new one.
     TokenUsedUp = "token_used_up" => 401, "The token is used up";
+    /// The session of the operator's page is over: it was left alone too long, ended, or its key no longer works. Sign in again.
+    SessionOver = "session_over" => 401, "The session is over";
     /// The key or token may not do this. Use one that has the scope which `detail` names.
     ScopeMissing = "scope_missing" => 403, "A scope is missing";
     /// The page's origin is not among those of the key or token. Add the origin to the key.

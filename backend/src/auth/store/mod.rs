@@ -105,6 +105,8 @@ pub(super) trait Store: Debug + Send + Sync {
     ) -> Result<(), Error>;
     /// Begins the audit log, unless it was begun.
     fn begin_log(&self, note: &Note) -> Result<(), Error>;
+    /// Writes an entry about something that changes no key.
+    fn append(&self, note: &Note) -> Result<(), Error>;
     /// Entries of the audit log, in order, after the one with this number.
     fn entries(&self, after: u64, most: u32) -> Result<Vec<Entry>, Error>;
     /// The sealed head of the audit log; empty when it is missing or not begun.

@@ -440,6 +440,17 @@ impl Store for PostgresStore {
             .run(move |client| Box::pin(async move { begin_log(client, &note).await }))?)
     }
 
+    fn append(&self, note: &Note) -> Result<(), Error> {
+        let note = note.clone();
+        Ok(self.pool.run(move |client| {
+            Box::pin(async move {
+                let change = client.transaction().await?;
+                append(&change, &note).await?;
+                change.commit().await
+            })
+        })?)
+    }
+
     fn entries(&self, after: u64, most: u32) -> Result<Vec<Entry>, Error> {
         let (after, most) = (integer(after), i64::from(most));
         let rows = self.pool.run(move |client| {

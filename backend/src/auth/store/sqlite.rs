@@ -402,6 +402,13 @@ impl Store for SqliteStore {
         Ok(change.commit()?)
     }
 
+    fn append(&self, note: &Note) -> Result<(), Error> {
+        let mut connection = lock(&self.writers);
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        append(&change, note)?;
+        Ok(change.commit()?)
+    }
+
     fn entries(&self, after: u64, most: u32) -> Result<Vec<Entry>, Error> {
         let connection = lock(&self.readers);
         let mut statement = connection

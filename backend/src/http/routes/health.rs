@@ -33,17 +33,7 @@ pub(in crate::http) async fn live() -> HttpResponse {
     ),
 )]
 pub(in crate::http) async fn ready(state: web::Data<State>) -> HttpResponse {
-    let engines: Vec<EngineStatus> = state
-        .service
-        .engines()
-        .iter()
-        .map(|engine| EngineStatus {
-            engine: engine.name(),
-            model: engine.model().to_owned(),
-            ready: engine.ready(),
-            sees_images: engine.sees_images(),
-        })
-        .collect();
+    let engines = engines(&state);
     let ready = !state.drain.is_draining() && state.auth.ready() && state.service.engines().ready();
     let mut answer = if ready {
         HttpResponse::Ok()
@@ -53,4 +43,16 @@ pub(in crate::http) async fn ready(state: web::Data<State>) -> HttpResponse {
     let mut answer = answer.json(Readiness { ready, engines });
     answer.extensions_mut().insert(Own);
     answer
+}
+
+/// Every engine and how it is.
+pub(super) fn engines(state: &State) -> Vec<EngineStatus> {
+    let engines = state.service.engines().iter();
+    let status = engines.map(|engine| EngineStatus {
+        engine: engine.name(),
+        model: engine.model().to_owned(),
+        ready: engine.ready(),
+        sees_images: engine.sees_images(),
+    });
+    status.collect()
 }

@@ -1,5 +1,6 @@
 //! The table of routes, and what is answered where there is none.
 
+pub(super) mod admin;
 pub(super) mod batches;
 pub(super) mod chat;
 pub(super) mod docs;
@@ -123,6 +124,9 @@ pub(super) fn kind(path: &str) -> Route {
         "/metrics" => Route::Metrics,
         "/openapi.json" => Route::OpenApi,
         "/docs" | "/docs/errors" | "/docs/style.css" => Route::Docs,
+        "/admin" | "/admin/page.css" | "/admin/page.js" | "/admin/words.js"
+        | "/admin/charts.js" => Route::Admin,
+        _ if path.starts_with("/admin/") => Route::AdminApi,
         _ if path == "/v1/batches" || path.starts_with("/v1/batches/") => Route::Batches,
         _ if path == "/v1/admin/keys" || path.starts_with("/v1/admin/keys/") => Route::Keys,
         _ if path.starts_with("/v1/") || path.starts_with("/demo/") => Route::Other,

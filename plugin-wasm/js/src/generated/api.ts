@@ -446,7 +446,7 @@ retry_after_ms?: number, };
 /**
  * The stable names of what can go wrong. A code never changes its meaning.
  */
-export type Code = "malformed_request" | "idempotency_key_invalid" | "credentials_missing" | "credentials_malformed" | "key_mistyped" | "key_unknown" | "key_expired" | "key_revoked" | "token_invalid" | "token_expired" | "token_used_up" | "scope_missing" | "origin_refused" | "key_required" | "not_found" | "model_not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "idempotency_in_progress" | "conflict" | "batch_not_finished" | "body_too_large" | "content_too_long" | "image_too_large" | "too_many_pixels" | "unsupported_media_type" | "not_an_image" | "unsupported_image" | "image_broken" | "too_many_images" | "image_mismatch" | "invalid_field" | "too_many_items" | "nothing_to_read" | "content_refused" | "engine_not_offered" | "idempotency_mismatch" | "rate_limited" | "budget_used_up" | "too_many_batches" | "too_many_failures" | "internal" | "engine_output" | "engine_failed" | "engine_unavailable" | "overloaded" | "draining" | "store_unavailable" | "deadline_exceeded";
+export type Code = "malformed_request" | "idempotency_key_invalid" | "credentials_missing" | "credentials_malformed" | "key_mistyped" | "key_unknown" | "key_expired" | "key_revoked" | "token_invalid" | "token_expired" | "token_used_up" | "session_over" | "scope_missing" | "origin_refused" | "key_required" | "not_found" | "model_not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "idempotency_in_progress" | "conflict" | "batch_not_finished" | "body_too_large" | "content_too_long" | "image_too_large" | "too_many_pixels" | "unsupported_media_type" | "not_an_image" | "unsupported_image" | "image_broken" | "too_many_images" | "image_mismatch" | "invalid_field" | "too_many_items" | "nothing_to_read" | "content_refused" | "engine_not_offered" | "idempotency_mismatch" | "rate_limited" | "budget_used_up" | "too_many_batches" | "too_many_failures" | "internal" | "engine_output" | "engine_failed" | "engine_unavailable" | "overloaded" | "draining" | "store_unavailable" | "deadline_exceeded";
 
 /**
  * What the token may do. Sent by a site's own server with its API key.
@@ -948,6 +948,7 @@ export const CODES = {
   token_invalid: 401,
   token_expired: 401,
   token_used_up: 401,
+  session_over: 401,
   scope_missing: 403,
   origin_refused: 403,
   key_required: 403,
