@@ -527,12 +527,11 @@ async function useView(main) {
   return [
     ...top,
     h('section', {}, curve(m.all, total, all, days)),
-    used.tiers.length > 1 &&
-      h(
-        'section',
-        {},
-        curves(m.byTier, used.tiers, (name) => name || m.lostTier),
-      ),
+    h(
+      'section',
+      {},
+      curves(m.byTier, used.tiers, (name) => name || m.lostTier),
+    ),
     h(
       'section',
       {},
