@@ -1,7 +1,8 @@
 //! Article to search-engine summary without a model: title, meta description, keywords, slug, summary, alt texts.
 //!
-//! Everything is taken from the article; the only words that are not are two documented frames (`Learn how to <title>.`,
-//! `了解如何<title>。`). No field holds markup or an address. The same code runs natively and as `wasm32-unknown-unknown`.
+//! Everything is taken from the article; the only words that are not are documented frames: `Learn how to <title>.` and
+//! `了解如何<title>。` as a description, `How to <title>` and `如何<title>` as an alternative title. No field holds markup or an
+//! address. The same code runs natively and as `wasm32-unknown-unknown`.
 //!
 //! ```
 //! use extractive::{Article, ContentFormat, Guidance, Limits, summarize};

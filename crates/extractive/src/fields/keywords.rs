@@ -6,8 +6,9 @@ mod weights;
 use crate::rank::Analysis;
 use crate::segment::{self, Word};
 use crate::text::BlockKind;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::LazyLock;
 
 pub(crate) use features::FEATURES;
 
@@ -376,7 +377,7 @@ fn speech(sentence: &str, words: &[Word<'_>], place: Range<usize>) -> Option<Spe
     let (first, last) = (words.get(place.start)?, words.get(place.end - 1)?);
     if let Some((next, text)) = neighbour(Some(place.end)) {
         let joined = sentence.get(last.end()..next.start) == Some(" ");
-        if joined && is_in(OBJECT, &text) {
+        if joined && OBJECT.contains(text.as_str()) {
             return Some(Speech::Verb);
         }
     }
@@ -384,22 +385,26 @@ fn speech(sentence: &str, words: &[Word<'_>], place: Range<usize>) -> Option<Spe
     if sentence.get(before.end()..first.start) != Some(" ") {
         return None;
     }
-    if is_in(BEFORE_VERB, &text) {
+    if BEFORE_VERB.contains(text.as_str()) {
         Some(Speech::Verb)
-    } else if is_in(BEFORE_NOUN, &text) {
+    } else if BEFORE_NOUN.contains(text.as_str()) {
         Some(Speech::Noun)
     } else {
         None
     }
 }
 
-const OBJECT: &str = "a an the your my our its their this these those them it us me him her you";
-const BEFORE_VERB: &str = "to can could will would shall should may might must cannot can't couldn't won't wouldn't shouldn't don't doesn't didn't do does did not i you we they he she it who be been being am is are was were isn't aren't wasn't weren't have has had get gets got let's let please i'm you're we're they're i've you've we've they've i'll you'll we'll they'll get getting gets help helps makes make";
-const BEFORE_NOUN: &str = "a an the your my our its their his her this that these those of in on for with from by about as via per every each some any no another which";
-
-fn is_in(list: &str, word: &str) -> bool {
-    list.split(' ').any(|other| other == word)
-}
+static OBJECT: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    "a an the your my our its their this these those them it us me him her you"
+        .split(' ')
+        .collect()
+});
+static BEFORE_VERB: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    "to can could will would shall should may might must cannot can't couldn't won't wouldn't shouldn't don't doesn't didn't do does did not i you we they he she it who be been being am is are was were isn't aren't wasn't weren't have has had get gets got let's let please i'm you're we're they're i've you've we've they've i'll you'll we'll they'll get getting gets help helps makes make".split(' ').collect()
+});
+static BEFORE_NOUN: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    "a an the your my our its their his her this that these those of in on for with from by about as via per every each some any no another which".split(' ').collect()
+});
 
 #[cfg(test)]
 mod tests {

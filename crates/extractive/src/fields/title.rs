@@ -22,6 +22,13 @@ pub(crate) fn titles(
             push_once(&mut out, title);
         }
     }
+    if let Some(promise) = how_to(own, language).filter(|title| fit(title, max, language) == *title)
+    {
+        let place = out.len().min(1);
+        if !out.iter().any(|other| other.eq_ignore_ascii_case(&promise)) {
+            out.insert(place, promise);
+        }
+    }
     if let Some(brand) = brand.map(str::trim).filter(|brand| !brand.is_empty()) {
         for title in &mut out {
             *title = branded(title, brand, max, language);
@@ -87,6 +94,17 @@ pub(crate) fn learn_how(title: &str, language: &str) -> Option<String> {
         "zh" => Some(format!("了解{}{}", chinese_how(title)?, full_stop("zh"))),
         _ => None,
     }
+}
+
+/// `Deploy a cluster` -> `How to deploy a cluster`; `创建数据库` -> `如何创建数据库`; a title that says so already gives none.
+fn how_to(title: &str, language: &str) -> Option<String> {
+    let title = head(title).trim_end_matches(['.', '。', '!', '！', '?', '？', ':', '：']);
+    let promise = match language {
+        "en" => format!("How to {}", english_infinitive(title)?),
+        "zh" => chinese_how(title)?,
+        _ => return None,
+    };
+    (!promise.eq_ignore_ascii_case(title)).then_some(promise)
 }
 
 /// What stands before a title's first joint: `Avoiding floods: a guide` -> `Avoiding floods`.
@@ -187,6 +205,29 @@ mod tests {
             "en",
         );
         assert_eq!(found[0], "Announcing the new release");
+    }
+
+    #[test]
+    fn a_second_title_says_how() {
+        let second = |title: &str, max, language: &str| {
+            let found = titles(title, &["Shapes"], None, max, language);
+            assert_eq!(found[0], title);
+            found[1].clone()
+        };
+        assert_eq!(
+            second("Deploy a cluster", 60, "en"),
+            "How to deploy a cluster"
+        );
+        assert_eq!(
+            second("Using Flux on AWS", 60, "en"),
+            "How to use Flux on AWS"
+        );
+        assert_eq!(second("创建数据库", 30, "zh"), "如何创建数据库");
+        // What says so already, what is no promise, and what would not fit.
+        assert_eq!(second("How to deploy", 60, "en"), "Shapes");
+        assert_eq!(second("如何创建数据库", 30, "zh"), "Shapes");
+        assert_eq!(second("A cluster of grapes", 60, "en"), "Shapes");
+        assert_eq!(second("Deploy a cluster", 18, "en"), "Shapes");
     }
 
     #[test]
