@@ -767,7 +767,7 @@ fn an_address_that_is_not_there_is_not_found() {
         "/v2/summaries",
         "/v1/summaries/",
         "/v1/summaries/x",
-        "/admin",
+        "/administrator",
         "/.env",
         "/%2e%2e/etc/passwd",
         "/v1/batches/x/y",
