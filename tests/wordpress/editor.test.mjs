@@ -1,12 +1,23 @@
 // What an author does in the block editor: press, look, accept, save, reload.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 
-import { sample } from './pages.mjs';
-import { admin } from './scene.mjs';
-import { php } from './site.mjs';
-import { makePost } from './world.mjs';
+import { Person, launch, sample } from './pages.mjs';
+import { complaints, php } from './site.mjs';
+import { makePost, url, world } from './world.mjs';
+
+let browser, admin, place;
+before(async () => {
+  [browser, place] = await Promise.all([launch(), world()]);
+  admin = await Person.signIn(browser, 'admin');
+});
+after(async () => {
+  await admin?.close();
+  await browser?.close();
+  await place?.backend.stop();
+  assert.deepEqual(complaints(), [], 'PHP has nothing to complain about');
+});
 
 const PICTURE = sample('prometheus-histogram.png');
 

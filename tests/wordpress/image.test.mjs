@@ -1,12 +1,23 @@
 // At the picture: a button in its toolbar, what the library says, decorative pictures, the check before publishing, Chinese.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 
-import { Person, sample } from './pages.mjs';
-import { admin, browser } from './scene.mjs';
-import { php, wp } from './site.mjs';
-import { makePost, url } from './world.mjs';
+import { Person, launch, sample } from './pages.mjs';
+import { complaints, php, wp } from './site.mjs';
+import { makePost, url, world } from './world.mjs';
+
+let browser, admin, place;
+before(async () => {
+  [browser, place] = await Promise.all([launch(), world()]);
+  admin = await Person.signIn(browser, 'admin');
+});
+after(async () => {
+  await admin?.close();
+  await browser?.close();
+  await place?.backend.stop();
+  assert.deepEqual(complaints(), []);
+});
 
 const PICTURE = sample('harbour-cranes.jpg');
 

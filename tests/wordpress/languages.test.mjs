@@ -1,11 +1,23 @@
 // Sites in several languages: the backend is told the post's own, and old posts of every language are found.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 
-import { admin } from './scene.mjs';
-import { php, wp } from './site.mjs';
-import { makePost } from './world.mjs';
+import { Person, launch } from './pages.mjs';
+import { complaints, php, wp } from './site.mjs';
+import { makePost, world } from './world.mjs';
+
+let browser, admin, place;
+before(async () => {
+  [browser, place] = await Promise.all([launch(), world()]);
+  admin = await Person.signIn(browser, 'admin');
+});
+after(async () => {
+  await admin?.close();
+  await browser?.close();
+  await place?.backend.stop();
+  assert.deepEqual(complaints(), []);
+});
 
 /** A post in this language, as the stand-ins keep it. */
 function postIn(language, title) {

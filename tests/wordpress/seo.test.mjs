@@ -1,11 +1,23 @@
 // Each SEO plugin takes the description by its own way, keeps it through its own save, and prints it once.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 
-import { admin } from './scene.mjs';
-import { php, wp } from './site.mjs';
-import { makePost } from './world.mjs';
+import { Person, launch, sample } from './pages.mjs';
+import { complaints, php, wp } from './site.mjs';
+import { makePost, world } from './world.mjs';
+
+let browser, admin, place;
+before(async () => {
+  [browser, place] = await Promise.all([launch(), world()]);
+  admin = await Person.signIn(browser, 'admin');
+});
+after(async () => {
+  await admin?.close();
+  await browser?.close();
+  await place?.backend.stop();
+  assert.deepEqual(complaints(), []);
+});
 
 const meta = (key) => (id) => `return get_post_meta( ${id}, '${key}', true );`;
 const PLUGINS = {

@@ -3,13 +3,24 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 
 import { startBackend } from './backend.mjs';
-import { Person, sample } from './pages.mjs';
-import { admin, browser, place } from './scene.mjs';
-import { php } from './site.mjs';
-import { connect, makePost, url } from './world.mjs';
+import { Person, launch, sample } from './pages.mjs';
+import { complaints, php } from './site.mjs';
+import { connect, makePost, url, world } from './world.mjs';
+
+let browser, admin, place;
+before(async () => {
+  [browser, place] = await Promise.all([launch(), world()]);
+  admin = await Person.signIn(browser, 'admin');
+});
+after(async () => {
+  await admin?.close();
+  await browser?.close();
+  await place?.backend.stop();
+  assert.deepEqual(complaints(), []);
+});
 
 async function listen(server) {
   server.listen(0, '127.0.0.1');

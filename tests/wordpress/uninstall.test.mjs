@@ -1,12 +1,24 @@
 // The end, and a new beginning: nothing of ours is left, and the zip is uploaded as a site's owner would.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { join } from 'node:path';
 
-import { admin, place } from './scene.mjs';
-import { php, root, wp } from './site.mjs';
-import { makePost, url } from './world.mjs';
+import { Person, launch } from './pages.mjs';
+import { complaints, php, root, wp } from './site.mjs';
+import { makePost, url, world } from './world.mjs';
+
+let browser, admin, place;
+before(async () => {
+  [browser, place] = await Promise.all([launch(), world()]);
+  admin = await Person.signIn(browser, 'admin');
+});
+after(async () => {
+  await admin?.close();
+  await browser?.close();
+  await place?.backend.stop();
+  assert.deepEqual(complaints(), []);
+});
 
 const traces = () =>
   php(`global $wpdb; return array(
