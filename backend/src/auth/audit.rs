@@ -97,6 +97,13 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What was set. What somebody broke need not be JSON any more, and is a text then.
+    #[must_use]
+    pub fn read_detail(&self) -> serde_json::Value {
+        serde_json::from_str(&self.detail)
+            .unwrap_or_else(|_| serde_json::Value::String(self.detail.clone()))
+    }
+
     fn digest_after(&self, before: &Digest) -> Digest {
         let mut hash = Sha256::new();
         hash.update(b"smart-summary audit 1\n");

@@ -324,14 +324,14 @@ impl Keys {
 
     /// Notes that this secret is to be hashed with the newest pepper; done by [`Keys::write_rehashed`].
     fn note_rehash(&self, key: &ApiKey, secret: &StoredSecret) {
-        let new = self.peppers.hash(key);
         // A server that is yet to start with the newest one leaves it to those that have.
-        if self.newest() != new.pepper {
+        if self.newest() != *self.peppers.current().mark() {
             return;
         }
         let mut waiting = self.rehash.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < MAX_REHASH {
-            let (id, old) = (key.id.clone(), secret.digest);
+        // It is seen at every request until it is written.
+        if waiting.len() < MAX_REHASH && !waiting.contains_key(&secret.digest) {
+            let (id, old, new) = (key.id.clone(), secret.digest, self.peppers.hash(key));
             waiting.insert(old, Rehash { id, old, new });
         }
     }
@@ -406,16 +406,7 @@ impl Keys {
     }
 
     fn drop_pepper(&self, mark: &Digest) -> Result<(), Error> {
-        let now = self.clock.now_ms();
-        let left = self
-            .store
-            .hashed_otherwise(self.peppers.current().mark(), now)?;
-        let mut left: Vec<String> = left
-            .into_iter()
-            .filter(|(_, pepper)| pepper.as_ref() == Some(mark))
-            .map(|(id, _)| id)
-            .collect();
-        left.dedup();
+        let left = self.hashed_otherwise(|pepper| pepper == Some(mark))?;
         let keys = left.len();
         let detail = serde_json::json!({ "pepper": peppers::name(mark), "keys": keys });
         let note = self.note(&Actor::Server, Act::PepperDropped, "", detail);
@@ -440,10 +431,22 @@ impl Keys {
     /// # Errors
     /// When the store does not answer.
     pub fn earlier(&self) -> Result<Vec<String>, Error> {
+        self.hashed_otherwise(|_| true)
+    }
+
+    /// The ids of keys that work and have a secret with a pepper that is not the newest one and is `wanted`.
+    fn hashed_otherwise(
+        &self,
+        wanted: impl Fn(Option<&Digest>) -> bool,
+    ) -> Result<Vec<String>, Error> {
         let found = self
             .store
             .hashed_otherwise(self.peppers.current().mark(), self.clock.now_ms())?;
-        let mut ids: Vec<String> = found.into_iter().map(|(id, _)| id).collect();
+        let found = found.into_iter();
+        let mut ids: Vec<String> = found
+            .filter(|(_, pepper)| wanted(pepper.as_ref()))
+            .map(|(id, _)| id)
+            .collect();
         ids.dedup();
         Ok(ids)
     }

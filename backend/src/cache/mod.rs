@@ -201,7 +201,7 @@ mod tests {
             .finish()
     }
 
-    fn summary(title: &str) -> Summary {
+    pub(super) fn summary(title: &str) -> Summary {
         Summary {
             id: "1".into(),
             language: "en".into(),

@@ -196,37 +196,14 @@ impl House {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use api::{EngineName, Timings, TokenUsage};
-
-    fn summary() -> Summary {
-        Summary {
-            id: "1".into(),
-            language: "en".into(),
-            title: Some("Bread".into()),
-            meta_description: None,
-            keywords: None,
-            slug: None,
-            summary: None,
-            alt_texts: None,
-            open_graph: None,
-            json_ld: None,
-            candidates: None,
-            warnings: vec![],
-            engine: EngineName::Extractive,
-            model: "m".into(),
-            prompt_version: "p".into(),
-            cached: false,
-            usage: TokenUsage::default(),
-            timings: Timings::default(),
-        }
-    }
+    use crate::cache::tests::summary;
 
     #[test]
     fn a_value_is_believed_whole_under_its_own_key_and_salt_alone() {
         let (salt, other) = (Salt::from([1; 32]), Salt::from([2; 32]));
         let key = |name: &[u8]| salt.key("test").part(name).finish();
-        let value = written(&salt, &key(b"a"), &summary()).unwrap();
-        assert_eq!(read(&salt, &key(b"a"), &value), Some(summary()));
+        let value = written(&salt, &key(b"a"), &summary("Bread")).unwrap();
+        assert_eq!(read(&salt, &key(b"a"), &value), Some(summary("Bread")));
         assert_eq!(read(&salt, &key(b"b"), &value), None, "another's answer");
         assert_eq!(read(&other, &key(b"a"), &value), None);
         for place in 0..value.len() {
@@ -244,7 +221,7 @@ mod tests {
         let salt = Salt::from([1; 32]);
         let long = Summary {
             summary: Some("x".repeat(MAX_BYTES)),
-            ..summary()
+            ..summary("Bread")
         };
         assert_eq!(written(&salt, &salt.key("test").finish(), &long), None);
     }

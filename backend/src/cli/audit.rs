@@ -113,9 +113,7 @@ fn line(entry: &Entry) -> Line<'_> {
         actor: &entry.actor,
         act: &entry.act,
         subject: &entry.subject,
-        // What was tampered with need not be JSON any more.
-        detail: serde_json::from_str(&entry.detail)
-            .unwrap_or_else(|_| serde_json::Value::String(entry.detail.clone())),
+        detail: entry.read_detail(),
         digest: hex(&entry.digest),
     }
 }

@@ -7,7 +7,7 @@ use api::{KeyChange, KeyDraft, KeyList, Scope};
 
 use super::super::State;
 use super::super::allowance::Admitted;
-use super::super::body::small_json;
+use super::super::body::{blocking, small_json};
 use super::super::problem::Failure;
 use crate::auth::{Actor, DEFAULT_OVERLAP, Error, Keys};
 
@@ -23,7 +23,7 @@ pub(in crate::http) async fn list(
     admitted: Admitted,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
-    let keys = stored(&admitted, &state, Keys::list).await?;
+    let keys = as_admin(&admitted, &state, Keys::list).await?;
     Ok(HttpResponse::Ok().json(KeyList { keys }))
 }
 
@@ -45,7 +45,7 @@ pub(in crate::http) async fn create(
     require_admin(&admitted)?;
     let draft: KeyDraft = small_json(&request, payload, state.request_timeout).await?;
     let actor = actor(&admitted);
-    let created = stored(&admitted, &state, move |keys| keys.create(&actor, &draft)).await?;
+    let created = as_admin(&admitted, &state, move |keys| keys.create(&actor, &draft)).await?;
     Ok(HttpResponse::Created().json(created))
 }
 
@@ -63,7 +63,7 @@ pub(in crate::http) async fn show(
     id: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(stored(&admitted, &state, move |keys| keys.get(&id)).await?))
+    Ok(HttpResponse::Ok().json(as_admin(&admitted, &state, move |keys| keys.get(&id)).await?))
 }
 
 /// Changes a key; what is absent stays.
@@ -86,7 +86,7 @@ pub(in crate::http) async fn change(
     require_admin(&admitted)?;
     let change: KeyChange = small_json(&request, payload, state.request_timeout).await?;
     let actor = actor(&admitted);
-    let changed = stored(&admitted, &state, move |keys| {
+    let changed = as_admin(&admitted, &state, move |keys| {
         keys.change(&actor, &id, &change)
     })
     .await?;
@@ -108,7 +108,7 @@ pub(in crate::http) async fn revoke(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
     let actor = actor(&admitted);
-    let revoked = stored(&admitted, &state, move |keys| keys.revoke(&actor, &id)).await?;
+    let revoked = as_admin(&admitted, &state, move |keys| keys.revoke(&actor, &id)).await?;
     Ok(HttpResponse::Ok().json(revoked))
 }
 
@@ -127,7 +127,7 @@ pub(in crate::http) async fn rotate(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
     let actor = actor(&admitted);
-    let created = stored(&admitted, &state, move |keys| {
+    let created = as_admin(&admitted, &state, move |keys| {
         keys.rotate(&actor, &id, DEFAULT_OVERLAP)
     })
     .await?;
@@ -144,17 +144,20 @@ fn require_admin(admitted: &Admitted) -> Result<(), Error> {
     admitted.caller.require(Scope::Admin)
 }
 
-/// The store writes and syncs: never on a thread that serves connections.
-async fn stored<T: Send + 'static>(
+async fn as_admin<T: Send + 'static>(
     admitted: &Admitted,
     state: &State,
     work: impl FnOnce(&Keys) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Failure> {
     require_admin(admitted)?;
+    stored(state, work).await
+}
+
+/// The store writes and syncs: never on a thread that serves connections.
+pub(super) async fn stored<T: Send + 'static>(
+    state: &State,
+    work: impl FnOnce(&Keys) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Failure> {
     let keys = Arc::clone(state.auth.keys());
-    let done = tokio::task::spawn_blocking(move || work(&keys)).await;
-    let lost = |_| {
-        crate::refusal::Refusal::new(api::Code::Internal, "Something went wrong in the server.")
-    };
-    Ok(done.map_err(lost)??)
+    Ok(blocking(move || work(&keys)).await??)
 }

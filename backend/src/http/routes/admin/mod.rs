@@ -11,12 +11,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use api::{EngineStatus, KeyChange, KeyDraft, KeyList};
 use serde::{Deserialize, Serialize};
 
-use super::super::body::{blocking, small_json};
+use super::super::body::small_json;
 use super::super::operator::{LIVE, Operator};
 use super::super::problem::Failure;
 use super::super::{State, now};
+use super::keys::stored;
 use super::{anonymous, only, reads};
-use crate::auth::{DEFAULT_OVERLAP, Entry, Error, Keys, Whole};
+use crate::auth::{DEFAULT_OVERLAP, Entry, Keys, Whole};
 use crate::telemetry::Levels;
 
 /// Entries of the audit log on one page.
@@ -185,14 +186,12 @@ struct Line {
 impl From<Entry> for Line {
     fn from(entry: Entry) -> Self {
         Self {
+            detail: entry.read_detail(),
             number: entry.number,
             at: entry.at,
             actor: entry.actor,
             act: entry.act,
             subject: entry.subject,
-            // A detail that somebody broke is shown as it is.
-            detail: serde_json::from_str(&entry.detail)
-                .unwrap_or(serde_json::Value::String(entry.detail)),
         }
     }
 }
@@ -299,13 +298,4 @@ async fn live(_: Operator, state: web::Data<State>) -> Result<HttpResponse, Fail
             codes: codes.collect(),
         },
     }))
-}
-
-/// The store writes and syncs: never on a thread that serves connections.
-async fn stored<T: Send + 'static>(
-    state: &State,
-    work: impl FnOnce(&Keys) -> Result<T, Error> + Send + 'static,
-) -> Result<T, Failure> {
-    let keys = std::sync::Arc::clone(state.auth.keys());
-    Ok(blocking(move || work(&keys)).await??)
 }
