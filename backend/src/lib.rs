@@ -26,6 +26,8 @@ pub mod engines;
 pub mod batches;
 // What was used and what is to be done, in a database.
 pub mod store;
+// What servers share for a while.
+pub mod redis;
 // What may not be asked about or told.
 pub mod moderation;
 // Clients for other people's servers.

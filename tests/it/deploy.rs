@@ -147,7 +147,7 @@ fn every_metric_that_is_named_exists() {
         "smart_summary_requests_total",
         "smart_summary_request_duration_seconds_bucket",
         "smart_summary_queue_depth",
-        "smart_summary_shared_limits_answering",
+        "smart_summary_redis_answering",
     ] {
         assert!(metrics.contains(&format!("\n{name}")), "{name}\n{metrics}");
     }

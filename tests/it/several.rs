@@ -329,7 +329,7 @@ fn pictures_and_tokens_are_shared_too_and_what_is_not_used_comes_back() {
 fn without_redis_a_server_gives_out_its_part_and_recovers_by_itself() {
     let redis = Redis::start();
     let server = limited(&redis);
-    let answering = || server.metric("smart_summary_shared_limits_answering", &[]);
+    let answering = || server.metric("smart_summary_redis_answering", &[]);
     let admitted = || {
         let key = server.key_with(json!({ "tier": "ten" }));
         (0..20)
@@ -361,10 +361,7 @@ fn a_server_starts_without_redis() {
     redis.crash();
     let server = limited(&redis);
     server.summary(&fresh("Bread."));
-    assert_eq!(
-        server.metric("smart_summary_shared_limits_answering", &[]),
-        0.0
-    );
+    assert_eq!(server.metric("smart_summary_redis_answering", &[]), 0.0);
 }
 
 /// Two servers that share stored answers.
@@ -436,14 +433,14 @@ fn without_redis_answers_are_each_servers_own_until_it_is_back() {
     let redis = Redis::start();
     let (one, other) = answering(&postgres().database("unshared"), &redis);
     let key = one.key_with(json!({}));
-    let shared = |server: &Server| server.metric("smart_summary_shared_answers_answering", &[]);
+    let shared = |server: &Server| server.metric("smart_summary_redis_answering", &[]);
     assert_eq!(shared(&one), 1.0);
     redis.crash();
     assert!(!ask(&one, &key, "Bread.").cached);
     assert!(ask(&one, &key, "Bread.").cached, "from memory");
     assert!(!ask(&other, &key, "Bread.").cached);
     assert_eq!(shared(&one), 0.0);
-    assert!(one.log().contains("knows its own stored answers only"));
+    assert!(one.log().contains("Redis does not answer"));
     redis.resume();
     let mut times = 0;
     eventually("answers are shared again", || {
@@ -453,5 +450,5 @@ fn without_redis_answers_are_each_servers_own_until_it_is_back() {
         ask(&other, &key, &words).cached.then_some(())
     });
     assert_eq!(shared(&one), 1.0);
-    assert!(one.log().contains("stored answers are shared"));
+    assert!(one.log().contains("Redis answers again"));
 }

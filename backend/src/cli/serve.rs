@@ -18,6 +18,7 @@ use crate::http::demo::Demo;
 use crate::http::{self, Addresses, Drain, State, Stop};
 use crate::intake::Reader;
 use crate::limits::Limits;
+use crate::redis::Redis;
 use crate::service::{self, Idempotency, Salt, Service, SharedAnswers};
 use crate::store;
 use crate::telemetry::{Metrics, Refusals, SystemClock, set_up_log};
@@ -146,9 +147,11 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let clock = Arc::new(SystemClock::default());
     let (auth, first_key) = Auth::open(config, clock.clone(), metrics.clone())?;
     let store = store::open(config)?;
+    let redis = Redis::open(config, metrics.clone()).map_err(WrongUse)?;
     let limits = Arc::new(Limits::open(
         config,
         store.clone(),
+        redis.clone(),
         clock.clone(),
         metrics.clone(),
     )?);
@@ -166,8 +169,7 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
     )?;
     let service = service.moderated_by(local::moderation(config, &metrics)?);
     let salt = Salt::from(auth.answers_salt());
-    let shared = SharedAnswers::open(config, salt, metrics.clone());
-    let service = match shared.map_err(WrongUse)? {
+    let service = match redis.and_then(|redis| SharedAnswers::new(config, redis, salt)) {
         Some(answers) => service.sharing(salt, answers),
         None => service,
     };

@@ -22,6 +22,7 @@ use api::{Budget, Code, LimitUse};
 
 use crate::auth::Caller;
 use crate::config::{Config, Tier};
+use crate::redis::Redis;
 use crate::refusal::{Refusal, whole_seconds};
 pub use crate::store::DayRow;
 use crate::store::{self, Work};
@@ -66,9 +67,6 @@ pub enum Error {
     /// The ledger does not answer.
     #[error("the ledger of tokens does not answer")]
     Ledger(#[from] store::Error),
-    /// The address of Redis cannot be used.
-    #[error("store.redis: {0}")]
-    Shared(String),
     /// The configuration has no tier `default`; a bug.
     #[error("there is no tier `default`")]
     NoTier,
@@ -98,7 +96,7 @@ impl From<Error> for Refusal {
                 };
                 Self::new(code, format!("{error}; send less at a time.")).limit(*most)
             }
-            Error::Ledger(_) | Error::Shared(_) | Error::NoTier => Self::new(
+            Error::Ledger(_) | Error::NoTier => Self::new(
                 Code::StoreUnavailable,
                 "The ledger of tokens does not answer; try again shortly.",
             )
@@ -211,7 +209,7 @@ impl From<IpAddr> for Network {
 }
 
 impl Limits {
-    /// Takes the ledger in `store` and starts the thread that sweeps.
+    /// Takes the ledger in `store` and starts the thread that sweeps. Quotas are shared through `redis` where there is one.
     ///
     /// # Errors
     /// [`Error::NoTier`].
@@ -222,10 +220,11 @@ impl Limits {
     pub fn open(
         config: &Config,
         store: Arc<dyn Work>,
+        redis: Option<Redis>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
-        let mut limits = Self::open_unswept(config, store, &clock, metrics)?;
+        let mut limits = Self::open_unswept(config, store, redis, &clock, metrics)?;
         limits.sweeper = Sweeper::start(limits.inner.clone());
         Ok(limits)
     }
@@ -233,14 +232,12 @@ impl Limits {
     fn open_unswept(
         config: &Config,
         store: Arc<dyn Work>,
+        redis: Option<Redis>,
         clock: &Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
         let tracked = config.anonymous.max_tracked;
-        let shared = config.store.redis.as_ref().map(|address| {
-            Shared::open(address.expose(), tracked, metrics.clone()).map_err(Error::Shared)
-        });
-        let shared = shared.transpose()?;
+        let shared = redis.map(|redis| Shared::new(redis, tracked));
         let part = if shared.is_some() {
             config.store.redis_lost_percent
         } else {

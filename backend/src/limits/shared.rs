@@ -1,25 +1,21 @@
 //! Quotas that several servers share: GCRA in a script that runs inside Redis or Valkey, on that server's clock.
 //!
 //! A script runs alone, so no two servers take the same unit. While Redis does not answer each server gives out a part of
-//! every quota by itself, and asks again every second.
+//! every quota by itself.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, Script};
-use tokio::runtime::Runtime;
-
 use super::quota::{Level, Refused};
-use crate::telemetry::{Metrics, QuotaKind};
+use crate::redis::{Redis, Script};
+use crate::telemetry::QuotaKind;
 
 /// One step, whole: `now` and the arrival are microseconds of Redis's clock. Answers whether the units were taken, how far
 /// the key has run ahead, and how long it would have to wait.
-const STEP: &str = r"
+static STEP: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local unit = tonumber(ARGV[1])
@@ -36,12 +32,9 @@ if new <= now then
 end
 redis.call('SET', KEYS[1], string.format('%.2f', new), 'PX', math.ceil((new - now) / 1000) + 1000)
 return {1, math.ceil(new - now), 0}
-";
-
-/// How long Redis may take.
-const PATIENCE: Duration = Duration::from_millis(250);
-/// How long a lost Redis is left alone.
-const PAUSE: Duration = Duration::from_secs(1);
+",
+    )
+});
 
 /// Units a minute, and how many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,68 +90,20 @@ impl Rate {
 type Seen = HashMap<(QuotaKind, String), (Duration, Instant)>;
 
 /// The quotas in Redis. Calls block: make them where blocking is allowed.
+#[derive(Debug)]
 pub(super) struct Shared {
-    house: Arc<House>,
-    runtime: Option<Runtime>,
-}
-
-struct House {
-    client: Client,
-    connection: tokio::sync::Mutex<Option<MultiplexedConnection>>,
-    script: Script,
-    answering: AtomicBool,
-    /// When a lost Redis may be asked again.
-    again: Mutex<Option<Instant>>,
+    redis: Redis,
     seen: Mutex<Seen>,
     max_seen: usize,
-    metrics: Arc<Metrics>,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address holds a password.
-        formatter.write_str("Shared")
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // Waiting for its thread would block whoever drops it, perhaps inside another runtime.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 impl Shared {
-    /// Quotas at `redis://:password@host:port/database`. Nothing is asked yet: a server starts also without Redis.
-    pub(super) fn open(
-        address: &str,
-        max_seen: usize,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, String> {
-        let client = Client::open(address).map_err(|error| error.to_string())?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("redis")
-            .enable_all()
-            .build()
-            .map_err(|error| error.to_string())?;
-        metrics.set_shared_limits(true);
-        let house = House {
-            client,
-            connection: tokio::sync::Mutex::new(None),
-            script: Script::new(STEP),
-            answering: AtomicBool::new(true),
-            again: Mutex::default(),
+    pub(super) fn new(redis: Redis, max_seen: usize) -> Self {
+        Self {
+            redis,
             seen: Mutex::default(),
             max_seen,
-            metrics,
-        };
-        Ok(Self {
-            house: Arc::new(house),
-            runtime: Some(runtime),
-        })
+        }
     }
 
     /// Takes units; `None` when Redis does not answer.
@@ -173,7 +118,7 @@ impl Shared {
             return Some(Err(Refused::Never(rate.burst)));
         }
         let (taken, ahead, wait) = self.step(kind, key, rate, i64::from(units), true)?;
-        self.house.note(kind, key, ahead);
+        self.note(kind, key, ahead);
         Some(if taken {
             Ok(())
         } else {
@@ -185,14 +130,14 @@ impl Shared {
     pub(super) fn change(&self, kind: QuotaKind, key: &str, rate: Rate, units: i64) -> bool {
         let stepped = self.step(kind, key, rate, units, false);
         if let Some((_, ahead, _)) = stepped {
-            self.house.note(kind, key, ahead);
+            self.note(kind, key, ahead);
         }
         stepped.is_some()
     }
 
     /// What the key had when it was last looked at, moved on to now.
     pub(super) fn level(&self, kind: QuotaKind, key: &str, rate: Rate) -> Level {
-        let seen = self.house.seen();
+        let seen = self.seen();
         let ahead = seen
             .get(&(kind, key.to_owned()))
             .map_or(Duration::ZERO, |(ahead, at)| {
@@ -203,14 +148,12 @@ impl Shared {
 
     /// Whether Redis answered the last time.
     pub(super) fn is_answering(&self) -> bool {
-        self.house.answering.load(Ordering::SeqCst)
+        self.redis.is_answering()
     }
 
     /// Forgets keys that are as good as new.
     pub(super) fn sweep(&self) {
-        self.house
-            .seen()
-            .retain(|_, (ahead, at)| *ahead > at.elapsed());
+        self.seen().retain(|_, (ahead, at)| *ahead > at.elapsed());
     }
 
     fn step(
@@ -221,91 +164,15 @@ impl Shared {
         units: i64,
         take: bool,
     ) -> Option<(bool, Duration, Duration)> {
-        if self
-            .house
-            .again()
-            .is_some_and(|again| Instant::now() < again)
-        {
-            return None;
-        }
-        let (house, name) = (
-            self.house.clone(),
-            format!("smart-summary:{{{key}}}:{}", kind.as_str()),
-        );
-        let (sender, receiver) = sync_channel(1);
-        self.runtime.as_ref()?.spawn(async move {
-            let step = house.ask(name, rate, units, take);
-            let stepped = tokio::time::timeout(PATIENCE, step).await;
-            let _ = sender.send(match stepped {
-                Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(error)) => Err(error.category().to_owned()),
-                Err(_) => Err("no answer in time".to_owned()),
-            });
-        });
-        let answer = receiver
-            .recv()
-            .unwrap_or_else(|_| Err("the thread is gone".to_owned()));
-        self.house.noted(answer)
-    }
-}
-
-impl House {
-    async fn ask(
-        &self,
-        name: String,
-        rate: Rate,
-        units: i64,
-        take: bool,
-    ) -> Result<(i64, i64, i64), RedisError> {
-        let mut connection = {
-            let mut kept = self.connection.lock().await;
-            match kept.as_ref() {
-                Some(connection) => connection.clone(),
-                None => {
-                    let config = AsyncConnectionConfig::new()
-                        .set_connection_timeout(Some(PATIENCE))
-                        .set_response_timeout(Some(PATIENCE));
-                    let made = self
-                        .client
-                        .get_multiplexed_async_connection_with_config(&config)
-                        .await?;
-                    kept.insert(made).clone()
-                }
-            }
-        };
-        let answer = self
-            .script
-            .key(name)
-            .arg(rate.unit_us())
-            .arg(rate.burst)
-            .arg(units)
-            .arg(if take { "take" } else { "change" })
-            .invoke_async(&mut connection)
-            .await;
-        if answer.is_err() {
-            // The next one connects anew.
-            *self.connection.lock().await = None;
-        }
-        answer
-    }
-
-    fn noted(&self, answer: Result<(i64, i64, i64), String>) -> Option<(bool, Duration, Duration)> {
-        let answering = answer.is_ok();
-        *self.again() = (!answering).then(|| Instant::now() + PAUSE);
-        if self.answering.swap(answering, Ordering::SeqCst) != answering {
-            self.metrics.set_shared_limits(answering);
-            match &answer {
-                Ok(_) => tracing::info!("Redis answers again: quotas are shared"),
-                Err(error) => {
-                    tracing::error!(
-                        error,
-                        "Redis does not answer: this server gives out its part of each quota"
-                    );
-                }
-            }
-        }
-        let micros = |value: i64| Duration::from_micros(u64::try_from(value).unwrap_or_default());
-        let (taken, ahead, wait) = answer.ok()?;
+        let name = format!("smart-summary:{{{key}}}:{}", kind.as_str());
+        let step = STEP
+            .about(&name)
+            .with(rate.unit_us())
+            .with(rate.burst)
+            .with(units)
+            .with(if take { "take" } else { "change" });
+        let (taken, ahead, wait): (i64, i64, i64) = self.redis.ask_blocking(step)?;
+        let micros = |value| Duration::from_micros(u64::try_from(value).unwrap_or_default());
         Some((taken == 1, micros(ahead), micros(wait)))
     }
 
@@ -320,10 +187,6 @@ impl House {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn again(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.again.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

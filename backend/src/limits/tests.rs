@@ -34,7 +34,7 @@ fn house() -> House {
     let clock = Arc::new(ManualClock::at(NOON));
     let shared: Arc<dyn Clock> = clock.clone();
     let store = Arc::new(store::SqliteWork::open(&directory.path().join("usage.sqlite")).unwrap());
-    let limits = Limits::open_unswept(&config, store, &shared, Arc::default()).unwrap();
+    let limits = Limits::open_unswept(&config, store, None, &shared, Arc::default()).unwrap();
     House {
         limits,
         clock,

@@ -327,8 +327,7 @@ metrics! {
     refusals: Counters<1>, "refusals", "Refusals by problem code" => Counters::default();
     limited: Counters<1>, "limited", "Refusals by the quota that was used up" => Counters::default();
     tracked: Level, "limiter_tracked_keys", "Keys and addresses that the limits count apart" => Level::default();
-    shared_limits: Level, "shared_limits_answering", "Whether the quotas that servers share can be asked: 1 or 0" => Level::default();
-    shared_answers: Level, "shared_answers_answering", "Whether the stored answers that servers share can be asked for: 1 or 0" => Level::default();
+    redis: Level, "redis_answering", "Whether the Redis that servers share answers: 1 or 0" => Level::default();
     queue_depth: Family<[Label; 1], Level>, "queue_depth", "Requests that wait" => Family::default();
     queue_seconds: Histograms<1>, "queue_wait", "Time spent waiting for an engine", Seconds
         => Histograms::new_with_constructor(REQUEST_SECONDS);
@@ -399,14 +398,9 @@ impl Metrics {
             .inc();
     }
 
-    /// Whether the quotas that servers share can be asked.
-    pub fn set_shared_limits(&self, answering: bool) {
-        self.shared_limits.set(i64::from(answering));
-    }
-
-    /// Whether the stored answers that servers share can be asked for.
-    pub fn set_shared_answers(&self, answering: bool) {
-        self.shared_answers.set(i64::from(answering));
+    /// Whether the Redis that servers share answers.
+    pub fn set_redis(&self, answering: bool) {
+        self.redis.set(i64::from(answering));
     }
 
     /// How many keys are not hashed with the newest pepper.
