@@ -46,6 +46,7 @@ mod keys;
 mod limits;
 mod model;
 mod moving;
+mod once;
 mod peppers;
 mod problems;
 mod queue;

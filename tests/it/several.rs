@@ -425,7 +425,7 @@ fn what_redis_says_is_believed_with_our_seal_alone() {
         let answer = ask(&other, &key, words);
         assert!(!answer.cached, "{answer:?}");
     }
-    assert!(other.log().contains("an answer without our seal"));
+    assert!(other.log().contains("a value without our seal"));
 }
 
 #[test]

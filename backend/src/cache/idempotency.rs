@@ -1,6 +1,9 @@
 //! The same request sent twice is answered once (`Idempotency-Key`), for 24 hours, per key.
 //!
-//! In memory and bounded: under pressure the oldest answers are forgotten first, and a restart forgets all.
+//! In memory and bounded: under pressure the oldest answers are forgotten first, and a restart forgets all. Servers that
+//! share a Redis claim a key there as well, under a lease while the request runs and with its answer afterwards. Where Redis
+//! does not answer this server's memory decides alone: the answer to a key that was claimed before Redis was lost is this
+//! server's to replay, and another server that is sent the same key makes its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +11,15 @@ use std::time::Duration;
 use api::limits::{IDEMPOTENCY_HOURS, MAX_IDEMPOTENCY_KEY_CHARS};
 use api::{Code, Summary};
 
-use super::CacheKey;
+use super::seal::Seal;
+use super::{CacheKey, Salt};
+use crate::redis::{Lease, Redis};
 use crate::refusal::Refusal;
 
 /// Bytes of remembered answers, all tenants together.
 const MAX_BYTES: u64 = 32 << 20;
+/// How long an answer is remembered.
+const TTL: Duration = Duration::from_secs(IDEMPOTENCY_HOURS * 3600);
 
 /// Why an idempotency key does not go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +56,15 @@ impl From<Error> for Refusal {
 #[derive(Clone)]
 pub struct Idempotency {
     entries: moka::sync::Cache<(String, String), Entry>,
+    shared: Option<SharedKeys>,
+}
+
+/// Keys that servers share.
+#[derive(Clone)]
+struct SharedKeys {
+    redis: Redis,
+    salt: Salt,
+    seal: Seal,
 }
 
 #[derive(Clone)]
@@ -71,20 +87,43 @@ pub struct Reservation {
     key: (String, String),
     fingerprint: CacheKey,
     kept: bool,
+    shared: Option<Box<Held>>,
 }
+
+/// A key's name among the servers, which this one holds.
+struct Held {
+    seal: Seal,
+    address: CacheKey,
+    lease: Lease,
+}
+
+/// What lies in Redis under a key: a mark, the fingerprint of its request, and the answer or what makes the claim unique.
+const RUNNING: &[u8] = b"r";
+const ANSWERED: &[u8] = b"a";
 
 impl Default for Idempotency {
     fn default() -> Self {
         let entries = moka::sync::Cache::builder()
             .max_capacity(MAX_BYTES)
             .weigher(|key: &(String, String), entry: &Entry| weigh(key, entry))
-            .time_to_live(Duration::from_secs(IDEMPOTENCY_HOURS * 3600))
+            .time_to_live(TTL)
             .build();
-        Self { entries }
+        Self {
+            entries,
+            shared: None,
+        }
     }
 }
 
 impl Idempotency {
+    /// Shares keys with the servers that have the same `redis` and `salt`.
+    #[must_use]
+    pub fn sharing(self, redis: Redis, salt: Salt) -> Self {
+        let seal = Seal::new(salt, b"ssidem 1");
+        let shared = Some(SharedKeys { redis, salt, seal });
+        Self { shared, ..self }
+    }
+
     /// Whether `key` may be used as one.
     ///
     /// # Errors
@@ -100,8 +139,26 @@ impl Idempotency {
     ///
     /// # Errors
     /// [`Error::InProgress`] and [`Error::Mismatch`].
-    pub fn claim(&self, tenant: &str, key: String, fingerprint: CacheKey) -> Result<Claim, Error> {
-        let key = (tenant.to_owned(), key);
+    pub async fn claim(
+        &self,
+        tenant: &str,
+        key: String,
+        fingerprint: CacheKey,
+    ) -> Result<Claim, Error> {
+        let mut reservation = match self.claim_here((tenant.to_owned(), key), fingerprint)? {
+            Claim::New(reservation) => reservation,
+            replay @ Claim::Replay(_) => return Ok(replay),
+        };
+        if let Some(shared) = &self.shared {
+            match shared.claim(&reservation.key, fingerprint).await? {
+                Theirs::Free(held) => reservation.shared = held,
+                Theirs::Answered(answer) => return Ok(Claim::Replay(answer)),
+            }
+        }
+        Ok(Claim::New(reservation))
+    }
+
+    fn claim_here(&self, key: (String, String), fingerprint: CacheKey) -> Result<Claim, Error> {
         let entry = self.entries.entry(key.clone()).or_insert(Entry {
             fingerprint,
             answer: None,
@@ -113,6 +170,7 @@ impl Idempotency {
                 key,
                 fingerprint,
                 kept: false,
+                shared: None,
             }));
         }
         match entry.into_value() {
@@ -126,9 +184,75 @@ impl Idempotency {
     }
 }
 
+/// What the other servers have of a key.
+enum Theirs {
+    /// Nothing; it is held from now on, unless what is there cannot be believed.
+    Free(Option<Box<Held>>),
+    Answered(Arc<Summary>),
+}
+
+impl SharedKeys {
+    async fn claim(
+        &self,
+        (tenant, key): &(String, String),
+        fingerprint: CacheKey,
+    ) -> Result<Theirs, Error> {
+        let address = self.salt.key("idempotency").part(tenant.as_bytes());
+        let address = address.part(key.as_bytes()).finish();
+        let claim = [RUNNING, fingerprint.as_bytes(), &self.redis.unique()].concat();
+        let Some(claim) = self.seal.sealed(&address, &claim) else {
+            return Ok(Theirs::Free(None));
+        };
+        let name = format!("smart-summary:idempotency:{}", address.digits());
+        let found = match self.redis.hold(name, claim).await {
+            Err(found) => found,
+            Ok(lease) => {
+                let seal = self.seal;
+                let held = Held {
+                    seal,
+                    address,
+                    lease,
+                };
+                return Ok(Theirs::Free(Some(Box::new(held))));
+            }
+        };
+        let Some(body) = self.seal.opened(&address, &found) else {
+            return Ok(Theirs::Free(None));
+        };
+        let of = |mark: &[u8]| {
+            let (found, rest) = body.strip_prefix(mark)?.split_at_checked(32)?;
+            Some((found == fingerprint.as_bytes(), rest))
+        };
+        match (of(RUNNING), of(ANSWERED)) {
+            (Some((false, _)), _) | (_, Some((false, _))) => Err(Error::Mismatch),
+            (Some(_), _) => Err(Error::InProgress),
+            (_, Some((_, answer))) => {
+                let answer = serde_json::from_slice(answer).map(Arc::new);
+                Ok(answer.map_or(Theirs::Free(None), Theirs::Answered))
+            }
+            (None, None) => Ok(Theirs::Free(None)),
+        }
+    }
+}
+
+impl Held {
+    async fn keep(self, fingerprint: CacheKey, answer: &Summary) {
+        let json = serde_json::to_vec(answer).unwrap_or_default();
+        let body = [ANSWERED, fingerprint.as_bytes(), &json].concat();
+        match self.seal.sealed(&self.address, &body) {
+            Some(value) => self.lease.leave(value, TTL).await,
+            // Too long to be shared: it is remembered here.
+            None => self.lease.give_back().await,
+        }
+    }
+}
+
 impl Reservation {
-    /// Remembers the answer.
-    pub fn keep(mut self, answer: Arc<Summary>) {
+    /// Remembers the answer, here and where it is shared.
+    pub async fn keep(mut self, answer: Arc<Summary>) {
+        if let Some(held) = self.shared.take() {
+            held.keep(self.fingerprint, &answer).await;
+        }
         self.kept = true;
         self.entries.insert(
             self.key.clone(),
@@ -137,6 +261,13 @@ impl Reservation {
                 answer: Some(answer),
             },
         );
+    }
+
+    /// Frees the key; it is free on every server when this returns.
+    pub async fn free(mut self) {
+        if let Some(held) = self.shared.take() {
+            held.lease.give_back().await;
+        }
     }
 }
 
@@ -173,7 +304,7 @@ mod tests {
     }
 
     fn claim(store: &Idempotency, tenant: &str, request: &str) -> Result<Claim, Error> {
-        store.claim(tenant, "key".to_owned(), fingerprint(request))
+        store.claim_here((tenant.to_owned(), "key".to_owned()), fingerprint(request))
     }
 
     fn answer() -> Arc<Summary> {
@@ -185,14 +316,14 @@ mod tests {
         Arc::new(serde_json::from_value(json).unwrap())
     }
 
-    #[test]
-    fn a_key_is_answered_once_and_then_replayed() {
+    #[tokio::test]
+    async fn a_key_is_answered_once_and_then_replayed() {
         let store = Idempotency::default();
         let Ok(Claim::New(reservation)) = claim(&store, "t", "a") else {
             panic!("the key is new")
         };
         assert_eq!(claim(&store, "t", "a").err(), Some(Error::InProgress));
-        reservation.keep(answer());
+        reservation.keep(answer()).await;
         assert!(matches!(claim(&store, "t", "a"), Ok(Claim::Replay(found)) if found.id == "1"));
         assert_eq!(claim(&store, "t", "b").err(), Some(Error::Mismatch));
         assert!(

@@ -12,6 +12,12 @@ impl CacheKey {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Its bits in hexadecimal, to be part of a name.
+    #[must_use]
+    pub fn digits(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// A secret of this process, so that nobody outside can compute a key.

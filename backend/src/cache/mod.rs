@@ -6,6 +6,7 @@
 mod idempotency;
 mod key;
 mod memory;
+mod seal;
 mod shared;
 mod single_flight;
 
@@ -73,13 +74,10 @@ impl Cache {
         }
     }
 
-    /// Knows the answers of other servers, too.
+    /// Knows the answers of other servers, too, if they are shared.
     #[must_use]
-    pub fn sharing(self, shared: SharedAnswers) -> Self {
-        Self {
-            shared: Some(shared),
-            ..self
-        }
+    pub fn sharing(self, shared: Option<SharedAnswers>) -> Self {
+        Self { shared, ..self }
     }
 
     /// Gives the stored answer of `key`, or that of a run in progress, or that of a new run.

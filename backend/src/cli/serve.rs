@@ -169,9 +169,13 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
     )?;
     let service = service.moderated_by(local::moderation(config, &metrics)?);
     let salt = Salt::from(auth.answers_salt());
-    let service = match redis.and_then(|redis| SharedAnswers::new(config, redis, salt)) {
-        Some(answers) => service.sharing(salt, answers),
-        None => service,
+    let (service, idempotency) = match redis {
+        Some(redis) => {
+            let answers = SharedAnswers::new(config, redis.clone(), salt);
+            let idempotency = Idempotency::default().sharing(redis, salt);
+            (service.sharing(salt, answers), idempotency)
+        }
+        None => (service, Idempotency::default()),
     };
     let stop = Stop::listen()?;
     announce(config, &addresses, &service)?;
@@ -202,7 +206,7 @@ async fn serve(args: &ServeArgs, config: &Config) -> anyhow::Result<ExitCode> {
         reader,
         service,
         batches: batches.clone(),
-        idempotency: Idempotency::default(),
+        idempotency,
         metrics,
         refusals,
         drain: drain.clone(),

@@ -197,7 +197,7 @@ settings! {
     Store {
         /// A PostgreSQL database for keys, use and batches, `postgres://user:password@host/database`; "off": SQLite in the data directory. Servers that share it share `auth.pepper` too.
         postgres: Option<SecretAddress> = "off";
-        /// A Redis or Valkey server for quotas, and for answers with `cache.shared`, `redis://:password@host:6379/0`; "off": each server counts by itself.
+        /// A Redis or Valkey server for quotas and idempotency keys, and for answers with `cache.shared`, `redis://:password@host:6379/0`; "off": each server counts by itself.
         redis: Option<SecretAddress> = "off";
         /// While Redis does not answer: how much of each quota this server gives out by itself, in percent.
         redis_lost_percent: u32 = "50" [1..=100];

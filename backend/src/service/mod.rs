@@ -177,10 +177,9 @@ impl Service {
         self
     }
 
-    /// Shares stored answers with other servers. They have the same `salt`, so that they give the same request the same
-    /// name.
+    /// Names requests as the other servers with this `salt` do, and shares stored answers with them if they are to be.
     #[must_use]
-    pub fn sharing(mut self, salt: Salt, answers: SharedAnswers) -> Self {
+    pub fn sharing(mut self, salt: Salt, answers: Option<SharedAnswers>) -> Self {
         self.salt = salt;
         self.cache = self.cache.sharing(answers);
         self

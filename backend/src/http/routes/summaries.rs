@@ -64,12 +64,11 @@ pub(in crate::http) async fn create(
     let form = form(&request)?;
     let idempotency_key = idempotency_key(&request)?;
     let (job, allowance) = read(&request, payload, &state, allowance, &caller.key).await?;
-    let reservation = match idempotency_key
-        .map(|key| claim(&state, &job, key))
-        .transpose()?
-    {
-        Some(Claim::Replay(summary)) => return Ok(replayed(&summary, form)),
-        Some(Claim::New(reservation)) => Some(reservation),
+    let reservation = match idempotency_key {
+        Some(key) => match claim(&state, &job, key).await? {
+            Claim::Replay(summary) => return Ok(replayed(&summary, form)),
+            Claim::New(reservation) => Some(reservation),
+        },
         None => None,
     };
     let allowance =
@@ -120,12 +119,10 @@ async fn read(
     Ok((job, allowance))
 }
 
-fn claim(state: &State, job: &Job, key: String) -> Result<Claim, Failure> {
+async fn claim(state: &State, job: &Job, key: String) -> Result<Claim, Failure> {
     let fingerprint = state.service.fingerprint(job);
-    Ok(state
-        .idempotency
-        .claim(&job.tenant, key, fingerprint)
-        .map_err(service::Error::from)?)
+    let claim = state.idempotency.claim(&job.tenant, key, fingerprint);
+    Ok(claim.await.map_err(service::Error::from)?)
 }
 
 /// The whole work: the answer, what it cost, and its place among the remembered ones.
@@ -141,7 +138,16 @@ fn work(
             .service
             .summarize(job, |event| outbox.put(event.clone()))
             .await;
-        let summary = answered.inspect_err(service::Error::log_cause)?;
+        let summary = match answered.inspect_err(service::Error::log_cause) {
+            Ok(summary) => summary,
+            Err(error) => {
+                // Before the refusal leaves: the same may be sent again at once, to whichever server.
+                if let Some(reservation) = reservation {
+                    reservation.free().await;
+                }
+                return Err(error.into());
+            }
+        };
         let usage = summary.usage;
         let used = usage.prompt_tokens + usage.image_tokens + usage.completion_tokens;
         // Before the answer leaves: what a caller is told that it used is in the ledger.
@@ -149,7 +155,7 @@ fn work(
             body::blocking(move || allowance.settle_tokens(used)).await?;
         }
         if let Some(reservation) = reservation {
-            reservation.keep(Arc::new(summary.clone()));
+            reservation.keep(Arc::new(summary.clone())).await;
         }
         Ok(summary)
     })

@@ -3,8 +3,10 @@
 //! Everything that is asked is a script, which runs there alone and whole. Who is told that Redis does not answer goes on
 //! with what this server knows by itself. While it is lost nobody waits for it: one task asks every second.
 
+mod lease;
+
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -16,11 +18,14 @@ use redis::{
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
+pub use self::lease::Lease;
 use crate::config::Config;
 use crate::telemetry::Metrics;
 
 /// How long Redis may take.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// The most bytes of a value; longer ones are neither written nor read.
+pub const MAX_BYTES: usize = 1 << 20;
 /// How long a lost Redis is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -68,6 +73,8 @@ struct House {
     answering: AtomicBool,
     /// Whether somebody finds out at this moment if it still answers.
     doubted: AtomicBool,
+    /// This process, and how many unique bytes it has given.
+    unique: ([u8; 16], AtomicU64),
     metrics: Arc<Metrics>,
 }
 
@@ -95,7 +102,7 @@ impl Redis {
     /// starts also without it.
     ///
     /// # Errors
-    /// When the address cannot be read.
+    /// When the address cannot be read, or the system gives no random bytes.
     pub fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Option<Self>, String> {
         let Some(address) = &config.store.redis else {
             return Ok(None);
@@ -108,12 +115,15 @@ impl Redis {
             .enable_all()
             .build()
             .map_err(|error| error.to_string())?;
+        let mut process = [0; 16];
+        getrandom::fill(&mut process).map_err(|error| error.to_string())?;
         metrics.set_redis(true);
         let house = House {
             client,
             connection: tokio::sync::Mutex::new(None),
             answering: AtomicBool::new(true),
             doubted: AtomicBool::new(false),
+            unique: (process, AtomicU64::new(0)),
             metrics,
         };
         Ok(Some(Self {
@@ -126,6 +136,17 @@ impl Redis {
     #[must_use]
     pub fn is_answering(&self) -> bool {
         self.house.answering.load(Ordering::SeqCst)
+    }
+
+    /// Bytes that no other call gives, here or on another server.
+    #[must_use]
+    pub fn unique(&self) -> [u8; 24] {
+        let (process, count) = &self.house.unique;
+        let mut bytes = [0; 24];
+        let (head, tail) = bytes.split_at_mut(process.len());
+        head.copy_from_slice(process);
+        tail.copy_from_slice(&count.fetch_add(1, Ordering::SeqCst).to_le_bytes());
+        bytes
     }
 
     /// The answer; `None` when Redis does not give one in time.
