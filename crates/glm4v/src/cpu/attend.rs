@@ -48,7 +48,8 @@ pub(crate) fn attend(
     if out.is_empty() || k.tokens == 0 || k.heads == 0 {
         return out;
     }
-    let scale = 1.0 / (q.dim as f32).sqrt();
+    // Scores are logarithms to base 2, so that their weights are powers of 2.
+    let scale = std::f32::consts::LOG2_E / (q.dim as f32).sqrt();
     let group = q.heads / k.heads;
     if q.tokens == 1 {
         // Packing the cache would cost more than the one pass over it.

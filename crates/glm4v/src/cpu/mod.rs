@@ -3,22 +3,24 @@
 //! Everything here takes and gives float32, row after row; weights, keys and values may be held in bfloat16. The loops use
 //! AVX-512 (with its bfloat16 products) where the processor has it, AVX2 where it has that, and plain Rust elsewhere.
 
-/// A function whose loops are compiled three times, and run for the widest registers that this processor has.
+/// A function whose loops are compiled three times, and run for the widest registers that this processor has. `FUSED` says
+/// in its body whether the processor multiplies and adds in one instruction.
 macro_rules! widest {
     ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$doc])*
         $vis fn $name($($arg: $type),*) {
             #[inline(always)]
-            fn any($($arg: $type),*) $body
+            #[allow(dead_code, reason = "not every body multiplies and adds")]
+            fn any<const FUSED: bool>($($arg: $type),*) $body
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw,fma")]
                 fn in_512($($arg: $type),*) {
-                    any($($arg),*);
+                    any::<true>($($arg),*);
                 }
                 #[target_feature(enable = "avx2,fma")]
                 fn in_256($($arg: $type),*) {
-                    any($($arg),*);
+                    any::<true>($($arg),*);
                 }
                 if $crate::cpu::has_avx512() {
                     #[expect(unsafe_code, reason = "compiled for more than the least processor")]
@@ -31,7 +33,7 @@ macro_rules! widest {
                     return unsafe { in_256($($arg),*) };
                 }
             }
-            any($($arg),*);
+            any::<false>($($arg),*);
         }
     };
 }
