@@ -13,7 +13,7 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use crate::cpu;
-use crate::cpu::matrix::{Packed, Precision};
+use crate::cpu::matrix::{MANY, Packed, Precision, multiply_by_parts};
 use crate::lora::Adapted;
 use crate::tensors::bytes;
 use crate::{Error, Result};
@@ -95,7 +95,8 @@ pub(crate) enum Weight {
     Dense(Tensor),
     /// In float32 or bfloat16, laid out for a CPU; multiplied with float32 activations.
     Packed(Arc<Packed>),
-    /// In blocks; multiplied with float32 activations.
+    /// In blocks; multiplied with float32 activations, which a CPU quantises when they are few rows, and rounds to
+    /// bfloat16 when they are many.
     Quantised(Arc<QTensor>),
 }
 
@@ -129,6 +130,12 @@ impl Weight {
                     (x.dim(0)?, weight.outputs()),
                     x.device(),
                 )?)
+            }
+            Self::Quantised(weight) if x.device().is_cpu() && x.dim(0)? >= MANY => {
+                let wide = x.to_dtype(DType::F32)?;
+                let y = cpu::with_values(&wide, |x| multiply_unpacked(weight, x))??;
+                let y = Tensor::from_vec(y, (x.dim(0)?, self.rows()), x.device())?;
+                Ok(y.to_dtype(x.dtype())?)
             }
             Self::Quantised(weight) => {
                 let dtype = x.dtype();
@@ -176,6 +183,22 @@ pub(crate) fn quantise(weight: &Tensor, format: GgmlDType, device: &Device) -> R
         .collect::<candle_core::Result<Vec<Vec<u8>>>>()?;
     let storage = QStorage::from_data(Cow::Owned(parts.concat()), device, format)?;
     Ok(QTensor::new(storage, (rows, columns))?)
+}
+
+/// `[n, columns]` to `[n, rows]` by a weight in blocks: each part of it is unpacked once, for all rows of `x`.
+///
+/// candle's own products read every block anew for each row, which is best when there are few.
+fn multiply_unpacked(weight: &QTensor, x: &[f32]) -> Result<Vec<f32>> {
+    let (rows, columns) = weight.shape().dims2()?;
+    let (format, data) = (weight.dtype(), weight.data()?);
+    let row_bytes = columns / format.block_size() * format.type_size();
+    multiply_by_parts(Precision::Bf16, x, columns, rows, |part| {
+        let bytes = part.start * row_bytes..part.end * row_bytes;
+        let bytes = data.get(bytes).unwrap_or_default();
+        let some = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, format)?;
+        let some = QTensor::new(some, (part.len(), columns))?;
+        pack(&some.dequantize(&Device::Cpu)?, Precision::Bf16)
+    })
 }
 
 /// A stretch of a [`Linear`]'s outputs that the checkpoint knows under its own name.
@@ -273,16 +296,23 @@ mod tests {
     #[test]
     fn a_quantised_product_stays_near_the_dense_one() {
         let weight = random(2, (96, 512), 1.0, DType::F32).unwrap();
-        let x = random(3, (5, 512), 1.0, DType::F32).unwrap();
-        let dense = Weight::Dense(weight.clone()).matmul(&x).unwrap();
+        // Few rows, and as many as are multiplied in another way.
+        for rows in [5, MANY - 1, MANY, 131] {
+            let x = random(3, (rows, 512), 1.0, DType::F32).unwrap();
+            near_the_dense_one(&weight, &x);
+        }
+    }
+
+    #[track_caller]
+    fn near_the_dense_one(weight: &Tensor, x: &Tensor) {
+        let dense = Weight::Dense(weight.clone()).matmul(x).unwrap();
         let spread = dense.sqr().unwrap().mean_all().unwrap();
         let spread = spread.to_scalar::<f32>().unwrap().sqrt();
         // Measured: 0.007, 0.02, 0.04, 0.08; the bounds leave room for the activations' rounding on other processors.
         for (scheme, bound) in Scheme::ALL.into_iter().zip([0.02, 0.04, 0.08, 0.16]) {
             let format = scheme.block_format(512).unwrap();
-            let ours =
-                Weight::Quantised(Arc::new(quantise(&weight, format, &Device::Cpu).unwrap()));
-            let off = (ours.matmul(&x).unwrap() - &dense).unwrap().sqr().unwrap();
+            let ours = Weight::Quantised(Arc::new(quantise(weight, format, &Device::Cpu).unwrap()));
+            let off = (ours.matmul(x).unwrap() - &dense).unwrap().sqr().unwrap();
             let off = off.mean_all().unwrap().to_scalar::<f32>().unwrap().sqrt() / spread;
             assert!(off < bound, "{scheme}: {off}");
             assert!(off > bound / 100.0, "{scheme} lost nothing: {off}");

@@ -1,15 +1,18 @@
 //! A weight, laid out once in the order in which the processor's widest multiply-add reads it.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::kernel;
+use crate::Result;
 
 /// Outputs that stand side by side in a [`Line`].
 pub(super) const PANEL: usize = 32;
 /// Rows of activations whose sums one tile keeps in registers.
 pub(super) const TILE: usize = 12;
 /// From this many rows on, threads share the rows; below, the outputs.
-const MANY: usize = 48;
+pub(crate) const MANY: usize = 48;
 /// Rows of a thread's share: few enough that threads end together, enough that a panel is read from the first caches.
 const SHARE: usize = 8 * TILE;
 
@@ -161,13 +164,7 @@ impl Packed {
         sums.par_chunks_mut(rows * share)
             .zip(self.lines.par_chunks(4 * words))
             .for_each(|(sums, lines)| kernel::product(&x, lines, words, sums, share));
-        for (part, sums) in sums.chunks(rows * share).enumerate() {
-            for (y, sums) in y.chunks_mut(self.outputs).zip(sums.chunks(share)) {
-                for (y, sum) in y.iter_mut().skip(part * share).zip(sums) {
-                    *y = *sum;
-                }
-            }
-        }
+        gather(&sums, share, self.outputs, y);
     }
 
     /// Adds `x` times this to `y` (`[rows, outputs]`), on this thread.
@@ -183,6 +180,61 @@ impl Packed {
     fn words(&self) -> usize {
         self.inputs.div_ceil(self.precision.depth())
     }
+}
+
+/// `[rows, inputs]` to `[rows, outputs]` by a weight that is laid out part by part, each when it is its turn: `part` gives
+/// the outputs of a range.
+///
+/// # Errors
+/// The first of `part`.
+pub(crate) fn multiply_by_parts(
+    precision: Precision,
+    x: &[f32],
+    inputs: usize,
+    outputs: usize,
+    part: impl Fn(Range<usize>) -> Result<Packed> + Sync,
+) -> Result<Vec<f32>> {
+    let rows = x.len() / inputs.max(1);
+    let mut y = vec![0.0; rows * outputs];
+    if y.is_empty() {
+        return Ok(y);
+    }
+    let x: Vec<Rows> = x
+        .par_chunks(SHARE * inputs)
+        .map(|x| Rows::pack(precision, x, inputs))
+        .collect();
+    // Wide parts read the activations less often; there must be enough of them that threads end together.
+    let panels = outputs.div_ceil(PANEL) / (4 * rayon::current_num_threads());
+    let width = PANEL * panels.clamp(1, 4);
+    let mut sums = vec![0.0; outputs.div_ceil(width) * rows * width];
+    sums.par_chunks_mut(rows * width)
+        .enumerate()
+        .try_for_each(|(at, sums)| -> Result<()> {
+            let first = at * width;
+            let part = part(first..outputs.min(first + width))?;
+            for (x, sums) in x.iter().zip(sums.chunks_mut(SHARE * width)) {
+                kernel::product(x, &part.lines, part.words(), sums, width);
+            }
+            Ok(())
+        })?;
+    gather(&sums, width, outputs, &mut y);
+    Ok(y)
+}
+
+/// Puts columns in their places: `sums` is `[parts, rows, width]`, `y` is `[rows, outputs]`.
+fn gather(sums: &[f32], width: usize, outputs: usize, y: &mut [f32]) {
+    let rows = y.len() / outputs.max(1);
+    y.par_chunks_mut(outputs)
+        .with_min_len(MANY)
+        .enumerate()
+        .for_each(|(row, y)| {
+            let parts = sums.chunks(width).skip(row).step_by(rows);
+            for (y, sums) in y.chunks_mut(width).zip(parts) {
+                for (y, sum) in y.iter_mut().zip(sums) {
+                    *y = *sum;
+                }
+            }
+        });
 }
 
 /// Activations in the kernel's order: `[tiles, words, rows of the tile]`; only the last tile may be less than [`TILE`].
