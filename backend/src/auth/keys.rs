@@ -21,8 +21,9 @@ use super::{Error, files};
 use crate::config::Config;
 use crate::telemetry::{Clock, Metrics};
 
-/// Keys kept in memory at most.
-const MAX_KEPT: u64 = 10_000;
+/// Keys kept in memory at most, about a kilobyte each: one that is not is read from the store while its caller's
+/// connection, and all of the same thread, wait.
+const MAX_KEPT: u64 = 131_072;
 /// Origins of one key at most.
 const MAX_ORIGINS: usize = 50;
 const MINUTE_MS: u64 = 60_000;

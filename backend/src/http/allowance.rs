@@ -1,5 +1,7 @@
 //! [`Caller`] to [`Allowance`], still before the body is read; and the RateLimit headers on the way out.
 
+use std::time::Instant;
+
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
@@ -42,8 +44,9 @@ impl FromRequest for AdmittedReader {
 
 async fn admit(request: &HttpRequest, access: Access) -> Result<Admitted, Failure> {
     fetch(request).await?;
-    let caller = identify(request, access)?;
     let state = state(request)?;
+    let began = Instant::now();
+    let caller = identify(request, access)?;
     // Kept first: a refused caller reads its limits in the answer's headers, too.
     request.extensions_mut().insert(caller.clone());
     let allowance = if state.limits.is_far() {
@@ -52,6 +55,7 @@ async fn admit(request: &HttpRequest, access: Access) -> Result<Admitted, Failur
     } else {
         state.limits.admit(&caller)?
     };
+    state.metrics.admitted(began.elapsed());
     Ok(Admitted { caller, allowance })
 }
 

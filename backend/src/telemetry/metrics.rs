@@ -35,6 +35,11 @@ const REQUEST_SECONDS: Buckets = Buckets(&[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ]);
 
+/// From a look into memory to a look into a store that is far.
+const ADMISSION_SECONDS: Buckets = Buckets(&[
+    0.000_001, 0.000_002, 0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.001, 0.01, 0.1,
+]);
+
 macro_rules! label {
     ($(#[$about:meta])* $name:ident { $($(#[$meaning:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$about])*
@@ -324,6 +329,8 @@ metrics! {
     request_seconds: Histograms<1>, "request_duration", "From the request's head to the answer's end", Seconds
         => Histograms::new_with_constructor(REQUEST_SECONDS);
     in_flight: Level, "requests_in_flight", "Requests that are being answered" => Level::default();
+    admission_seconds: Histograms<0>, "admission", "Identity and limits of a request, before its body is read", Seconds
+        => Histograms::new_with_constructor(ADMISSION_SECONDS);
     refusals: Counters<1>, "refusals", "Refusals by problem code" => Counters::default();
     limited: Counters<1>, "limited", "Refusals by the quota that was used up" => Counters::default();
     tracked: Level, "limiter_tracked_keys", "Keys and addresses that the limits count apart" => Level::default();
@@ -381,6 +388,13 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
         self.request_seconds
             .get_or_create(&[("route", route.as_str())])
+            .observe(took.as_secs_f64());
+    }
+
+    /// Notes how long identity and limits took.
+    pub fn admitted(&self, took: Duration) {
+        self.admission_seconds
+            .get_or_create(&[])
             .observe(took.as_secs_f64());
     }
 
