@@ -47,6 +47,7 @@ mod limits;
 mod model;
 mod moving;
 mod once;
+mod openapi;
 mod peppers;
 mod problems;
 mod queue;

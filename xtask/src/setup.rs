@@ -59,7 +59,8 @@ pub(crate) fn databases() -> Result<()> {
     apt(&["postgresql", "redis-server"])
 }
 
-/// Installs OpenAI's own client for Python, as `tests/python/requirements.txt` pins it, unless it is there.
+/// Installs OpenAI's own client for Python and Schemathesis, as `tests/python/requirements.txt` pins them, unless they are
+/// there.
 pub(crate) fn python() -> Result<()> {
     let wanted = "tests/python/requirements.txt";
     let (folder, copy) = (
@@ -71,7 +72,9 @@ pub(crate) fn python() -> Result<()> {
         return Ok(());
     }
     if !sh::has("python3") {
-        bail!("the test of OpenAI's client needs `python3` with `venv`");
+        bail!(
+            "the tests of OpenAI's client and of the OpenAPI document need `python3` with `venv`"
+        );
     }
     sh::run(".", "python3", &["-m", "venv", folder])?;
     let pip = [

@@ -7,6 +7,7 @@ wire! {
     #[serde(deny_unknown_fields)]
     pub struct BatchRequest {
         /// At least one; results come in this order.
+        #[cfg_attr(feature = "openapi", schema(min_items = 1))]
         pub items: Vec<BatchItem>,
         /// Who is told when the batch is done.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -18,6 +19,7 @@ wire! {
     #[serde(deny_unknown_fields)]
     pub struct BatchItem {
         /// The caller's name for it, 1 to 128 characters; comes back in the result. Each item has its own.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 128))]
         pub id: String,
         /// As for `POST /v1/summaries`, with pictures as `data:` URIs. `priority` is always `batch`.
         pub request: SummaryRequest,
@@ -27,6 +29,7 @@ wire! {
     #[serde(deny_unknown_fields)]
     pub struct WebhookRequest {
         /// `https`, and a public address unless the operator allows it.
+        #[cfg_attr(feature = "openapi", schema(max_length = 2048))]
         pub url: String,
     }
 

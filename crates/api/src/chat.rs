@@ -26,27 +26,33 @@ chat! {
         pub model: Option<String>,
         /// The conversation, the oldest message first; at least one.
         #[serde(default)]
-        #[cfg_attr(feature = "openapi", schema(required = true))]
+        #[cfg_attr(feature = "openapi", schema(required = true, min_items = 1))]
         pub messages: Vec<ChatTurn>,
         /// Tokens of the answer, at most; 1024 when absent.
+        #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 32768))]
         #[serde(default)]
         pub max_completion_tokens: Option<u32>,
         /// The older name of `max_completion_tokens`.
+        #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 32768))]
         #[serde(default)]
         pub max_tokens: Option<u32>,
         /// 0 to 2; 0 takes the likeliest token. The model's own when absent.
+        #[cfg_attr(feature = "openapi", schema(minimum = 0.0, maximum = 2.0))]
         #[serde(default)]
         pub temperature: Option<f64>,
         /// Above 0, to 1: only the likeliest tokens that together have this probability.
+        #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0.0, maximum = 1.0))]
         #[serde(default)]
         pub top_p: Option<f64>,
         /// Only this many of the likeliest tokens; 0: all.
         #[serde(default)]
         pub top_k: Option<u32>,
         /// 0.1 to 10; above 1, tokens that occurred are less likely.
+        #[cfg_attr(feature = "openapi", schema(minimum = 0.1, maximum = 10.0))]
         #[serde(default)]
         pub repetition_penalty: Option<f64>,
         /// Answers to give, 1 to 4.
+        #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 4))]
         #[serde(default)]
         pub n: Option<u8>,
         /// Makes the choice of tokens repeatable.
@@ -250,6 +256,7 @@ chat! {
         #[serde(default)]
         pub text: String,
         /// Tokens of the answer, at most; 1024 when absent.
+        #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 32768))]
         #[serde(default)]
         pub max_new_tokens: Option<u32>,
         /// As in `ChatRequest`.

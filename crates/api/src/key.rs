@@ -69,10 +69,13 @@ wire! {
     #[serde(deny_unknown_fields)]
     pub struct KeyDraft {
         /// 1 to 64 characters.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
         pub name: String,
         /// At least one.
+        #[cfg_attr(feature = "openapi", schema(min_items = 1))]
         pub scopes: Vec<Scope>,
-        /// For instance `https://blog.example`.
+        /// At most 50, for instance `https://blog.example`.
+        #[cfg_attr(feature = "openapi", schema(max_items = 50))]
         #[serde(default)]
         #[cfg_attr(feature = "typescript", ts(as = "Option<Vec<String>>", optional))]
         pub origins: Vec<String>,
@@ -95,14 +98,17 @@ wire! {
     #[derive(Default)]
     pub struct KeyChange {
         /// 1 to 64 characters.
+        #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 64))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         pub name: Option<String>,
         /// At least one.
+        #[cfg_attr(feature = "openapi", schema(min_items = 1))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         pub scopes: Option<Vec<Scope>>,
         /// The whole new list.
+        #[cfg_attr(feature = "openapi", schema(max_items = 50))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         pub origins: Option<Vec<String>>,

@@ -7,16 +7,20 @@ wire! {
     #[serde(deny_unknown_fields)]
     pub struct TokenRequest {
         /// Who uses it, for the site's own log; at most 128 characters.
+        #[cfg_attr(feature = "openapi", schema(max_length = 128))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         pub subject: Option<String>,
         /// The page's origin, for instance `https://blog.example`; one of the key's.
         pub origin: String,
-        /// Never more than the key has.
+        /// At least one, and never more than the key has.
+        #[cfg_attr(feature = "openapi", schema(min_items = 1))]
         pub scopes: Vec<Scope>,
         /// 1 to 900.
+        #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 900))]
         pub ttl_seconds: u32,
-        /// The token is used up after this many requests.
+        /// The token is used up after this many requests, at least one.
+        #[cfg_attr(feature = "openapi", schema(minimum = 1))]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         pub max_requests: Option<u32>,

@@ -22,7 +22,8 @@ use crate::refusal::Refusal;
     path = "/v1/batches",
     tag = "Batches",
     security(("bearer" = ["batches:write"])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; the same body with \
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[ -~]*$",
+         description = "1 to 255 printable characters; the same body with \
          the same key is accepted once")),
     request_body = api::BatchRequest,
     responses(
@@ -85,7 +86,7 @@ struct Page {
     security(("bearer" = ["batches:write"])),
     params(
         ("before" = Option<String>, Query, description = "Only batches that are older than this one"),
-        ("limit" = Option<u32>, Query, description = "How many, 1 to 100; 20 when absent"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "How many, 1 to 100; 20 when absent"),
     ),
     responses((status = 200, description = "The key's batches, newest first", body = api::BatchList)),
 )]

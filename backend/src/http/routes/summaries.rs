@@ -38,7 +38,8 @@ enum Form {
     tag = "Summaries",
     security(("bearer" = ["summaries:write"])),
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 printable characters; the same request with \
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[ -~]*$",
+         description = "1 to 255 printable characters; the same request with \
          the same key is answered once within 24 hours"),
         ("X-Request-Id" = Option<String>, Header, description = "8 to 64 of `A-Z a-z 0-9 . _ -`; comes back in the answer"),
     ),

@@ -461,7 +461,7 @@ subject?: string,
  */
 origin: string, 
 /**
- * Never more than the key has.
+ * At least one, and never more than the key has.
  */
 scopes: Array<Scope>, 
 /**
@@ -469,7 +469,7 @@ scopes: Array<Scope>,
  */
 ttl_seconds: number, 
 /**
- * The token is used up after this many requests.
+ * The token is used up after this many requests, at least one.
  */
 max_requests?: number, };
 
@@ -562,7 +562,7 @@ name: string,
  */
 scopes: Array<Scope>, 
 /**
- * For instance `https://blog.example`.
+ * At most 50, for instance `https://blog.example`.
  */
 origins?: Array<string>, 
 /**
