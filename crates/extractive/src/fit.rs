@@ -1,5 +1,7 @@
 //! Lengths: how wide a text is, and how to make it fit without cutting a word.
 
+mod joint;
+
 use crate::language::{is_full_width, is_unspaced};
 use crate::segment::{self, is_stop, is_unspaced_script};
 
@@ -55,9 +57,38 @@ pub fn fit(text: &str, max: usize, language: &str) -> String {
     if measure(text, language) <= max {
         return text.to_owned();
     }
+    let bare = without_asides(text);
+    let text = bare.trim();
+    if measure(text, language) <= max {
+        return text.to_owned();
+    }
     at_sentence(text, max, language)
         .or_else(|| at_clause(text, max, language))
+        .or_else(|| at_joint(text, max, language))
         .unwrap_or_else(|| at_word(text, max, language))
+}
+
+/// A text without what stands in round brackets; the text itself when that says too little or a bracket is alone.
+fn without_asides(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut depth = 0_usize;
+    for c in text.chars() {
+        match c {
+            '(' | '（' => {
+                depth += 1;
+                out.truncate(out.trim_end().len());
+            }
+            ')' | '）' if depth == 0 => return text.to_owned(),
+            ')' | '）' => depth -= 1,
+            _ if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    if depth > 0 || out.len() * 2 < text.len() {
+        text.to_owned()
+    } else {
+        out
+    }
 }
 
 /// Whole sentences, when they fill two fifths of the room.
@@ -101,7 +132,11 @@ fn at_clause(text: &str, max: f32, language: &str) -> Option<String> {
             break;
         }
         nesting = nest(nesting, c);
-        if nesting == 0 && is_clause_edge(text, at, c) && measure(head, language) >= max * 0.5 {
+        if nesting == 0
+            && is_clause_edge(text, at, c)
+            && measure(head, language) >= max * 0.5
+            && !(is_sentence && is_broken(text, at, language))
+        {
             best = Some(head);
         }
     }
@@ -112,6 +147,27 @@ fn at_clause(text: &str, max: f32, language: &str) -> Option<String> {
             if is_sentence { full_stop(language) } else { "" }
         )
     })
+}
+
+/// Whether a sentence that ended at this clause edge would be none: before its main clause, inside a list, or where a colon
+/// promises more.
+fn is_broken(text: &str, at: usize, language: &str) -> bool {
+    let (head, rest) = text.split_at(at);
+    joint::promises_more(head, language)
+        || rest.starts_with(['、', ':', '：'])
+        || language == "en" && rest.starts_with(',') && joint::in_list(head, rest)
+}
+
+/// The last joint in the second half of the room where an English sentence could have ended.
+fn at_joint(text: &str, max: f32, language: &str) -> Option<String> {
+    if language != "en" || !is_sentence(text) {
+        return None;
+    }
+    let head = joint::heads(text)
+        .take_while(|head| measure(head, language) < max)
+        .filter(|head| measure(head, language) >= max * 0.5)
+        .last()?;
+    Some(format!("{head}{}", full_stop(language)))
 }
 
 fn nest(nesting: usize, c: char) -> usize {
@@ -296,6 +352,44 @@ mod tests {
             10,
             "zh",
             "容器随处运行。",
+        );
+    }
+
+    #[test]
+    fn asides_go_before_clauses() {
+        check(
+            "Bread (of rye or wheat) needs time, and more time.",
+            40,
+            "en",
+            "Bread needs time, and more time.",
+        );
+        check(
+            "面包（黑麦或小麦）需要时间，需要耐心。",
+            16,
+            "zh",
+            "面包需要时间，需要耐心。",
+        );
+        check(
+            "A) Bread needs time, but not much of it.",
+            25,
+            "en",
+            "A) Bread needs time.",
+        );
+    }
+
+    #[test]
+    fn a_sentence_ends_where_it_could_have_ended() {
+        check(
+            "The features let users share content with people outside of the organization.",
+            65,
+            "en",
+            "The features let users share content with people.",
+        );
+        check(
+            "If you are new to bread, and have never baked it, read the first chapter today.",
+            52,
+            "en",
+            "If you are new to bread, and have never baked…",
         );
     }
 

@@ -1,6 +1,7 @@
 //! What is said where: sentences with their words, and how well each would describe the article.
 
 mod features;
+mod form;
 mod verbs;
 mod weights;
 
@@ -10,7 +11,7 @@ use crate::text::{BlockKind, Document};
 use crate::{clean, fit};
 pub(crate) use features::FEATURES;
 use std::collections::{HashMap, HashSet};
-pub(crate) use verbs::{gerund_to_base, starts_with_verb};
+pub(crate) use verbs::{gerund_to_base, is_verb_form, starts_with_verb};
 
 /// How many sentences are weighed; what describes an article stands before them.
 const MAX_SENTENCES: usize = 300;
@@ -194,7 +195,8 @@ pub(crate) fn candidates(analysis: &Analysis<'_>, max: usize, avoid: &[String]) 
     });
     for candidate in &mut out {
         candidate.features = features::of(analysis, candidate);
-        candidate.score = weights::score(&candidate.features, &analysis.language);
+        candidate.score = weights::score(&candidate.features, &analysis.language)
+            - form::fault(analysis, &candidate.text);
     }
     // Equal scores keep the article's order.
     out.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -209,11 +211,10 @@ fn add(
     frame: Frame,
     max: usize,
 ) {
-    let text = crate::fields::finished(
-        &fit::fit(text, max, &analysis.language),
-        &analysis.language,
-        max,
-    );
+    // What is no sentence gets a full stop, which needs room.
+    let room = max.saturating_sub(usize::from(!segment::ends_as_sentence(text)));
+    let fitted = fit::fit(text, room, &analysis.language);
+    let text = crate::fields::finished(&fitted, &analysis.language, max);
     if !text.is_empty() {
         out.push(Candidate {
             text,

@@ -115,6 +115,20 @@ fn first_word(title: &str) -> Option<String> {
         .then(|| word.to_lowercase())
 }
 
+/// Whether a lower-case word is a form of a known verb: `deploy`, `deploys`, `deployed`, `deploying`.
+pub(crate) fn is_verb_form(word: &str) -> bool {
+    let roots = ["", "s", "es", "d", "ed", "ing"].into_iter();
+    let mut roots = roots.filter_map(|end| word.strip_suffix(end));
+    let with_y = |end: &str| {
+        word.strip_suffix(end)
+            .is_some_and(|root| is_verb(&format!("{root}y")))
+    };
+    roots.any(is_verb)
+        || with_y("ies")
+        || with_y("ied")
+        || gerund_to_base(&format!("{word} ")).is_some()
+}
+
 fn is_verb(word: &str) -> bool {
     VERBS.contains(word)
 }

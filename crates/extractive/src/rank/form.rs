@@ -1,0 +1,68 @@
+//! What no description should be, however well its words fit.
+
+use super::Analysis;
+use crate::language::is_full_width;
+use crate::segment;
+
+/// More than the weights can make up for: such a text is taken only when there is no other.
+const FAULT: f32 = 2.0;
+
+/// What a text loses for its form: that it ends in the middle of a sentence, says the title alone, or is not in the
+/// article's language.
+pub(super) fn fault(analysis: &Analysis<'_>, text: &str) -> f32 {
+    let faults = [
+        !segment::ends_as_sentence(text),
+        letters(text).eq(letters(&analysis.title)),
+        is_foreign(text, &analysis.language),
+    ];
+    faults
+        .into_iter()
+        .filter(|fault| *fault)
+        .map(|_| FAULT)
+        .sum()
+}
+
+/// Letters and digits alone, in lower case.
+fn letters(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+}
+
+/// Whether fewer than a third of the letters are of the language's own script, where that is not Latin: names of things are
+/// Latin everywhere, but a sentence that is little else reads as English.
+fn is_foreign(text: &str, language: &str) -> bool {
+    let letters = text.chars().filter(|c| c.is_alphabetic());
+    let (all, latin) = letters.fold((0_usize, 0_usize), |(all, latin), c| {
+        (all + 1, latin + usize::from(c.is_ascii()))
+    });
+    is_full_width(language) && (all - latin) * 3 < all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{self, Document};
+
+    #[track_caller]
+    fn check(title: &str, language: &str, text: &str, expect: bool) {
+        let document: Document = text::blocks("", crate::ContentFormat::Text);
+        let analysis = Analysis::new(&document, title.to_owned(), language.to_owned());
+        assert_eq!(fault(&analysis, text) > 0.0, expect, "{text}");
+    }
+
+    #[test]
+    fn a_description_is_a_sentence_in_the_articles_language_and_no_title() {
+        check("Bread", "en", "Bread needs time.", false);
+        check("Bread", "en", "Bread needs…", true);
+        check("Bread needs: time", "en", "Bread needs time.", true);
+        check("使用 Azure Cosmos DB", "zh", "了解如何使用数据库。", false);
+        check(
+            "数据库",
+            "zh",
+            "Spring Boot Starter 与 Azure Cosmos DB SQL API。",
+            true,
+        );
+        check("Bread", "ja", "Bread needs time.", true);
+    }
+}
