@@ -43,6 +43,13 @@ test('a picture of the library goes along', () => {
   assert.equal(prompt('What is to be seen?', picture), CHATS[2].text);
 });
 
+test('WordPress makes a Connector of the backend, which asks for no key of its own', () => {
+  const connector = php(`return wp_get_connector( 'smart-summary' );`);
+  assert.equal(connector.name, 'Smart Summary');
+  assert.equal(connector.type, 'ai_provider');
+  assert.equal(connector.authentication.method, 'none');
+});
+
 test('several answers may be asked for', () => {
   const texts = php(`return wp_ai_client_prompt( 'Bread?' )->using_provider( 'smart-summary' )->generate_texts( 2 );`);
   assert.deepEqual(texts, [CHATS[0].text, CHATS[0].text]);

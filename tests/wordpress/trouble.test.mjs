@@ -28,6 +28,27 @@ async function listen(server) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
+/** A server before the backend: `passed` holds what went through, and of an answer's headers those that are `kept` go on. */
+function gateway({ kept }) {
+  const passed = [];
+  const server = createServer(async (request, response) => {
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    const body = request.method === 'POST' ? Buffer.concat(parts) : undefined;
+    passed.push({ method: request.method, path: request.url, type: request.headers['content-type'], body });
+    const headers = { ...request.headers };
+    for (const name of ['host', 'connection', 'content-length']) delete headers[name];
+    const answer = await fetch(place.backend.url + request.url, { method: request.method, headers, body });
+    const goOn = ([name]) =>
+      kept === 'all'
+        ? !/^(content-encoding|content-length|transfer-encoding|connection)$/.test(name)
+        : kept.includes(name);
+    response.writeHead(answer.status, Object.fromEntries([...answer.headers].filter(goOn)));
+    response.end(Buffer.from(await answer.arrayBuffer()));
+  });
+  return { server, passed };
+}
+
 const mint = (page, post, headers) =>
   page.evaluate(
     async ({ post, headers }) => {
@@ -47,7 +68,8 @@ test('a token is given for exactly the post that its user may edit, with a nonce
   const nonce = await admin.page.evaluate(() => wp.apiFetch.nonceMiddleware?.nonce ?? window.wpApiSettings?.nonce);
   assert.equal(await mint(admin.page, id, { 'X-WP-Nonce': 'deadbeef00' }), 403, 'a wrong nonce');
   assert.equal(await mint(admin.page, id, {}), 401, 'no nonce');
-  if (nonce) assert.equal(await mint(admin.page, id, { 'X-WP-Nonce': nonce }), 200);
+  assert.match(nonce, /^[0-9a-f]{10}$/);
+  assert.equal(await mint(admin.page, id, { 'X-WP-Nonce': nonce }), 200);
   const statuses = php(`
     $out = array();
     foreach ( array( 'admin', 'author', 'subscriber', '' ) as $login ) {
@@ -66,8 +88,12 @@ test('a role that is not chosen has no panel and gets no token', async () => {
   const author = await Person.signIn(browser, 'author');
   await author.openEditor(id);
   assert.equal(await author.page.locator('#smart-summary-editor-js').count(), 0);
-  await author.close();
+  const nonce = await author.page.evaluate(() => wp.apiFetch.nonceMiddleware.nonce);
+  const asked = await mint(author.page, id, { 'X-WP-Nonce': nonce });
+  assert.equal(asked, 403);
   connect(place.backend.url, place.key);
+  assert.equal(await mint(author.page, id, { 'X-WP-Nonce': nonce }), 200, 'the role was all that kept it away');
+  await author.close();
 });
 
 test('a role’s quota counts presses, and the panel says when it is used up', async () => {
@@ -127,26 +153,17 @@ test('the connection test tells a time-out from an address that only the server 
   }
 
   // The backend behind a gateway that drops the headers by which a browser may read its answers.
-  const gateway = createServer(async (request, response) => {
-    const parts = [];
-    for await (const part of request) parts.push(part);
-    const body = request.method === 'POST' ? Buffer.concat(parts) : undefined;
-    const headers = { ...request.headers };
-    for (const name of ['host', 'connection', 'content-length']) delete headers[name];
-    const answer = await fetch(place.backend.url + request.url, { method: request.method, headers, body });
-    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' });
-    response.end(await answer.text());
-  });
+  const { server } = gateway({ kept: ['content-type'] });
   try {
-    connect(await listen(gateway), place.key);
+    connect(await listen(server), place.key);
     await admin.page.reload();
     const result = await admin.testConnection();
     assert.equal(result.code, 'cors');
     assert.ok(result.words.includes(url), 'the origin is named');
     admin.troubles = admin.troubles.filter((text) => !/CORS policy/.test(text));
   } finally {
-    gateway.closeAllConnections();
-    gateway.close();
+    server.closeAllConnections();
+    server.close();
     connect(place.backend.url, place.key);
   }
 });
@@ -161,6 +178,13 @@ test('the panel says what is wrong: revoked key, backend away, limit reached', a
   await admin.openPanel();
   await admin.part('run').click();
   await panel.getByText(/does not take this site’s key/).waitFor();
+  await admin.page.goto(`${url}/wp-admin/options-general.php?page=smart-summary`);
+  const refused = admin.page.locator('#smart-summary-log tbody tr').first().locator('td');
+  const [, what, who, which, code, request] = await refused.allInnerTexts();
+  assert.deepEqual([what, who, which, code], ['token', 'admin', `#${id}`, 'key_revoked']);
+  assert.match(request, /^[\w-]{8,}$/, 'the request’s id');
+  const log = await admin.page.locator('#smart-summary-log').innerText();
+  for (const word of ['Trouble', 'histogram', 'Prometheus', 'localhost']) assert.ok(!log.includes(word), word);
 
   const strict = await startBackend({ settings: ['[tiers.default]', 'requests_per_minute = 1', 'request_burst = 2'] });
   connect(strict.url, strict.createKey('summaries:write,tokens:write', url).key);
@@ -179,14 +203,63 @@ test('the panel says what is wrong: revoked key, backend away, limit reached', a
   connect(place.backend.url, place.key);
 });
 
-test('twenty pictures go eight at a time, and each gets its alt text', async () => {
+test('twenty pictures go eight at a time, small, past PHP and without the key, and each gets its alt text', async () => {
+  const { page } = admin;
   const { id } = makePost({ title: 'Twenty', pictures: Array(20).fill(sample('pebble-beach.jpg')), sizes: false });
-  await admin.openEditor(id);
-  await admin.openPanel();
-  const requests = [];
-  admin.page.on('request', (request) => request.url().endsWith('/v1/summaries') && requests.push(request));
-  await admin.run();
-  assert.equal(await admin.part('alt').count(), 20);
+  const { server, passed } = gateway({ kept: 'all' });
+  const toWordPress = [];
+  const minted = [];
+  const note = (request) => request.method() !== 'GET' && request.url().startsWith(url) && toWordPress.push(request);
+  const read = (answer) => answer.url().includes('/smart-summary/v1/token') && minted.push(answer.text());
+  try {
+    connect(await listen(server), place.key);
+    await admin.openEditor(id);
+    await admin.openPanel();
+    page.on('request', note);
+    page.on('response', read);
+    await admin.run();
+    assert.equal(await admin.part('alt').count(), 20);
+
+    const sent = passed.filter(({ method, path }) => method === 'POST' && path === '/v1/summaries');
+    const forms = sent.map(({ type, body }) => new Response(body, { headers: { 'content-type': type } }).formData());
+    const pictures = (await Promise.all(forms)).map((form) =>
+      [...form.values()].filter(({ type }) => /^image\//.test(type)),
+    );
+    assert.deepEqual(
+      pictures.map(({ length }) => length),
+      [8, 8, 4],
+    );
+    for (const picture of pictures.flat()) {
+      const bytes = Buffer.from(await picture.arrayBuffer());
+      const [width, height] = await page.evaluate(
+        async (address) => {
+          const { width, height } = await createImageBitmap(await (await fetch(address)).blob());
+          return [width, height];
+        },
+        `data:${picture.type};base64,${bytes.toString('base64')}`,
+      );
+      assert.ok(Math.max(width, height) <= 1024 && Math.max(width, height) > 512, `${width} × ${height}`);
+    }
+    assert.ok(toWordPress.length > 0);
+    for (const request of toWordPress) {
+      assert.doesNotMatch((await request.allHeaders())['content-type'] ?? '', /multipart|image/, request.url());
+      assert.ok((request.postDataBuffer()?.length ?? 0) < 20_000, `no picture goes to ${request.url()}`);
+    }
+    assert.ok(minted.length > 0);
+    const seen = [
+      await page.content(),
+      await page.evaluate(async () => (await fetch(location.href)).text()),
+      ...(await Promise.all(minted)),
+    ];
+    for (const text of seen) assert.ok(!text.includes(place.key), 'the key never reaches the browser');
+    assert.ok(!sent.some(({ body }) => body.includes(place.key)));
+  } finally {
+    page.off('request', note);
+    page.off('response', read);
+    server.closeAllConnections();
+    server.close();
+    connect(place.backend.url, place.key);
+  }
   await admin.apply();
   const alts = (await admin.blocks('core/image')).map(({ alt }) => alt);
   assert.equal(alts.filter((alt) => alt !== '').length, 20);
