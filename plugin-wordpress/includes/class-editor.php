@@ -156,6 +156,7 @@ final class Editor {
 			'ready'       => Settings::ready(),
 			'settings'    => current_user_can( 'manage_options' ) ? admin_url( 'options-general.php?page=' . Settings_Page::SLUG ) : '',
 			'post'        => $post->ID,
+			'permalink'   => (string) get_permalink( $post ),
 			'titleTarget' => (string) Settings::get( 'title_target' ),
 			'guidelines'  => (object) Settings::guidelines(),
 			'seo'         => $seo ? $seo->slug() : '',

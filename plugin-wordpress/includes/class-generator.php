@@ -15,9 +15,9 @@ use WP_Post;
 defined( 'ABSPATH' ) || exit;
 
 /**
- * What is missing, what to ask, what to change. A change is `{object, field, before, after}`: `object` is the post or an
- * attachment, `field` one of `description`, `excerpt`, `tags`, `alt:ID` (in the post's content) and `library` (the
- * attachment's alt text).
+ * What is missing, what to ask, what to change. A change is `{object, field, before, after, entry}`: `object` is the post or
+ * an attachment, `field` one of `description`, `excerpt`, `tags`, `alt:ID` (in the post's content), `decorative:ID` and
+ * `library` (the attachment's alt text); `entry` is what the post's record said of the field before, or null.
  *
  * @since 0.1.0
  */
@@ -56,11 +56,12 @@ final class Generator {
 			}
 		}
 		if ( in_array( 'alts', $fields, true ) ) {
-			foreach ( Pictures::of( $post->post_content ) as $id => $picture ) {
+			foreach ( Pictures::of( $post ) as $id => $picture ) {
 				$entry = $record['alts'][ (string) $id ] ?? array();
 				// Empty on purpose: nobody is asked again.
 				$decorative = '' === $picture['alt'] && ( $picture['decorative'] || ! empty( $entry['decorative'] ) );
-				if ( ! $decorative && self::may_fill( Meta::author( $entry, $picture['alt'] ), $force ) ) {
+				$author     = $picture['featured'] ? Library::author( $id ) : Meta::author( $entry, $picture['alt'] );
+				if ( ! $decorative && self::may_fill( $author, $force ) ) {
 					$missing[] = 'alt:' . $id;
 				}
 			}
@@ -192,7 +193,7 @@ final class Generator {
 	 * @return array<string, mixed> For `POST /v1/summaries`.
 	 */
 	public static function request( WP_Post $post, array $fields, array $files, string $who = 'batch' ): array {
-		$sources = Pictures::of( $post->post_content );
+		$sources = Pictures::of( $post );
 		$names   = Pictures::names( $sources );
 		$content = trim( (string) preg_replace( '/<!--\s*\/?wp:.*?-->\n?/s', '', $post->post_content ) );
 		foreach ( $sources as $id => $picture ) {
@@ -240,13 +241,17 @@ final class Generator {
 	 */
 	private static function changes( WP_Post $post, array $missing, array $answer ): array {
 		$changes = array();
-		$add     = static function ( int $id, string $field, $before, $after ) use ( &$changes ): void {
+		$record  = Meta::record( $post->ID );
+		$add     = static function ( int $id, string $field, $before, $after ) use ( &$changes, $record ): void {
 			if ( $before !== $after ) {
+				list( $place, $name ) = self::place( $field );
+
 				$changes[] = array(
 					'object' => $id,
 					'field'  => $field,
 					'before' => $before,
 					'after'  => $after,
+					'entry'  => $record[ $place ][ $name ] ?? null,
 				);
 			}
 		};
@@ -262,25 +267,44 @@ final class Generator {
 		if ( in_array( 'tags', $missing, true ) && ! empty( $answer['keywords'] ) ) {
 			$add( $post->ID, 'tags', self::tags( $post->ID ), array_values( array_map( 'sanitize_text_field', (array) $answer['keywords'] ) ) );
 		}
-		$pictures = Pictures::of( $post->post_content );
+		$pictures = Pictures::of( $post );
 		foreach ( (array) ( $answer['alt_texts'] ?? array() ) as $alt ) {
 			$id = (int) ( $alt['id'] ?? 0 );
 			if ( ! isset( $pictures[ $id ] ) || ! in_array( 'alt:' . $id, $missing, true ) ) {
 				continue;
 			}
-			if ( ! empty( $alt['decorative'] ) ) {
+			$decorative = ! empty( $alt['decorative'] );
+			$words      = $decorative ? '' : sanitize_text_field( (string) ( $alt['text'] ?? '' ) );
+			$library    = (string) get_post_meta( $id, Library::KEY, true );
+			if ( ! $pictures[ $id ]['featured'] ) {
+				$add( $post->ID, 'alt:' . $id, $pictures[ $id ]['alt'], $words );
+			}
+			// The featured image has no other place for its words.
+			if ( '' === $library || $pictures[ $id ]['featured'] ) {
+				$add( $id, 'library', $library, $words );
+			}
+			if ( $decorative ) {
 				// Remembered, so that the next run does not send it again.
 				$add( $post->ID, 'decorative:' . $id, false, true );
-				continue;
-			}
-			$words = sanitize_text_field( (string) ( $alt['text'] ?? '' ) );
-			$add( $post->ID, 'alt:' . $id, $pictures[ $id ]['alt'], $words );
-			$library = (string) get_post_meta( $id, Library::KEY, true );
-			if ( '' === $library ) {
-				$add( $id, 'library', $library, $words );
 			}
 		}
 		return $changes;
+	}
+
+	/**
+	 * Where the post's record speaks of a field.
+	 *
+	 * @param string $field A change's field.
+	 * @return array{string, string} `fields` or `alts`, and the name in it; `library` is in neither.
+	 */
+	private static function place( string $field ): array {
+		$names             = array(
+			'description' => 'meta_description',
+			'excerpt'     => 'summary',
+			'tags'        => 'keywords',
+		);
+		list( $kind, $of ) = array_pad( explode( ':', $field, 2 ), 2, '' );
+		return isset( $names[ $kind ] ) ? array( 'fields', $names[ $kind ] ) : array( 'library' === $kind ? 'library' : 'alts', $of );
 	}
 
 	/**
@@ -375,7 +399,7 @@ final class Generator {
 				}
 				return $now;
 			case 'alt':
-				return Pictures::of( $content )[ (int) $of ]['alt'] ?? null;
+				return Pictures::in( $content )[ (int) $of ]['alt'] ?? null;
 			case 'library':
 				return (string) get_post_meta( (int) $change['object'], Library::KEY, true );
 			default:
@@ -420,23 +444,18 @@ final class Generator {
 	 */
 	private static function remember( int $post_id, string $content, array $written, string $way, array $facts ): void {
 		$record = Meta::record( $post_id );
-		$names  = array(
-			'description' => 'meta_description',
-			'excerpt'     => 'summary',
-			'tags'        => 'keywords',
-		);
 		foreach ( $written as $change ) {
-			list( $kind, $of ) = array_pad( explode( ':', (string) $change['field'], 2 ), 2, '' );
-			$place             = isset( $names[ $kind ] ) ? 'fields' : 'alts';
-			$name              = $names[ $kind ] ?? $of;
-			if ( 'library' === $kind ) {
+			list( $place, $name ) = self::place( (string) $change['field'] );
+			$is_decorative        = 0 === strpos( (string) $change['field'], 'decorative:' );
+			if ( 'library' === $place ) {
 				continue;
 			}
 			if ( 'back' === $way ) {
-				unset( $record[ $place ][ $name ] );
+				$record[ $place ][ $name ] = $change['entry'] ?? null;
+				$record[ $place ]          = array_filter( $record[ $place ] );
 				continue;
 			}
-			$text  = 'decorative' === $kind ? '' : implode( ',', (array) $change['after'] );
+			$text  = $is_decorative ? '' : implode( ',', (array) $change['after'] );
 			$entry = array(
 				'by'   => 'ai',
 				'hash' => Meta::hash( $text ),
@@ -444,7 +463,7 @@ final class Generator {
 			if ( 'alts' === $place ) {
 				$entry += array(
 					'text'       => $text,
-					'decorative' => 'decorative' === $kind,
+					'decorative' => $is_decorative,
 				);
 			}
 			$record[ $place ][ $name ] = $entry;

@@ -15,6 +15,8 @@ defined( 'ABSPATH' ) || exit;
  * Two tables: a run, and one item for each of its posts. An item's changes are stored before they are written, so that a
  * run that was killed in the middle can be finished, and a finished one undone.
  *
+ * No run names a user: the log of calls does, and forgets.
+ *
  * States of a run: `running`, `done`, `stopped`, `undone`. States of an item: `waiting`, `writing` (changes stored, perhaps
  * not all written), `done`, `skipped`, `failed`, `undone`.
  *
@@ -23,7 +25,7 @@ defined( 'ABSPATH' ) || exit;
 final class Journal {
 
 	public const VERSION_OPTION = 'smart_summary_journal';
-	private const VERSION       = '1';
+	private const VERSION       = '2';
 
 	/**
 	 * The runs' table.
@@ -57,11 +59,15 @@ final class Journal {
 		$charset = $wpdb->get_charset_collate();
 		$runs    = self::runs_table();
 		$items   = self::items_table();
+		if ( '1' === get_option( self::VERSION_OPTION ) ) {
+			// Named the user who began a run, for nobody to read.
+			// phpcs:ignore WordPress.DB -- The plugin's own table.
+			$wpdb->query( $wpdb->prepare( 'ALTER TABLE %i DROP COLUMN user_id', $runs ) );
+		}
 		dbDelta(
 			"CREATE TABLE $runs (
 			id bigint(20) unsigned NOT NULL AUTO_INCREMENT,
 			created datetime NOT NULL,
-			user_id bigint(20) unsigned NOT NULL DEFAULT 0,
 			state varchar(20) NOT NULL,
 			options longtext NOT NULL,
 			not_before bigint(20) unsigned NOT NULL DEFAULT 0,
@@ -99,7 +105,6 @@ final class Journal {
 			self::runs_table(),
 			array(
 				'created' => current_time( 'mysql', true ),
-				'user_id' => get_current_user_id(),
 				'state'   => $post_ids ? 'running' : 'done',
 				'options' => (string) wp_json_encode( $options ),
 			)

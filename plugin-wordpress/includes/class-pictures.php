@@ -10,6 +10,7 @@ declare( strict_types=1 );
 namespace Smart_Summary;
 
 use WP_HTML_Tag_Processor;
+use WP_Post;
 
 defined( 'ABSPATH' ) || exit;
 
@@ -24,12 +25,34 @@ final class Pictures {
 	private const FORMATS      = array( 'image/jpeg', 'image/png', 'image/webp', 'image/gif' );
 
 	/**
+	 * The pictures of a post: the featured image with the library's alt text, unless the content shows it too, and those of
+	 * the content.
+	 *
+	 * @param WP_Post $post Post.
+	 * @return array<int, array{alt: string, src: string, decorative: bool, featured: bool}> Attachment => what is known.
+	 */
+	public static function of( WP_Post $post ): array {
+		$found = self::in( $post->post_content );
+		$id    = (int) get_post_thumbnail_id( $post );
+		if ( $id <= 0 || isset( $found[ $id ] ) || ! wp_attachment_is_image( $id ) ) {
+			return $found;
+		}
+		$featured = array(
+			'alt'        => (string) get_post_meta( $id, Library::KEY, true ),
+			'src'        => (string) wp_get_attachment_url( $id ),
+			'decorative' => false,
+			'featured'   => true,
+		);
+		return array( $id => $featured ) + $found;
+	}
+
+	/**
 	 * The pictures of a content that are in the library, in reading order; each once.
 	 *
 	 * @param string $content The post's content.
-	 * @return array<int, array{alt: string, src: string, decorative: bool}> Attachment => what the content says.
+	 * @return array<int, array{alt: string, src: string, decorative: bool, featured: bool}> Attachment => what the content says.
 	 */
-	public static function of( string $content ): array {
+	public static function in( string $content ): array {
 		$found = array();
 		$tags  = new WP_HTML_Tag_Processor( $content );
 		while ( $tags->next_tag( 'img' ) ) {
@@ -39,6 +62,7 @@ final class Pictures {
 					'alt'        => (string) $tags->get_attribute( 'alt' ),
 					'src'        => (string) $tags->get_attribute( 'src' ),
 					'decorative' => self::is_marked( $content, $id ),
+					'featured'   => false,
 				);
 			}
 		}

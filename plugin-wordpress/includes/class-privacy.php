@@ -67,29 +67,48 @@ final class Privacy {
 			if ( $line['user'] !== $user->ID ) {
 				continue;
 			}
-			$data[] = array(
-				'group_id'    => 'smart-summary',
-				'group_label' => __( 'Smart Summary', 'smart-summary' ),
-				'item_id'     => 'smart-summary-' . $at,
-				'data'        => array(
-					array(
-						'name'  => __( 'When', 'smart-summary' ),
-						'value' => (string) wp_date( 'c', $line['time'] ),
-					),
-					array(
-						'name'  => __( 'What', 'smart-summary' ),
-						'value' => $line['what'],
-					),
-					array(
-						'name'  => __( 'Post', 'smart-summary' ),
-						'value' => (string) $line['post'],
-					),
-				),
+			$data[] = self::item(
+				(string) $at,
+				array(
+					__( 'When', 'smart-summary' ) => (string) wp_date( 'c', $line['time'] ),
+					__( 'What', 'smart-summary' ) => $line['what'],
+					__( 'Post', 'smart-summary' ) => (string) $line['post'],
+				)
+			);
+		}
+		$used = $user ? get_user_meta( $user->ID, Access::USED_META, true ) : '';
+		if ( is_array( $used ) ) {
+			$data[] = self::item(
+				'used',
+				array(
+					__( 'When', 'smart-summary' ) => (string) ( $used['day'] ?? '' ),
+					__( 'Runs', 'smart-summary' ) => (string) ( $used['runs'] ?? 0 ),
+				)
 			);
 		}
 		return array(
 			'data' => $data,
 			'done' => true,
+		);
+	}
+
+	/**
+	 * One thing that is kept, as the export lists it.
+	 *
+	 * @param string                $id    Which.
+	 * @param array<string, string> $facts Name => value.
+	 * @return array<string, mixed> Item.
+	 */
+	private static function item( string $id, array $facts ): array {
+		$data = array();
+		foreach ( $facts as $name => $value ) {
+			$data[] = compact( 'name', 'value' );
+		}
+		return array(
+			'group_id'    => 'smart-summary',
+			'group_label' => __( 'Smart Summary', 'smart-summary' ),
+			'item_id'     => 'smart-summary-' . $id,
+			'data'        => $data,
 		);
 	}
 
@@ -104,6 +123,10 @@ final class Privacy {
 		$removed = 0;
 		if ( $user ) {
 			$removed = Log::forget( $user->ID ) + (int) delete_user_meta( $user->ID, Access::USED_META );
+			if ( get_option( Journal::VERSION_OPTION ) ) {
+				// The tables of an older version named the user who began a run.
+				Journal::prepare();
+			}
 		}
 		return array(
 			'items_removed'  => $removed > 0,

@@ -7,7 +7,17 @@ import { createClient, type Made } from './client.js';
 import { panelElement } from './element.js';
 import { facts } from './facts.js';
 import { language } from './language.js';
-import { isDecorative, keyOf, namesOf, postImage, withNames, type Picture } from './pictures.js';
+import {
+  isDecorative,
+  keyOf,
+  loadFeatured,
+  namesOf,
+  postImage,
+  withFeatured,
+  withNames,
+  type Featured,
+  type Picture,
+} from './pictures.js';
 import { provenanceLines } from './provenance.js';
 import { authorOf, contentHash, recordOf, recordWith } from './record.js';
 import { SeoFields } from './seo.js';
@@ -15,6 +25,9 @@ import { __ } from './i18n.js';
 
 type Field = HTMLInputElement | HTMLTextAreaElement;
 const field = (id: string) => document.getElementById(id) as Field | null;
+
+/** The featured image of the box beside the editor; `-1` stands there for none. */
+const featuredId = (): number => Math.max(0, Number(field('_thumbnail_id')?.value) || 0);
 
 /** The visual editor while it is shown. */
 const visual = (): TinyMceEditor | undefined => {
@@ -25,18 +38,21 @@ const visual = (): TinyMceEditor | undefined => {
 class Classic implements Adapter {
   readonly #seo = new SeoFields();
   readonly #made: () => Made | undefined;
+  readonly #library: Featured = new Map();
   #record = recordOf(facts.record);
 
   constructor(made: () => Made | undefined) {
     this.#made = made;
   }
 
-  read(): Post {
+  async read(): Promise<Post> {
+    await loadFeatured(featuredId(), this.#library);
     const all = this.#pictures();
     return {
       title: field('title')?.value.trim() || undefined,
       content: withNames(this.#content(), all),
       format: 'html',
+      url: /^https?:/.test(facts.permalink) ? facts.permalink : undefined,
       language: language(),
       images: all
         .filter((picture) => !isDecorative(picture, this.#record))
@@ -129,7 +145,7 @@ class Classic implements Adapter {
       const alt = image.getAttribute('alt') ?? '';
       if (!found.has(key)) found.set(key, { key, attachment, src, alt, caption, decorative: false, blocks: [] });
     }
-    return [...found.values()];
+    return withFeatured([...found.values()], featuredId(), this.#library);
   }
 
   #write(values: HostValues, title: string | undefined): void {

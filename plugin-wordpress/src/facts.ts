@@ -11,6 +11,8 @@ export interface Facts {
   /** The settings page, for those who may open it. */
   settings: string;
   post: number;
+  /** The post's address as it was when the page was opened. */
+  permalink: string;
   titleTarget: 'seo' | 'post';
   guidelines: Guidelines;
   /** The SEO plugin's short name; empty without one. */

@@ -9,13 +9,16 @@ import { language } from './language.js';
 import {
   flat,
   isDecorative,
+  loadFeatured,
   marksDecorative,
   namesOf,
   picturesOf,
   plain,
   postImage,
   text,
+  withFeatured,
   withNames,
+  type Featured,
   type Picture,
 } from './pictures.js';
 import { recordOf, recordWith, type PostRecord } from './record.js';
@@ -41,16 +44,11 @@ export function postBlocks(): Block[] {
   return inside === undefined ? all : blockEditor().getBlocks(inside.clientId);
 }
 
+const featuredId = (): number => Number(editor().getEditedPostAttribute('featured_media')) || 0;
+
 /** The pictures of the post, the featured one first. */
-export function pictures(library: Map<number, { src: string; alt: string }>): Picture[] {
-  const found = picturesOf(postBlocks());
-  const featured = Number(editor().getEditedPostAttribute('featured_media')) || 0;
-  const known = library.get(featured);
-  if (known === undefined || found.some(({ attachment }) => attachment === featured)) return found;
-  return [
-    { key: String(featured), attachment: featured, ...known, caption: '', decorative: false, blocks: [] },
-    ...found,
-  ];
+export function pictures(library: Featured): Picture[] {
+  return withFeatured(picturesOf(postBlocks()), featuredId(), library);
 }
 
 /** The article as it is sent: the words, captions and links, without the editor's own comments. */
@@ -65,8 +63,7 @@ export class Gutenberg implements Adapter {
   readonly seo = new SeoFields();
   readonly #made: () => Made | undefined;
   readonly #tags = new TagNames();
-  /** The featured image's address and alt text, by attachment. */
-  readonly #library = new Map<number, { src: string; alt: string }>();
+  readonly #library: Featured = new Map();
   /** What was accepted since the last save, and what the SEO plugin held before. */
   #accepted: Partial<SeoValues> = {};
   #before: SeoValues = { ...facts.seoValues };
@@ -80,7 +77,7 @@ export class Gutenberg implements Adapter {
   }
 
   async read(): Promise<Post> {
-    await Promise.all([this.#tags.load(), this.#loadFeatured()]);
+    await Promise.all([this.#tags.load(), loadFeatured(featuredId(), this.#library)]);
     const permalink = editor().getPermalink() ?? '';
     const all = this.pictures();
     return {
@@ -225,15 +222,6 @@ export class Gutenberg implements Adapter {
     );
     this.#accepted = {};
     if (Object.keys(standing).length > 0) await confirmSaved(standing, this.#before).catch(() => undefined);
-  }
-
-  async #loadFeatured(): Promise<void> {
-    const id = Number(editor().getEditedPostAttribute('featured_media')) || 0;
-    if (id === 0 || this.#library.has(id)) return;
-    const media = await wp
-      .apiFetch<{ source_url: string; alt_text: string }>({ path: `/wp/v2/media/${id}` })
-      .catch(() => undefined);
-    if (media !== undefined) this.#library.set(id, { src: media.source_url, alt: media.alt_text });
   }
 }
 

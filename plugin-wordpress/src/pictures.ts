@@ -64,6 +64,25 @@ export function picturesOf(blocks: Block[]): Picture[] {
   return [...found.values()];
 }
 
+/** What the media library says of featured images, by attachment. */
+export type Featured = Map<number, { src: string; alt: string }>;
+
+/** Asks the library about a featured image, once. */
+export async function loadFeatured(id: number, known: Featured): Promise<void> {
+  if (id <= 0 || known.has(id)) return;
+  const media = await wp
+    .apiFetch<{ source_url: string; alt_text: string }>({ path: `/wp/v2/media/${id}` })
+    .catch(() => undefined);
+  if (media !== undefined) known.set(id, { src: media.source_url, alt: media.alt_text });
+}
+
+/** The pictures with the featured one before them, unless it is among them. */
+export function withFeatured(found: Picture[], id: number, known: Featured): Picture[] {
+  const featured = known.get(id);
+  if (featured === undefined || found.some(({ attachment }) => attachment === id)) return found;
+  return [{ key: String(id), attachment: id, ...featured, caption: '', decorative: false, blocks: [] }, ...found];
+}
+
 export function flat(blocks: Block[]): Block[] {
   return blocks.flatMap((block) => [block, ...flat(block.innerBlocks)]);
 }

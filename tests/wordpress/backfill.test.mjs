@@ -74,6 +74,52 @@ test('a run fills what is missing, keeps a person’s words, and is taken back a
   assert.match(wp('smart-summary', 'status'), /undone/);
 });
 
+test('the command takes of the posts those that its flags say, and of their words those that nobody will miss', () => {
+  const made = makePost({ title: 'Renewed', status: 'publish' }).id;
+  const page = makePost({
+    title: 'Kept',
+    status: 'publish',
+    type: 'page',
+    paragraphs: ['A page about the opening hours.'],
+  }).id;
+  const both = [`--ids=${made},${page}`, '--fields=description'];
+  const planned = (...flags) =>
+    [...wp('smart-summary', 'generate', '--dry-run', ...flags).matchAll(/^(\d+): /gm)]
+      .map(([, id]) => Number(id))
+      .sort();
+  assert.deepEqual(planned(...both), [made, page].sort());
+  assert.deepEqual(planned(...both, '--post-types=page'), [page]);
+  assert.equal(planned(...both, '--limit=1').length, 1);
+
+  wp('smart-summary', 'generate', ...both);
+  const first = state(made).description;
+  assert.deepEqual(planned(...both), []);
+  const changes = { post_content: '<p>Another article by now: the harbour has a second crane since the spring.</p>' };
+  php(`wp_update_post( array( 'ID' => ${made} ) + json_decode( '${JSON.stringify(changes)}', true ) );
+    update_post_meta( ${page}, '_smart_summary_description', 'By hand' ); return 1;`);
+  assert.deepEqual(planned(...both, '--force'), [made]);
+  const renewed = runOf(wp('smart-summary', 'generate', ...both, '--force'));
+  const second = state(made).description;
+  assert.ok(second !== first && second !== '', second);
+  assert.equal(state(page).description, 'By hand');
+
+  // Nobody says yes: nothing is replaced.
+  const asked = wp('smart-summary', 'generate', ...both, '--force', '--overwrite-people');
+  assert.match(asked, /Replace what people have written in 2 posts\?/);
+  assert.doesNotMatch(asked, /^run \d+/m);
+  assert.equal(state(page).description, 'By hand');
+  const run = runOf(wp('smart-summary', 'generate', ...both, '--force', '--overwrite-people', '--yes'));
+  const replaced = state(page).description;
+  assert.notEqual(replaced, 'By hand');
+
+  assert.match(wp('smart-summary', 'undo', String(run), '--dry-run'), new RegExp(`^${page}: description$`, 'm'));
+  assert.equal(state(page).description, replaced, 'a dry run takes nothing back');
+  wp('smart-summary', 'undo', String(run));
+  assert.equal(state(page).description, 'By hand');
+  wp('smart-summary', 'undo', String(renewed));
+  assert.equal(state(made).description, first);
+});
+
 test('a picture that was found decorative is not sent again', () => {
   const { id, attachments } = makePost({ title: 'Decorative', status: 'publish', pictures: [PICTURE] });
   php(

@@ -28,10 +28,17 @@ test('accepted fields are in the form, are taken back by Undo, and are saved wit
     pictures: [sample('prometheus-histogram.png')],
     sizes: false,
   });
+  const [featured] = makePost({
+    author: 'author',
+    pictures: [sample('monastery-square.jpg')],
+    sizes: false,
+  }).attachments;
+  php(`return set_post_thumbnail( ${id}, ${featured} );`);
   await author.page.goto(`${url}/wp-admin/post.php?post=${id}&action=edit`);
   await author.page.waitForFunction(() => window.tinymce?.get('content')?.initialized);
   await author.part('run').waitFor();
   await author.run();
+  assert.equal(await author.part('alt').count(), 2, 'the article’s picture and the featured one');
   const alt = () =>
     author.page.evaluate(() => tinymce.get('content').getBody().querySelector('img').getAttribute('alt') ?? '');
   const description = await author.input('Description').inputValue();
@@ -64,7 +71,9 @@ test('accepted fields are in the form, are taken back by Undo, and are saved wit
   const saved = php(`$post = get_post( ${id} ); return array(
     'excerpt' => $post->post_excerpt, 'content' => $post->post_content, 'tags' => count( wp_get_post_tags( ${id} ) ),
     'description' => get_post_meta( ${id}, '_smart_summary_description', true ), 'record' => get_post_meta( ${id}, '_smart_summary', true ),
-    'library' => get_post_meta( ${attachments[0]}, '_wp_attachment_image_alt', true ) );`);
+    'library' => get_post_meta( ${attachments[0]}, '_wp_attachment_image_alt', true ),
+    'featured' => get_post_meta( ${featured}, '_wp_attachment_image_alt', true ) );`);
+  assert.notEqual(saved.featured, '');
   assert.equal(saved.description, description);
   assert.notEqual(saved.excerpt, '');
   assert.ok(saved.tags >= 3);

@@ -63,6 +63,71 @@ final class PluginTest extends TestCase {
 		$this->assertNotSame( Meta::content_hash( '<p>One</p>' ), Meta::content_hash( '<p>Two</p>' ) );
 	}
 
+	/** Every route of the plugin: who may not, is refused before anything is asked, and everybody is told the answer's shape. */
+	public function test_no_route_answers_those_who_may_not(): void {
+		Backend::answers();
+		$server   = rest_get_server();
+		$post     = self::post( '<p>Of the administrator.</p>', array( 'post_author' => 1 ) );
+		$run      = Backfill::begin( array( 'ids' => array( $post ), 'fields' => array( 'excerpt' ) ) );
+		$refused  = array();
+		$expected = array();
+		foreach ( $server->get_routes( 'smart-summary/v1' ) as $route => $handlers ) {
+			if ( '/smart-summary/v1' === $route ) {
+				continue;
+			}
+			$schema = call_user_func( $server->get_route_options( $route )['schema'] );
+			$this->assertSame( 'object', $schema['type'], $route );
+			$this->assertNotEmpty( $schema['properties'], $route );
+			$of = false === strpos( $route, 'runs' ) ? $post : $run;
+			foreach ( false === strpos( $route, '<verb>' ) ? array( '' ) : array( 'slice', 'stop', 'resume', 'undo' ) as $verb ) {
+				$path = preg_replace( array( '/\(\?P<id>[^)]*\)/', '/\(\?P<verb>[^)]*\)/' ), array( (string) $of, $verb ), $route );
+				foreach ( $handlers as $handler ) {
+					foreach ( array_keys( $handler['methods'] ) as $method ) {
+						foreach ( array( '' => 401, 'subscriber' => 403, 'author' => 403 ) as $login => $status ) {
+							wp_set_current_user( $login ? get_user_by( 'login', $login )->ID : 0 );
+							$request = new WP_REST_Request( $method, $path );
+							$request->set_body_params( array( 'post' => $post, 'fields' => array( 'excerpt' ), 'description' => 'Not yours.' ) );
+							$what              = "$method $path of $login";
+							$expected[ $what ] = $status;
+							$refused[ $what ]  = rest_do_request( $request )->get_status();
+						}
+					}
+				}
+			}
+		}
+		wp_set_current_user( 0 );
+		$this->assertSame( $expected, $refused );
+		$this->assertCount( 3 * 11, $refused, 'a new route is counted here' );
+		$this->assertSame( array(), Backend::$asked );
+		$this->assertSame( 'running', Journal::run( $run )['state'] );
+		Journal::set_run( $run, array( 'state' => 'stopped' ) );
+	}
+
+	public function test_the_environment_goes_before_what_is_stored(): void {
+		Backend::answers();
+		$this->assertSame( array( 'option', 'ss_live_test' ), array( Settings::key_source(), Settings::key() ) );
+		putenv( 'SMART_SUMMARY_KEY=ss_live_environment' );
+		putenv( 'SMART_SUMMARY_URL=https://environment.example/' );
+		$seen = array( Settings::key_source(), Settings::key(), Settings::url() );
+		Client::usage();
+		putenv( 'SMART_SUMMARY_KEY' );
+		putenv( 'SMART_SUMMARY_URL' );
+		$this->assertSame( array( 'environment', 'ss_live_environment', 'https://environment.example' ), $seen );
+		$this->assertSame( 'Bearer ss_live_environment', Backend::$asked[0]['args']['headers']['Authorization'] );
+		$this->assertSame( 'option', Settings::key_source() );
+	}
+
+	public function test_tone_and_phrases_of_the_settings_go_with_a_request(): void {
+		Backend::answers();
+		$wishes = array( 'tone' => 'calm', 'audience' => 'gardeners', 'brand' => 'Well & Co', 'must_include' => array( 'rain' ), 'avoid' => array( 'best ever', 'cheap' ) );
+		update_option( Settings::OPTION, $wishes + Settings::all() );
+		$post = get_post( self::post() );
+		$this->assertSame( $wishes, (array) Generator::request( $post, array( 'summary' ), array() )['guidelines'] );
+		$this->assertStringContainsString( '"tone":"calm"', wp_json_encode( Generator::request( $post, array( 'summary' ), array() ) ) );
+		update_option( Settings::OPTION, array( 'tone' => 'calm' ) + Settings::defaults() );
+		$this->assertSame( array( 'tone' => 'calm' ), (array) Generator::request( $post, array( 'summary' ), array() )['guidelines'], 'an empty wish is none' );
+	}
+
 	public function test_an_author_is_told_by_the_text_as_it_is_now(): void {
 		$entry = array( 'by' => 'ai', 'hash' => Meta::hash( 'Made.' ) );
 		$this->assertSame( 'ai', Meta::author( $entry, 'Made.' ) );
@@ -156,6 +221,90 @@ final class PluginTest extends TestCase {
 		$this->assertSame( array(), Meta::record( $id )['fields'] );
 	}
 
+	/** A picture of the library that is small enough to be sent. */
+	private static function picture(): int {
+		$image = imagecreatetruecolor( 40, 30 );
+		ob_start();
+		imagepng( $image );
+		$upload = wp_upload_bits( 'small.png', null, (string) ob_get_clean() );
+		$id     = wp_insert_attachment( array( 'post_mime_type' => 'image/png', 'post_title' => 'Small', 'post_status' => 'inherit' ), $upload['file'] );
+		wp_update_attachment_metadata( $id, array( 'width' => 40, 'height' => 30, 'file' => _wp_relative_upload_path( $upload['file'] ) ) );
+		return $id;
+	}
+
+	/** An answer that says of a picture that it only adorns. */
+	private static function adorns( int $picture ): array {
+		return array( 'status' => 200, 'body' => array( 'alt_texts' => array( array( 'id' => (string) $picture, 'text' => '', 'decorative' => true ) ) ) + self::ANSWER );
+	}
+
+	public function test_a_picture_that_a_job_finds_decorative_is_remembered_and_forgotten_with_the_run(): void {
+		$picture = self::picture();
+		$content = '<p>Words.</p><img class="wp-image-' . $picture . '" src="' . wp_get_attachment_url( $picture ) . '" alt="">';
+		$id      = self::post( $content );
+		$wishes  = array( 'ids' => array( $id ), 'fields' => array( 'alts' ), 'batches' => false );
+		$this->assertSame( array( $id => array( 'alt:' . $picture ) ), Backfill::plan( $wishes ) );
+		Backend::answers( self::adorns( $picture ) );
+		$run = Backfill::slice( Backfill::begin( $wishes ), 5 );
+		$this->assertSame( array( 'done' => 1 ), $run['counts'] );
+		$this->assertCount( 1, Backend::$asked );
+		$this->assertTrue( Meta::record( $id )['alts'][ (string) $picture ]['decorative'] );
+		$this->assertSame( $content, get_post( $id )->post_content );
+		$this->assertSame( '', (string) get_post_meta( $picture, Library::KEY, true ) );
+		$this->assertSame( array(), Backfill::plan( $wishes ), 'no job sends it again' );
+		Backfill::undo( $run['id'] );
+		$this->assertSame( array(), Meta::record( $id )['alts'] );
+		$this->assertSame( array( $id => array( 'alt:' . $picture ) ), Backfill::plan( $wishes ) );
+	}
+
+	public function test_a_featured_image_gets_its_alt_text_in_the_library(): void {
+		$picture = self::picture();
+		$id      = self::post( '<p>Words.</p>' );
+		set_post_thumbnail( $id, $picture );
+		$wishes = array( 'ids' => array( $id ), 'fields' => array( 'alts' ), 'batches' => false );
+		$this->assertSame( array( $id => array( 'alt:' . $picture ) ), Backfill::plan( $wishes ) );
+		Backend::answers( array( 'status' => 200, 'body' => array( 'alt_texts' => array( array( 'id' => (string) $picture, 'text' => 'A well.' ) ) ) + self::ANSWER ) );
+		$run = Backfill::slice( Backfill::begin( $wishes ), 5 );
+		$this->assertStringContainsString( (string) file_get_contents( get_attached_file( $picture ) ), Backend::$asked[0]['args']['body'] );
+		$this->assertSame( array( 'done' => 1 ), $run['counts'] );
+		$this->assertSame( array( 'A well.', 'ai' ), array( get_post_meta( $picture, Library::KEY, true ), Library::author( $picture ) ) );
+		$this->assertSame( '<p>Words.</p>', get_post( $id )->post_content );
+		$this->assertSame( array(), Backfill::plan( $wishes ) );
+		$this->assertSame( array( $id ), array_keys( Backfill::plan( array( 'force' => 'ai' ) + $wishes ) ) );
+		Backfill::undo( $run['id'] );
+		$this->assertSame( '', (string) get_post_meta( $picture, Library::KEY, true ) );
+
+		update_post_meta( $picture, Library::KEY, 'By hand' );
+		$this->assertSame( array(), Backfill::plan( array( 'force' => 'ai' ) + $wishes ), 'a person’s words stay' );
+		delete_post_meta( $picture, Library::KEY );
+		Backend::answers( self::adorns( $picture ) );
+		$run = Backfill::slice( Backfill::begin( $wishes ), 5 );
+		$this->assertSame( array(), Backfill::plan( $wishes ), 'nor is one sent again that only adorns' );
+		Backfill::undo( $run['id'] );
+		$this->assertSame( array( $id ), array_keys( Backfill::plan( $wishes ) ) );
+	}
+
+	public function test_what_a_run_renews_is_the_machines_again_when_the_run_is_taken_back(): void {
+		$picture = self::picture();
+		$id      = self::post( '<p>Words.</p><img class="wp-image-' . $picture . '" src="x.png" alt="">' );
+		$wishes  = array( 'ids' => array( $id ), 'fields' => array( 'excerpt', 'alts' ), 'batches' => false );
+		$first   = array( 'alt_texts' => array( array( 'id' => (string) $picture, 'text' => 'A well.' ) ) ) + self::ANSWER;
+		$author  = static function () use ( $id, $picture ): array {
+			$record = Meta::record( $id );
+			$alt    = Pictures::of( get_post( $id ) )[ $picture ]['alt'];
+			return array( $alt, Meta::author( $record['alts'][ (string) $picture ], $alt ), get_post( $id )->post_excerpt, Meta::author( $record['fields']['summary'], get_post( $id )->post_excerpt ) );
+		};
+		Backend::answers( array( 'status' => 200, 'body' => $first ) );
+		Backfill::slice( Backfill::begin( $wishes ), 5 );
+		$this->assertSame( array( 'A well.', 'ai', self::ANSWER['summary'], 'ai' ), $author() );
+		$answer                    = self::adorns( $picture );
+		$answer['body']['summary'] = 'Renewed.';
+		Backend::answers( $answer );
+		$run = Backfill::slice( Backfill::begin( array( 'force' => 'ai' ) + $wishes ), 5 );
+		$this->assertSame( array( '', 'none', 'Renewed.', 'ai' ), $author(), 'an alt text is not left on what only adorns' );
+		Backfill::undo( $run['id'] );
+		$this->assertSame( array( 'A well.', 'ai', self::ANSWER['summary'], 'ai' ), $author() );
+	}
+
 	public function test_a_library_text_of_a_person_stays(): void {
 		$id = wp_insert_attachment( array( 'post_title' => 'p', 'post_mime_type' => 'image/png' ) );
 		wp_set_current_user( 1 );
@@ -188,14 +337,35 @@ final class PluginTest extends TestCase {
 		wp_set_current_user( $user->ID );
 		Log::note( 'token', 5 );
 		wp_set_current_user( 0 );
-		$this->assertNotEmpty( Privacy::export( $user->user_email )['data'] );
-		$this->assertTrue( Privacy::erase( $user->user_email )['items_removed'] );
-		$this->assertSame( array(), Privacy::export( $user->user_email )['data'] );
+		update_user_meta( $user->ID, Access::USED_META, array( 'day' => '2026-01-02', 'runs' => 3 ) );
+		$tools = static function ( string $what ) use ( $user ): array {
+			return call_user_func( apply_filters( "wp_privacy_personal_data_$what", array() )['smart-summary']['callback'], $user->user_email, 1 );
+		};
+		$data  = $tools( 'exporters' )['data'];
+		$words = array_merge( ...array_column( $data, 'data' ) );
+		$this->assertContains( array( 'name' => 'Post', 'value' => '5' ), $words );
+		$this->assertContains( array( 'name' => 'When', 'value' => '2026-01-02' ), $words );
+		$this->assertContains( array( 'name' => 'Runs', 'value' => '3' ), $words );
+		$this->assertTrue( $tools( 'erasers' )['items_removed'] );
+		$this->assertSame( array(), $tools( 'exporters' )['data'] );
+		$this->assertSame( '', get_user_meta( $user->ID, Access::USED_META, true ) );
+		$this->assertNotContains( $user->ID, array_column( Log::lines(), 'user' ) );
+	}
+
+	public function test_a_run_names_no_user_also_in_the_tables_of_an_older_version(): void {
+		global $wpdb;
+		Journal::prepare();
+		$wpdb->query( $wpdb->prepare( 'ALTER TABLE %i ADD COLUMN user_id bigint(20) unsigned NOT NULL DEFAULT 0', Journal::runs_table() ) );
+		update_option( Journal::VERSION_OPTION, '1', false );
+		$old = Journal::newest( 1 );
+		Privacy::erase( get_user_by( 'login', 'author' )->user_email );
+		$this->assertNotContains( 'user_id', $wpdb->get_col( $wpdb->prepare( 'SHOW COLUMNS FROM %i', Journal::runs_table() ) ) );
+		$this->assertSame( $old, Journal::newest( 1 ), 'the runs stay' );
 	}
 
 	public function test_abilities_are_there_and_ask_for_the_right_to_edit_the_post(): void {
 		if ( ! function_exists( 'wp_get_ability' ) ) {
-			$this->assertFalse( has_action( 'wp_abilities_api_init_fired' ) );
+			$this->assertSame( 0, did_action( 'wp_abilities_api_init' ), 'an older WordPress never asks for them' );
 			return;
 		}
 		$id = self::post();
@@ -205,6 +375,19 @@ final class PluginTest extends TestCase {
 		$this->assertNotTrue( $ability->check_permissions( array( 'post_id' => $id ) ) );
 		wp_set_current_user( 1 );
 		$this->assertSame( 'A description.', $ability->execute( array( 'post_id' => $id ) )['meta_description'] );
+
+		$picture = self::picture();
+		$ability = wp_get_ability( 'smart-summary/alt-text' );
+		$input   = array( 'post_id' => $id, 'attachment_id' => $picture );
+		Backend::answers( array( 'status' => 200, 'body' => array( 'alt_texts' => array( array( 'id' => (string) $picture, 'text' => 'A well.', 'decorative' => false ) ) ) ) );
+		$this->assertSame( array( 'text' => 'A well.', 'decorative' => false ), $ability->execute( $input ) );
+		$this->assertStringContainsString( (string) file_get_contents( get_attached_file( $picture ) ), Backend::$asked[0]['args']['body'], 'the picture itself goes along' );
+		$this->assertSame( '', (string) get_post_meta( $picture, Library::KEY, true ), 'and nothing is written' );
+		wp_set_current_user( get_user_by( 'login', 'author' )->ID );
+		$this->assertNotTrue( $ability->check_permissions( $input ), 'of another’s post' );
+		wp_delete_attachment( $picture, true );
+		wp_set_current_user( 1 );
+		$this->assertSame( 'smart_summary_file', $ability->execute( array( 'post_id' => $id, 'attachment_id' => self::post() ) )->get_error_code(), 'what has no small file' );
 		wp_set_current_user( 0 );
 	}
 
