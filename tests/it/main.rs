@@ -34,6 +34,7 @@ mod audit;
 mod auth;
 mod batches;
 mod cache;
+mod chaos;
 mod chat;
 mod cli;
 mod cors;

@@ -109,6 +109,12 @@ impl Setup {
         self
     }
 
+    /// Writes configuration and script into a data directory.
+    pub(crate) fn write(&self, data: &Path) {
+        std::fs::write(data.join("smart-summary.toml"), self.config_text()).unwrap();
+        std::fs::write(data.join("script.json"), self.script_text()).unwrap();
+    }
+
     fn config_text(&self) -> String {
         self.config
             .iter()
@@ -167,8 +173,7 @@ impl Server {
     #[track_caller]
     pub(crate) fn start(setup: Setup) -> Self {
         let data = TempDir::new().unwrap();
-        std::fs::write(data.path().join("smart-summary.toml"), setup.config_text()).unwrap();
-        std::fs::write(data.path().join("script.json"), setup.script_text()).unwrap();
+        setup.write(data.path());
         if let Some(model) = &setup.model {
             return Self::start_model_in(Arc::new(data), model);
         }

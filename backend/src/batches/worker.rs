@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use super::{Batches, House, webhook};
 use crate::refusal::Refusal;
 use crate::service::{Error, Job};
-use crate::store::{Claimed, Done, ItemState, tokens};
+use crate::store::{Claimed, Done, ItemState, Place, tokens};
 use crate::telemetry::BatchOutcome;
 
 /// How long an item is a server's own without a word from it.
@@ -136,19 +136,22 @@ async fn keep(house: Arc<House>) {
 async fn renew(house: &House) {
     let now = house.rooms.clock.now_ms();
     let (owner, until) = (house.owner.clone(), now + millis(LEASE));
+    // Only what runs here: an item whose claim was written while its word to us was lost is nobody's work, and its lease
+    // has to end.
+    let running: Vec<_> = house.running().keys().cloned().collect();
+    let asked = running.clone();
     let kept = house
         .stored(move |store| {
             store.reclaim(now, false)?;
-            store.renew(&owner, until)
+            store.renew(&owner, &asked, until)
         })
         .await;
     // Cancelled elsewhere, or taken by another after we were silent too long. When the store does not answer we go on:
     // it decides in the end whose result counts.
     if let Ok(kept) = kept {
         house.drop_running(|batch, index| {
-            !kept
-                .iter()
-                .any(|(kept, place)| kept == batch && *place == index)
+            let is_it = |(known, place): &&Place| known == batch && *place == index;
+            running.iter().any(|place| is_it(&place)) && !kept.iter().any(|place| is_it(&place))
         });
     }
 }

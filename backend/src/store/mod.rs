@@ -171,6 +171,9 @@ pub struct BatchRow {
     pub webhook: Option<(String, HookState, u32)>,
 }
 
+/// An item's batch and its place there.
+pub type Place = (String, u32);
+
 /// An item that this server may work on, until its lease is over.
 #[derive(Debug, Clone)]
 pub struct Claimed {
@@ -273,8 +276,9 @@ pub trait Work: Debug + Send + Sync {
 
     /// Takes the next item for `owner`: the keys take turns, and within a batch items go in order.
     fn claim(&self, owner: &str, now: u64, lease_until: u64) -> Result<Option<Claimed>, Error>;
-    /// Makes the leases of `owner` longer; gives the items that are still its own.
-    fn renew(&self, owner: &str, lease_until: u64) -> Result<Vec<(String, u32)>, Error>;
+    /// Makes the leases of `owner` on `running` longer; gives those that are still its own. What it took without hearing of
+    /// it is not among them, and goes to whoever is next when its lease is over.
+    fn renew(&self, owner: &str, running: &[Place], lease_until: u64) -> Result<Vec<Place>, Error>;
     /// Makes items whose lease is over wait again. `all`: whatever their lease says, when no other server shares this store.
     fn reclaim(&self, now: u64, all: bool) -> Result<u64, Error>;
     /// Puts an item back, not to be taken before `not_before`.
@@ -446,7 +450,9 @@ pub(crate) mod tests {
         store.insert(&batch("b3", "one", 1), 10).unwrap();
         let item = store.claim("dead", 10, 100).unwrap().unwrap();
         assert!(store.claim("me", 10, 100).unwrap().is_none(), "one has it");
-        assert_eq!(store.renew("dead", 200).unwrap(), [("b3".to_owned(), 0)]);
+        let running = [("b3".to_owned(), 0)];
+        assert_eq!(store.renew("dead", &running, 200).unwrap(), running);
+        assert!(store.renew("dead", &[], 200).unwrap().is_empty());
         assert_eq!(
             store.reclaim(150, false).unwrap(),
             0,
@@ -460,7 +466,7 @@ pub(crate) mod tests {
                 .complete(&done(&item, ItemState::Completed), "dead")
                 .unwrap()
         );
-        assert!(store.renew("dead", 400).unwrap().is_empty());
+        assert!(store.renew("dead", &running, 400).unwrap().is_empty());
         store.release(&again, "me", 500, true).unwrap();
         assert!(
             store.claim("me", 499, 600).unwrap().is_none(),

@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Config, NoTls, Row};
 
 use super::{
     BatchRow, Cancelled, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow, ItemState, Kept,
-    NewBatch, Work, tokens,
+    NewBatch, Place, Work, tokens,
 };
 
 /// Each brings the form one further. Never edit one that was released.
@@ -703,17 +703,22 @@ impl Work for Postgres {
         self.run(move |client| Box::pin(async move { claim(client, &owner, now, until).await }))
     }
 
-    fn renew(&self, owner: &str, lease_until: u64) -> Result<Vec<(String, u32)>, Error> {
+    fn renew(&self, owner: &str, running: &[Place], lease_until: u64) -> Result<Vec<Place>, Error> {
         let (owner, until) = (owner.to_owned(), integer(lease_until));
+        let (batches, places): (Vec<String>, Vec<i64>) = running
+            .iter()
+            .map(|(batch, place)| (batch.clone(), i64::from(*place)))
+            .unzip();
         let rows = self.run(move |client| {
             Box::pin(async move {
                 client
                     .query(
                         "WITH locked AS (SELECT batch_id, place FROM items WHERE owner = $1 AND state = 1
+                                           AND (batch_id, place) IN (SELECT * FROM unnest($3::text[], $4::bigint[]))
                                          ORDER BY batch_id, place FOR UPDATE)
                          UPDATE items i SET lease_until = $2 FROM locked l
                          WHERE i.batch_id = l.batch_id AND i.place = l.place RETURNING i.batch_id, i.place",
-                        &[&owner, &until],
+                        &[&owner, &until, &batches, &places],
                     )
                     .await
             })

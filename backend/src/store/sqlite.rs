@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, par
 
 use super::{
     BatchRow, Cancelled, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow, ItemState, Kept,
-    NewBatch, Work, tokens,
+    NewBatch, Place, Work, tokens,
 };
 
 /// Each brings the form one further; `user_version` says how many were done. Never edit one that was released.
@@ -397,15 +397,21 @@ impl Work for SqliteWork {
         Ok(Some(claimed))
     }
 
-    fn renew(&self, owner: &str, lease_until: u64) -> Result<Vec<(String, u32)>, Error> {
-        let connection = lock(&self.writers);
-        let mut statement = connection.prepare_cached(
-            "UPDATE items SET lease_until = ?2 WHERE owner = ?1 AND state = 1 RETURNING batch_id, place",
-        )?;
-        let rows = statement.query_map(params![owner, integer(lease_until)], |row| {
-            Ok((row.get("batch_id")?, count(row, "place")?))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    fn renew(&self, owner: &str, running: &[Place], lease_until: u64) -> Result<Vec<Place>, Error> {
+        let mut connection = lock(&self.writers);
+        let change = connection.transaction()?;
+        let mut kept = Vec::new();
+        for (batch, place) in running {
+            let renewed = change.execute(
+                "UPDATE items SET lease_until = ?2 WHERE owner = ?1 AND state = 1 AND batch_id = ?3 AND place = ?4",
+                params![owner, integer(lease_until), batch, place],
+            )?;
+            if renewed > 0 {
+                kept.push((batch.clone(), *place));
+            }
+        }
+        change.commit()?;
+        Ok(kept)
     }
 
     fn reclaim(&self, now: u64, all: bool) -> Result<u64, Error> {
