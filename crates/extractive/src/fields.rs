@@ -14,6 +14,8 @@ pub(crate) use title::{as_sentence, learn_how, titles};
 use crate::fit::{full_stop, join, measure};
 use crate::rank::{Analysis, Candidate};
 use crate::segment;
+use std::collections::HashSet;
+use std::rc::Rc;
 
 /// A description as it is shown: it begins with a capital and ends as a sentence.
 pub(crate) fn finished(text: &str, language: &str, max: usize) -> String {
@@ -85,7 +87,7 @@ fn adds(analysis: &Analysis<'_>, chosen: &[usize], part: usize) -> bool {
     if sentence.text.chars().count() > 400 {
         return false;
     }
-    let said: Vec<&String> = chosen
+    let said: HashSet<&Rc<str>> = chosen
         .iter()
         .filter_map(|part| analysis.sentences.get(*part))
         .flat_map(|s| &s.stems)

@@ -15,6 +15,13 @@ pub fn width(text: &str) -> f32 {
 
 /// East Asian Width W or F (UAX #11, Unicode 16), in ranges; the reserved rest of the CJK planes counts as wide.
 fn is_wide(c: char) -> bool {
+    // Most of all text, so asked first.
+    if c.is_ascii() {
+        return false;
+    }
+    if matches!(c, '\u{4e00}'..='\u{9fff}') {
+        return true;
+    }
     matches!(u32::from(c),
         0x1100..=0x115f | 0x231a..=0x231b | 0x2329..=0x232a | 0x23e9..=0x23ec | 0x23f0 | 0x23f3 | 0x25fd..=0x25fe
         | 0x2614..=0x2615 | 0x2630..=0x2637 | 0x2648..=0x2653 | 0x267f | 0x268a..=0x268f | 0x2693 | 0x26a1
@@ -42,6 +49,14 @@ pub(crate) fn measure(text: &str, language: &str) -> f32 {
     )]
     let chars = text.chars().count() as f32;
     chars
+}
+
+fn measure_char(c: char, language: &str) -> f32 {
+    if is_full_width(language) && !is_wide(c) {
+        0.5
+    } else {
+        1.0
+    }
 }
 
 /// Makes a text fit: at the end of a sentence, else of a clause, else of a word; never inside a word.
@@ -125,16 +140,18 @@ fn at_clause(text: &str, max: f32, language: &str) -> Option<String> {
         };
     let mut nesting = 0_usize;
     let mut best = None;
+    let mut long = 0.0;
     for (at, c) in text.char_indices() {
         let head = text.get(..at).unwrap_or_default();
-        // Measuring a head is linear, so only the room is walked.
-        if at > 8 * 400 || measure(head, language) > room {
+        if long > room {
             break;
         }
+        let far = long >= max * 0.5;
+        long += measure_char(c, language);
         nesting = nest(nesting, c);
         if nesting == 0
             && is_clause_edge(text, at, c)
-            && measure(head, language) >= max * 0.5
+            && far
             && !(is_sentence && is_broken(text, at, language))
         {
             best = Some(head);

@@ -164,12 +164,20 @@ pub(crate) fn primary(tag: &str) -> String {
 
 /// Whether lengths in this language are counted in full-width characters.
 pub(crate) fn is_full_width(language: &str) -> bool {
-    matches!(primary(language).as_str(), "zh" | "ja" | "ko")
+    is_unspaced(language) || is_tag(language, "ko")
 }
 
 /// Whether words and clauses of this language stand without spaces and end in `。`.
 pub(crate) fn is_unspaced(language: &str) -> bool {
-    matches!(primary(language).as_str(), "zh" | "ja")
+    ["zh", "ja", "cmn", "yue"]
+        .iter()
+        .any(|tag| is_tag(language, tag))
+}
+
+/// Whether a BCP 47 tag begins with this primary tag. Asked for every length, so nothing is copied.
+fn is_tag(language: &str, tag: &str) -> bool {
+    let first = language.split(['-', '_']).next().unwrap_or_default();
+    first.trim().eq_ignore_ascii_case(tag)
 }
 
 /// The least and the most that a meta description should measure: 50 to 160 characters, 25 to 80 full-width ones.

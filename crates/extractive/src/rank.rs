@@ -10,7 +10,10 @@ use crate::segment;
 use crate::text::{BlockKind, Document};
 use crate::{clean, fit};
 pub(crate) use features::FEATURES;
+use segment::Lexicon;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 pub(crate) use verbs::{gerund_to_base, is_verb_form, starts_with_verb};
 
 /// How many sentences are weighed; what describes an article stands before them.
@@ -26,10 +29,13 @@ pub(crate) struct Analysis<'a> {
     /// The article's own title, cleaned; empty when it has none.
     pub(crate) title: String,
     pub(crate) sentences: Vec<Sentence>,
-    pub(crate) title_stems: Vec<String>,
-    pub(crate) heading_stems: HashSet<String>,
+    pub(crate) title_stems: Vec<Rc<str>>,
+    pub(crate) heading_stems: HashSet<Rc<str>>,
     /// How often each content word stands in the sentences.
-    pub(crate) counts: HashMap<String, u32>,
+    pub(crate) counts: HashMap<Rc<str>, u32>,
+    /// The greatest of `counts`.
+    pub(crate) most: u32,
+    pub(crate) lexicon: RefCell<Lexicon>,
 }
 
 /// A sentence that could stand in a description.
@@ -43,17 +49,20 @@ pub(crate) struct Sentence {
     /// How many headings stand above it.
     pub(crate) section: usize,
     /// Its content words, as they are compared.
-    pub(crate) stems: Vec<String>,
+    pub(crate) stems: Vec<Rc<str>>,
 }
 
 impl<'a> Analysis<'a> {
     pub(crate) fn new(document: &'a Document, title: String, language: String) -> Self {
-        let title_stems = stems(&title, &language);
+        let mut lexicon = Lexicon::new(&language);
+        let title_stems = lexicon.stems(&title);
         let mut analysis = Self {
             document,
-            sentences: collect_sentences(document, &language),
-            heading_stems: heading_stems(document, &language),
+            sentences: collect_sentences(document, &mut lexicon),
+            heading_stems: heading_stems(document, &mut lexicon),
             counts: HashMap::new(),
+            most: 1,
+            lexicon: RefCell::new(lexicon),
             language,
             title,
             title_stems,
@@ -63,33 +72,31 @@ impl<'a> Analysis<'a> {
             .iter()
             .flat_map(|sentence| &sentence.stems)
         {
-            *analysis.counts.entry(stem.clone()).or_insert(0) += 1;
+            let count = analysis.counts.entry(Rc::clone(stem)).or_insert(0);
+            *count += 1;
+            analysis.most = analysis.most.max(*count);
         }
         analysis
     }
+
+    /// The content words of a text, as they are compared.
+    pub(crate) fn stems(&self, text: &str) -> Vec<Rc<str>> {
+        self.lexicon.borrow_mut().stems(text)
+    }
 }
 
-/// The content words of a text, as they are compared.
-pub(crate) fn stems(text: &str, language: &str) -> Vec<String> {
-    segment::words(text, language)
-        .into_iter()
-        .filter(|word| segment::is_content(word.text, language))
-        .map(|word| segment::stem(word.text, language))
-        .collect()
-}
-
-fn heading_stems(document: &Document, language: &str) -> HashSet<String> {
+fn heading_stems(document: &Document, lexicon: &mut Lexicon) -> HashSet<Rc<str>> {
     let headings = document
         .blocks
         .iter()
         .filter(|block| matches!(block.kind, BlockKind::Heading(_)))
         .take(200);
     headings
-        .flat_map(|block| stems(&first_chars(&block.text, 300), language))
+        .flat_map(|block| lexicon.stems(&first_chars(&block.text, 300)))
         .collect()
 }
 
-fn collect_sentences(document: &Document, language: &str) -> Vec<Sentence> {
+fn collect_sentences(document: &Document, lexicon: &mut Lexicon) -> Vec<Sentence> {
     let mut out: Vec<Sentence> = Vec::new();
     let mut section = 0;
     for (block, content) in document.blocks.iter().enumerate() {
@@ -108,7 +115,7 @@ fn collect_sentences(document: &Document, language: &str) -> Vec<Sentence> {
                 continue;
             }
             let text = clean(text);
-            let stems = stems(&text, language);
+            let stems = lexicon.stems(&text);
             if !stems.is_empty() {
                 out.push(Sentence {
                     text,
@@ -195,8 +202,7 @@ pub(crate) fn candidates(analysis: &Analysis<'_>, max: usize, avoid: &[String]) 
     });
     for candidate in &mut out {
         candidate.features = features::of(analysis, candidate);
-        candidate.score = weights::score(&candidate.features, &analysis.language)
-            - form::fault(analysis, &candidate.text);
+        candidate.score = weights::score(&candidate.features, &analysis.language);
     }
     // Equal scores keep the article's order.
     out.sort_by(|a, b| b.score.total_cmp(&a.score));

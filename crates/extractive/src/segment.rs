@@ -5,6 +5,7 @@
 
 mod breaks;
 mod dictionary;
+mod lexicon;
 mod sentence;
 mod stem;
 mod stop;
@@ -13,6 +14,7 @@ pub(crate) use breaks::pieces;
 
 pub(crate) use dictionary::is_installed;
 pub use dictionary::{InstallError, install_dictionary};
+pub(crate) use lexicon::{Entry, Lexicon};
 pub(crate) use sentence::{ends_as_sentence, sentences};
 pub(crate) use stem::stem;
 pub(crate) use stop::is_stop;
@@ -119,13 +121,23 @@ pub(crate) fn fold(c: char) -> char {
 
 /// Whether a word carries meaning: no stop word, not a single Latin letter.
 pub(crate) fn is_content(word: &str, language: &str) -> bool {
-    let lower: String = word
-        .chars()
+    is_content_folded(&folded(word), language)
+}
+
+/// A word in lower case, full-width forms folded.
+fn folded(word: &str) -> String {
+    if word.is_ascii() {
+        return word.to_ascii_lowercase();
+    }
+    word.chars()
         .map(fold)
         .flat_map(char::to_lowercase)
-        .collect();
+        .collect()
+}
+
+fn is_content_folded(lower: &str, language: &str) -> bool {
     let long = lower.chars().any(|c| is_han(c) || c.is_ascii_digit()) || lower.chars().count() > 1;
-    long && !is_stop(&lower, language)
+    long && !is_stop(lower, language)
 }
 
 #[cfg(test)]

@@ -145,6 +145,7 @@ def tables(evaluate, found, times, load):
         row('ours, the source left out', number(mean(found['en'][1]['aRL'])), 'set by hand'),
     ]
     out += table('', ours + peers(ALT_PEERS), heads)
+    out += ['The Chinese order was set by hand with these pictures at hand, so that its figure counts as fitted.', '']
     middle, late = statistics.median(times), times[len(times) * 95 // 100]
     out += ['## Time', '']
     out += [f'The engine in the profile `dev` (its own code at `opt-level = 3`), pictures not decoded, the least of four runs: median {middle:.1f} ms, 95th percentile {late:.1f} ms, most {times[-1]:.1f} ms.', f'The load average of the machine was {load:.0f} meanwhile; above its number of cores these are upper bounds.']

@@ -1,6 +1,7 @@
 //! A text alternative for each image, from what the article says around it. The picture itself is not seen here.
 
 mod features;
+mod shown;
 mod weights;
 
 use crate::fit::fit;
@@ -15,8 +16,20 @@ pub(crate) use features::FEATURES;
 pub(crate) struct AltCandidate {
     pub(crate) text: String,
     pub(crate) source: AltSource,
+    pub(crate) tells: Tells,
     pub(crate) features: Vec<f32>,
     pub(crate) score: f32,
+}
+
+/// What the article says of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tells {
+    /// That the picture shows it: `The figure shows …`.
+    Shown,
+    /// That it is a window, beside the picture.
+    Window,
+    /// Nothing: it only stands near.
+    Near,
 }
 
 /// One text for each image, in the given order.
@@ -69,7 +82,7 @@ pub(crate) fn alt_candidates(
     });
     let name = name_words(&name_of(image));
     let mut out: Vec<AltCandidate> = Vec::new();
-    let mut add = |text: &str, source: AltSource| {
+    let mut add = |text: &str, source: AltSource, tells: Tells| {
         let text = crate::clean(text);
         let text = text.trim_end_matches([':', '：', ' ', ',', '，', '#']);
         let text = fit(text, max, &analysis.language);
@@ -79,6 +92,7 @@ pub(crate) fn alt_candidates(
             out.push(AltCandidate {
                 text,
                 source,
+                tells,
                 features: Vec::new(),
                 score: 0.0,
             });
@@ -86,15 +100,15 @@ pub(crate) fn alt_candidates(
     };
     let caption = image.caption.filter(|caption| !caption.trim().is_empty());
     if let Some(caption) = caption.or_else(|| place.and_then(|place| place.caption.as_deref())) {
-        add(caption, AltSource::Caption);
+        add(caption, AltSource::Caption, Tells::Near);
     }
-    add(&name, AltSource::FileName);
+    add(&name, AltSource::FileName, Tells::Near);
     if let Some(place) = place {
         around(analysis, place, &mut add);
     }
     // The title may stand for a picture of the article; of one that the article does not show nothing is known.
     if place.is_some() {
-        add(&analysis.title, AltSource::Title);
+        add(&analysis.title, AltSource::Title, Tells::Near);
     }
     for candidate in &mut out {
         candidate.features = features::of(analysis, candidate, &name);
@@ -105,11 +119,29 @@ pub(crate) fn alt_candidates(
 }
 
 /// What stands around an image: its heading, the sentences before it, the first one after it.
-fn around(analysis: &Analysis<'_>, place: &ImagePlace, add: &mut impl FnMut(&str, AltSource)) {
+fn around(
+    analysis: &Analysis<'_>,
+    place: &ImagePlace,
+    add: &mut impl FnMut(&str, AltSource, Tells),
+) {
     let document = analysis.document;
-    if let Some(heading) = document.heading_text(place.heading) {
-        add(heading, AltSource::Heading);
-    }
+    let language = analysis.language.as_str();
+    let heading = document.heading_text(place.heading).unwrap_or_default();
+    add(shown::topic(heading), AltSource::Heading, Tells::Near);
+    let mut sentence = |sentence: &str, source: AltSource| {
+        let sentence = crate::clean(sentence);
+        if let Some(shown) = shown::shown(&sentence, language) {
+            add(&shown, source, Tells::Shown);
+        }
+        // A heading that names a window is nearer to the picture than the way there.
+        let window = (source == AltSource::Before && !heading.contains('“'))
+            .then(|| shown::window(&sentence))
+            .flatten();
+        if let Some(window) = window {
+            add(&window, source, Tells::Window);
+        }
+        add(&sentence, source, Tells::Near);
+    };
     let prose = |index: usize| {
         document
             .blocks
@@ -119,14 +151,14 @@ fn around(analysis: &Analysis<'_>, place: &ImagePlace, add: &mut impl FnMut(&str
     if let Some(before) = place.block.checked_sub(1).and_then(prose) {
         let text: String = before.text.chars().take(20_000).collect();
         let sentences = segment::sentences(&text);
-        for sentence in sentences.iter().rev().take(2) {
-            add(sentence, AltSource::Before);
+        for before in sentences.iter().rev().take(2) {
+            sentence(before, AltSource::Before);
         }
     }
     if let Some(after) = prose(place.block) {
         let text: String = after.text.chars().take(5_000).collect();
-        for sentence in segment::sentences(&text).into_iter().take(1) {
-            add(sentence, AltSource::After);
+        for after in segment::sentences(&text).into_iter().take(1) {
+            sentence(after, AltSource::After);
         }
     }
 }

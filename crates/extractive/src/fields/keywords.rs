@@ -4,7 +4,7 @@ mod features;
 mod weights;
 
 use crate::rank::Analysis;
-use crate::segment::{self, Word};
+use crate::segment::{self, Entry, Lexicon, Word};
 use crate::text::BlockKind;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -156,9 +156,12 @@ fn add(out: &mut Vec<Keyword>, new: Keyword) {
 
 /// All phrases, best first.
 pub(crate) fn phrases(analysis: &Analysis<'_>) -> Vec<Phrase> {
+    let mut lexicon = analysis.lexicon.borrow_mut();
     let mut counted = Counter {
         language: &analysis.language,
+        lexicon: &mut lexicon,
         phrases: HashMap::new(),
+        key: String::new(),
     };
     counted.text(&analysis.title, Role::Title, 0.0, 0);
     let blocks = &analysis.document.blocks;
@@ -245,14 +248,32 @@ enum Role {
 
 struct Counter<'a> {
     language: &'a str,
+    lexicon: &'a mut Lexicon,
     phrases: HashMap<String, Phrase>,
+    /// The stems of the phrase that is being counted.
+    key: String,
+}
+
+/// One word of a sentence and what is known of it.
+struct Token<'a> {
+    word: Word<'a>,
+    entry: Entry,
+    /// Whether it is a number.
+    number: bool,
 }
 
 impl Counter<'_> {
     fn text(&mut self, text: &str, role: Role, place: f32, section: usize) {
         for sentence in segment::sentences(text) {
             let sentence = crate::clean(sentence);
-            let words = segment::words(&sentence, self.language);
+            let words: Vec<Token<'_>> = segment::words(&sentence, self.language)
+                .into_iter()
+                .map(|word| Token {
+                    entry: self.lexicon.entry(word.text),
+                    number: word.text.chars().all(|c| c.is_numeric() || c == '.'),
+                    word,
+                })
+                .collect();
             for start in 0..words.len() {
                 for length in 1..=MAX_WORDS {
                     let Some(span) = words.get(start..start + length) else {
@@ -261,7 +282,7 @@ impl Counter<'_> {
                     if !self.joined(&sentence, span) {
                         break;
                     }
-                    if self.is_phrase(span) {
+                    if Self::is_phrase(span) {
                         self.count(
                             &sentence,
                             &words,
@@ -277,10 +298,11 @@ impl Counter<'_> {
     }
 
     /// Whether nothing but a space or a hyphen stands between the words.
-    fn joined(&self, sentence: &str, span: &[Word<'_>]) -> bool {
+    fn joined(&self, sentence: &str, span: &[Token<'_>]) -> bool {
         let [.., before, last] = span else {
             return true;
         };
+        let (before, last) = (&before.word, &last.word);
         let between = sentence.get(before.end()..last.start).unwrap_or("?");
         let han = last.text.starts_with(segment::is_han) && before.text.ends_with(segment::is_han);
         between == " "
@@ -289,28 +311,27 @@ impl Counter<'_> {
             || between.is_empty() && self.language == "zh"
     }
 
-    fn is_phrase(&self, span: &[Word<'_>]) -> bool {
-        let content = |word: &&Word<'_>| {
-            segment::is_content(word.text, self.language)
-                && !word.text.chars().all(|c| c.is_numeric() || c == '.')
-        };
-        let ends = span.first().is_some_and(|word| content(&word))
-            && span
-                .last()
-                .is_some_and(|word| segment::is_content(word.text, self.language));
-        let inner = span.iter().all(|word| {
-            segment::is_content(word.text, self.language)
-                || span.len() == 3 && matches!(word.text, "of" | "in" | "for" | "and")
+    fn is_phrase(span: &[Token<'_>]) -> bool {
+        let ends = span
+            .first()
+            .is_some_and(|token| token.entry.content && !token.number)
+            && span.last().is_some_and(|token| token.entry.content);
+        let inner = span.iter().all(|token| {
+            token.entry.content
+                || span.len() == 3 && matches!(token.word.text, "of" | "in" | "for" | "and")
         });
         // Numbers may follow a name (`Windows 11`), never stand alone; one Han character is no keyword.
-        let one_han = span.len() == 1 && span.iter().all(|word| word.text.chars().count() < 2);
+        let one_han = span.len() == 1
+            && span
+                .iter()
+                .all(|token| token.word.text.chars().nth(1).is_none());
         ends && inner && !one_han
     }
 
     fn count(
         &mut self,
         sentence: &str,
-        words: &[Word<'_>],
+        words: &[Token<'_>],
         place_in: Range<usize>,
         role: Role,
         place: f32,
@@ -320,25 +341,31 @@ impl Counter<'_> {
         else {
             return;
         };
-        let Some(text) = sentence.get(first.start..last.end()) else {
+        let Some(text) = sentence.get(first.word.start..last.word.end()) else {
             return;
         };
         let starts = place_in.start == 0;
-        let key: Vec<String> = span
-            .iter()
-            .map(|word| segment::stem(word.text, self.language))
-            .collect();
-        let key = key.join(" ");
-        if self.phrases.len() >= MAX_PHRASES && !self.phrases.contains_key(&key) {
-            return;
+        self.key.clear();
+        for (index, token) in span.iter().enumerate() {
+            self.key.push_str(if index > 0 { " " } else { "" });
+            self.key.push_str(&token.entry.stem);
         }
-        let phrase = self.phrases.entry(key).or_insert_with(|| Phrase {
-            words: span.len(),
-            first: place,
-            noun: last.noun,
-            nouns: span.iter().all(|word| word.noun),
-            ..Phrase::default()
-        });
+        if !self.phrases.contains_key(&self.key) {
+            if self.phrases.len() >= MAX_PHRASES {
+                return;
+            }
+            let phrase = Phrase {
+                words: span.len(),
+                first: place,
+                noun: last.word.noun,
+                nouns: span.iter().all(|token| token.word.noun),
+                ..Phrase::default()
+            };
+            self.phrases.insert(self.key.clone(), phrase);
+        }
+        let Some(phrase) = self.phrases.get_mut(&self.key) else {
+            return;
+        };
         phrase.count += 1;
         phrase.in_title |= role == Role::Title;
         phrase.headings += u32::from(role == Role::Heading);
@@ -357,7 +384,12 @@ impl Counter<'_> {
             phrase.sections += 1;
         }
         let weight = if role == Role::Prose && !starts { 3 } else { 1 };
-        *phrase.forms.entry(text.to_owned()).or_insert(0) += weight;
+        match phrase.forms.get_mut(text) {
+            Some(count) => *count += weight,
+            None => {
+                phrase.forms.insert(text.to_owned(), weight);
+            }
+        }
     }
 }
 
@@ -369,25 +401,24 @@ enum Speech {
 
 /// After a pronoun, a modal or a form of `be`, or before an article or a possessive, stands a verb; after an article, a
 /// possessive or a preposition a noun. The word behind decides first: `the tests deploy a cluster`.
-fn speech(sentence: &str, words: &[Word<'_>], place: Range<usize>) -> Option<Speech> {
-    let neighbour = |index: Option<usize>| -> Option<(&Word<'_>, String)> {
-        let word = words.get(index?)?;
-        Some((word, word.text.to_lowercase()))
-    };
-    let (first, last) = (words.get(place.start)?, words.get(place.end - 1)?);
-    if let Some((next, text)) = neighbour(Some(place.end)) {
-        let joined = sentence.get(last.end()..next.start) == Some(" ");
-        if joined && OBJECT.contains(text.as_str()) {
+fn speech(sentence: &str, words: &[Token<'_>], place: Range<usize>) -> Option<Speech> {
+    let (first, last) = (
+        &words.get(place.start)?.word,
+        &words.get(place.end - 1)?.word,
+    );
+    if let Some(next) = words.get(place.end) {
+        let joined = sentence.get(last.end()..next.word.start) == Some(" ");
+        if joined && OBJECT.contains(&*next.entry.lower) {
             return Some(Speech::Verb);
         }
     }
-    let (before, text) = neighbour(place.start.checked_sub(1))?;
-    if sentence.get(before.end()..first.start) != Some(" ") {
+    let before = words.get(place.start.checked_sub(1)?)?;
+    if sentence.get(before.word.end()..first.start) != Some(" ") {
         return None;
     }
-    if BEFORE_VERB.contains(text.as_str()) {
+    if BEFORE_VERB.contains(&*before.entry.lower) {
         Some(Speech::Verb)
-    } else if BEFORE_NOUN.contains(text.as_str()) {
+    } else if BEFORE_NOUN.contains(&*before.entry.lower) {
         Some(Speech::Noun)
     } else {
         None

@@ -3,10 +3,11 @@
 use super::{Analysis, Candidate, Frame};
 use crate::fit::measure;
 use crate::language::measure_limits;
-use crate::rank::verbs;
+use crate::rank::{form, verbs};
 use crate::segment;
 use crate::text::BlockKind;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 /// The names of the features, in order.
 pub(crate) const FEATURES: &[&str] = &[
@@ -59,6 +60,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "recall_squared",
     "title_verb_more",
     "titled_low_recall",
+    "faults",
 ];
 
 /// The features of one candidate; as many as [`FEATURES`].
@@ -67,12 +69,12 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<f32> {
     let lower = text.to_lowercase();
     let language = analysis.language.as_str();
     let stems = stems_of(analysis, candidate);
-    let set: HashSet<&str> = stems.iter().map(String::as_str).collect();
+    let set: HashSet<&str> = stems.iter().map(AsRef::as_ref).collect();
     let place = Place::of(analysis, candidate);
     let (least, most) = measure_limits(language);
     let long = measure(text, language);
     let recall = share(&analysis.title_stems, |stem| set.contains(stem));
-    let title: HashSet<&str> = analysis.title_stems.iter().map(String::as_str).collect();
+    let title: HashSet<&str> = analysis.title_stems.iter().map(AsRef::as_ref).collect();
     let about = flag(has(&lower, ABOUT_SELF));
     let learn = flag(candidate.frame == Frame::Learn);
     let verb = flag(verbs::starts_with_verb(&analysis.title, language));
@@ -157,17 +159,18 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<f32> {
         recall * recall,
         flag(candidate.frame == Frame::LearnMore) * verb,
         flag(candidate.frame == Frame::Titled) * (1.0 - sentence_recall(analysis, candidate)),
+        form::faults(analysis, text),
     ]
 }
 
 /// The candidate's content words. Sentences that stand in it whole have theirs already; cutting words again for each candidate
 /// took a third of the engine's time.
-fn stems_of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<String> {
+fn stems_of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<Rc<str>> {
     let whole = matches!(candidate.frame, Frame::Sentence | Frame::Pair)
         && !candidate.text.ends_with('…')
         && !cut(analysis, candidate);
     if !whole {
-        return super::stems(&candidate.text, &analysis.language);
+        return analysis.stems(&candidate.text);
     }
     let sentences = candidate
         .parts
@@ -375,7 +378,7 @@ fn has_word(lower: &str, words: &[&str]) -> bool {
         .any(|word| words.contains(&word))
 }
 
-fn share(stems: &[String], holds: impl Fn(&str) -> bool) -> f32 {
+fn share(stems: &[Rc<str>], holds: impl Fn(&str) -> bool) -> f32 {
     share_of(stems, holds)
 }
 
@@ -383,7 +386,7 @@ fn share(stems: &[String], holds: impl Fn(&str) -> bool) -> f32 {
     clippy::cast_precision_loss,
     reason = "counts of words in a sentence are small"
 )]
-fn share_of(stems: &[String], holds: impl Fn(&str) -> bool) -> f32 {
+fn share_of(stems: &[Rc<str>], holds: impl Fn(&str) -> bool) -> f32 {
     if stems.is_empty() {
         return 0.0;
     }
@@ -392,8 +395,8 @@ fn share_of(stems: &[String], holds: impl Fn(&str) -> bool) -> f32 {
 
 /// How much of what the article repeats is in these words: the mean logarithm of their counts, over the greatest one.
 #[expect(clippy::cast_precision_loss, reason = "counts of words are small")]
-fn centrality(analysis: &Analysis<'_>, stems: &[String]) -> f32 {
-    let most = analysis.counts.values().copied().max().unwrap_or(1) as f32;
+fn centrality(analysis: &Analysis<'_>, stems: &[Rc<str>]) -> f32 {
+    let most = analysis.most as f32;
     let sum: f32 = stems
         .iter()
         .map(|stem| (analysis.counts.get(stem).copied().unwrap_or(0) as f32).ln_1p())
@@ -435,6 +438,6 @@ fn sentence_recall(analysis: &Analysis<'_>, candidate: &Candidate) -> f32 {
     else {
         return 1.0;
     };
-    let set: HashSet<&str> = sentence.stems.iter().map(String::as_str).collect();
+    let set: HashSet<&str> = sentence.stems.iter().map(AsRef::as_ref).collect();
     share(&analysis.title_stems, |stem| set.contains(stem))
 }

@@ -4,22 +4,15 @@ use super::Analysis;
 use crate::language::is_full_width;
 use crate::segment;
 
-/// More than the weights can make up for: such a text is taken only when there is no other.
-const FAULT: f32 = 2.0;
-
-/// What a text loses for its form: that it ends in the middle of a sentence, says the title alone, or is not in the
+/// How many faults of form a text has: that it ends in the middle of a sentence, says the title alone, or is not in the
 /// article's language.
-pub(super) fn fault(analysis: &Analysis<'_>, text: &str) -> f32 {
+pub(super) fn faults(analysis: &Analysis<'_>, text: &str) -> f32 {
     let faults = [
         !segment::ends_as_sentence(text),
         letters(text).eq(letters(&analysis.title)),
         is_foreign(text, &analysis.language),
     ];
-    faults
-        .into_iter()
-        .filter(|fault| *fault)
-        .map(|_| FAULT)
-        .sum()
+    faults.into_iter().map(f32::from).sum()
 }
 
 /// Letters and digits alone, in lower case.
@@ -48,7 +41,7 @@ mod tests {
     fn check(title: &str, language: &str, text: &str, expect: bool) {
         let document: Document = text::blocks("", crate::ContentFormat::Text);
         let analysis = Analysis::new(&document, title.to_owned(), language.to_owned());
-        assert_eq!(fault(&analysis, text) > 0.0, expect, "{text}");
+        assert_eq!(faults(&analysis, text) > 0.0, expect, "{text}");
     }
 
     #[test]

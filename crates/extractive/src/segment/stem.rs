@@ -1,6 +1,6 @@
 //! A word as it is compared.
 
-use super::{fold, is_unspaced_script};
+use super::is_unspaced_script;
 use frostem::{Algorithm, Stemmer};
 
 /// A word as it is compared: lower case, full-width forms folded, endings cut by the language's Snowball stemmer.
@@ -9,11 +9,7 @@ use frostem::{Algorithm, Stemmer};
 /// of things are English everywhere. Words with digits or signs keep their endings (`K8s`, `Node.js`), and no stem has
 /// fewer than three letters, so that `iOS` is not `IO`.
 pub(crate) fn stem(word: &str, language: &str) -> String {
-    let lower: String = word
-        .chars()
-        .map(fold)
-        .flat_map(char::to_lowercase)
-        .collect();
+    let lower = super::folded(word);
     let base = lower
         .strip_suffix("'s")
         .or_else(|| lower.strip_suffix('\''))

@@ -20,6 +20,14 @@ pub(crate) fn is_stop(word: &str, language: &str) -> bool {
 
 /// The set of one language, made when it is first asked for; `None` when there is no list of it.
 fn set(language: &str) -> Option<&'static HashSet<&'static str>> {
+    static EN: LazyLock<HashSet<&str>> = LazyLock::new(|| ENGLISH.split(' ').collect());
+    static ZH: LazyLock<HashSet<&str>> = LazyLock::new(|| CHINESE.split(' ').collect());
+    // These two are asked for most; the others are looked for by name.
+    match language {
+        "en" => return Some(&EN),
+        "zh" => return Some(&ZH),
+        _ => {}
+    }
     type Sets = Vec<(&'static str, OnceLock<HashSet<&'static str>>)>;
     static SETS: LazyLock<Sets> = LazyLock::new(|| {
         let languages = stop_words::available_languages().iter();
@@ -29,15 +37,8 @@ fn set(language: &str) -> Option<&'static HashSet<&'static str>> {
     });
     let (language, set) = SETS.iter().find(|(known, _)| *known == language)?;
     Some(set.get_or_init(|| {
-        match *language {
-            "en" => ENGLISH.split(' ').collect(),
-            "zh" => CHINESE.split(' ').collect(),
-            other => stop_words::lookup(other)
-                .unwrap_or_default()
-                .iter()
-                .copied()
-                .collect(),
-        }
+        let words = stop_words::lookup(language).unwrap_or_default();
+        words.iter().copied().collect()
     }))
 }
 

@@ -1,10 +1,11 @@
 //! What a text alternative is weighed by.
 
-use super::AltCandidate;
+use super::{AltCandidate, Tells};
 use crate::AltSource;
 use crate::fit::measure;
-use crate::rank::{Analysis, stems};
+use crate::rank::Analysis;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 /// The names of the features, in order.
 pub(crate) const FEATURES: &[&str] = &[
@@ -29,15 +30,17 @@ pub(crate) const FEATURES: &[&str] = &[
     "title_recall",
     "starts_number",
     "file_foreign",
+    "shown",
+    "window",
 ];
 
 /// The features of one candidate; as many as [`FEATURES`]. `name`: the words of the file name.
 pub(super) fn of(analysis: &Analysis<'_>, candidate: &AltCandidate, name: &str) -> Vec<f32> {
     let language = analysis.language.as_str();
-    let own = stems(&candidate.text, language);
-    let set: HashSet<&str> = own.iter().map(String::as_str).collect();
-    let named = stems(name, language);
-    let name_set: HashSet<&str> = named.iter().map(String::as_str).collect();
+    let own = analysis.stems(&candidate.text);
+    let set: HashSet<&str> = own.iter().map(AsRef::as_ref).collect();
+    let named = analysis.stems(name);
+    let name_set: HashSet<&str> = named.iter().map(AsRef::as_ref).collect();
     let is = |source: AltSource| flag(candidate.source == source);
     let lower = candidate.text.to_lowercase();
     let points = flag(POINTERS.iter().any(|pointer| lower.contains(pointer)));
@@ -74,6 +77,8 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &AltCandidate, name: &str) 
         flag(candidate.text.starts_with(char::is_numeric)),
         // Names of files are mostly English; in a Chinese article they are a foreign tongue.
         file * flag(crate::language::is_full_width(language) && candidate.text.is_ascii()),
+        flag(candidate.tells == Tells::Shown),
+        flag(candidate.tells == Tells::Window),
     ]
 }
 
@@ -102,7 +107,7 @@ const POINTERS: &[&str] = &[
     "架构图",
 ];
 
-fn share(stems: &[String], holds: impl Fn(&str) -> bool) -> f32 {
+fn share(stems: &[Rc<str>], holds: impl Fn(&str) -> bool) -> f32 {
     if stems.is_empty() {
         return 0.0;
     }
