@@ -50,6 +50,7 @@ mod moving;
 mod once;
 mod openapi;
 mod peppers;
+mod privacy;
 mod problems;
 mod queue;
 mod readme;

@@ -42,6 +42,15 @@ pub(crate) fn heavy_png(bytes: usize) -> Vec<u8> {
     picture
 }
 
+/// A PNG that says something in its metadata.
+pub(crate) fn png_with_text(width: u32, height: u32, text: &str) -> Vec<u8> {
+    let mut picture = png(width, height);
+    let end = picture.split_off(picture.len() - 12);
+    picture.extend(chunk(b"tEXt", format!("Comment\0{text}").as_bytes()));
+    picture.extend(end);
+    picture
+}
+
 /// A GIF of one pixel.
 pub(crate) fn gif() -> Vec<u8> {
     decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")

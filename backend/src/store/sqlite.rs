@@ -104,6 +104,8 @@ fn connect(path: &Path, synchronous: &str) -> Result<Connection, Error> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", synchronous)?;
+    // The articles of a batch go when they are done with, not when their pages happen to be written over.
+    connection.pragma_update(None, "secure_delete", true)?;
     Ok(connection)
 }
 
