@@ -10,16 +10,16 @@ import { fileURLToPath } from 'node:url';
 
 import phpParser from 'php-parser';
 
-import { dir, php, root, wordpress, wp } from './site.mjs';
+import { php, root, wordpress, wp } from './site.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const plugin = join(root, 'plugin-wordpress');
 
-function run(program, args, env = {}) {
+function run(program, args, env = {}, cwd = here) {
   try {
     return execFileSync(program, args, {
       encoding: 'utf8',
-      cwd: here,
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -31,6 +31,14 @@ function run(program, args, env = {}) {
 test('PHPUnit, in the real WordPress', () => {
   const output = run('phpunit', ['--bootstrap', 'phpunit/bootstrap.php', 'phpunit'], { WP_ROOT: wordpress });
   assert.match(output, /OK \(\d{2,} tests/);
+});
+
+test('a key in a constant goes before the stored one', () => {
+  const seen =
+    php(`define( 'SMART_SUMMARY_KEY', 'ss_live_constant' ); define( 'SMART_SUMMARY_URL', 'https://constant.example/' );
+    putenv( 'SMART_SUMMARY_KEY=ss_live_environment' );
+    return array( \\Smart_Summary\\Settings::key_source(), \\Smart_Summary\\Settings::key(), \\Smart_Summary\\Settings::url() );`);
+  assert.deepEqual(seen, ['constant', 'ss_live_constant', 'https://constant.example']);
 });
 
 test('the coding standard, as far as it can be had', () => {
@@ -79,6 +87,7 @@ test('the zip holds what a site needs and nothing else', () => {
     'languages',
     'readme.txt',
     'smart-summary.php',
+    'source',
     'uninstall.php',
   ]);
   const header = (text, name) => new RegExp(`${name}:\\s*(.+)`).exec(text)[1].trim();
@@ -89,18 +98,117 @@ test('the zip holds what a site needs and nothing else', () => {
   assert.ok(main.includes(`VERSION     = '${header(main, 'Version')}'`));
 });
 
+test('the zip holds the readable source of what was built, as a workspace of its own', () => {
+  const installed = join(wordpress, 'wp-content/plugins/smart-summary');
+  const files = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+  // Each module and each script that the zip brings has its source there.
+  const wasm = readdirSync(join(installed, 'build/web/wasm')).filter((name) => name.endsWith('.wasm'));
+  const { features } = JSON.parse(metadata(installed)).packages.find(({ name }) => name === 'plugin-wasm');
+  assert.ok(wasm.length >= 5);
+  for (const name of wasm) assert.ok(features[name.replace('_bg.wasm', '')], name);
+  const scripts = readdirSync(join(installed, 'build')).filter((name) => name.endsWith('.js'));
+  for (const name of scripts)
+    readFileSync(join(installed, 'source/plugin-wordpress/src', name.replace(/js$/, 'ts')), 'utf8');
+  const sources = files(join(installed, 'source'));
+  for (const { name, parentPath } of sources) {
+    assert.match(name, /\.(rs|ts|mjs|json|toml|lock|po)$|^LICENSE/, `${parentPath}/${name}`);
+    // The plugin's own tools would take a hidden or a PHP file for something that a site runs.
+    assert.doesNotMatch(name, /^\.|\.php$/);
+  }
+  const readme = readFileSync(join(installed, 'readme.txt'), 'utf8');
+  const [, named] = /== Source ==([\s\S]*?)\n== /.exec(readme);
+  const folders = [...named.matchAll(/`((?:plugin|crates)[\w/-]*)`/g)].map(([, folder]) => folder);
+  assert.ok(folders.length >= 6, named);
+  for (const folder of folders) assert.ok(files(join(installed, 'source', folder)).length > 0, folder);
+});
+
+/** What Cargo makes of the packed workspace; it fails where a crate or the lock file is wrong. */
+function metadata(installed) {
+  const args = ['metadata', '--no-deps', '--locked', '--offline', '--format-version', '1'];
+  return run('cargo', args, {}, join(installed, 'source'));
+}
+
+/** The plugin's PHP files. */
+function phpFiles() {
+  const args = [plugin, '-name', '*.php', '-not', '-path', '*/node_modules/*'];
+  const files = execFileSync('find', args, { encoding: 'utf8' }).trim().split('\n');
+  assert.ok(files.length > 40, `${files.length} files`);
+  return files;
+}
+
+/** Every node of a syntax tree, each with those above it, the nearest first. */
+function* nodes(node, above = []) {
+  yield [node, above];
+  for (const below of Object.values(node).flat())
+    if (typeof below?.kind === 'string') yield* nodes(below, [node, ...above]);
+}
+
+const called = ({ kind, what }) => (kind === 'call' ? (what.name?.name ?? what.name) : undefined);
+
+/** Whether what is printed is fixed, or escaped where it is printed. `checked` and its like give fixed words. */
+function isSafe(node) {
+  switch (node.kind) {
+    case 'string':
+    case 'number':
+    case 'nowdoc':
+      return true;
+    case 'bin':
+      return node.type === '.' && isSafe(node.left) && isSafe(node.right);
+    case 'retif':
+      return isSafe(node.trueExpr) && isSafe(node.falseExpr);
+    case 'cast':
+      return node.type === 'int';
+    case 'call':
+      return /^(esc_\w+|wp_json_encode|checked|selected|disabled)$/.test(called(node) ?? '');
+    default:
+      return false;
+  }
+}
+
+/** What of a file's code prints unescaped words, reads a form's words as they came, or asks the database unprepared. */
+function unsafe(code) {
+  const found = [];
+  for (const [node, above] of nodes(new phpParser.Engine({}).parseCode(code, 'x.php'))) {
+    const printed = { echo: node.expressions, print: [node.expression] }[node.kind] ?? [];
+    const asked = node.kind === 'call' && node.what.kind === 'propertylookup' && node.what.what.name === 'wpdb';
+    if (/^v?printf$/.test(called(node) ?? '')) printed.push(...node.arguments);
+    // A translation is not the plugin's own words: `_e` prints it as it is.
+    if (/^_ex?$/.test(called(node) ?? '') || printed.some((one) => !isSafe(one))) found.push('prints');
+    if (node.kind === 'variable' && /^_(POST|GET|REQUEST|COOKIE|SERVER)$/.test(node.name)) {
+      const cleaned = above.some((one) => one.kind === 'isset' || called(one) === 'wp_unslash');
+      if (!cleaned) found.push('reads');
+    }
+    if (asked && /^(query|get_(var|row|col|results))$/.test(node.what.offset.name)) {
+      const [first] = node.arguments;
+      if (first?.kind !== 'call' || first.what.offset?.name !== 'prepare') found.push('asks');
+    }
+  }
+  return found;
+}
+
+test('what is printed is escaped there, what a form sends is unslashed, and the database is asked by prepared statements', () => {
+  for (const file of phpFiles()) assert.deepEqual(unsafe(readFileSync(file, 'utf8')), [], file);
+  for (const [code, what] of [
+    ['echo $a;', 'prints'],
+    ["echo '<p>' . $a . '</p>';", 'prints'],
+    ['echo esc_html( $a ) . get_the_title();', 'prints'],
+    ["printf( '%s', $a );", 'prints'],
+    ['printf( $a, esc_html( $b ) );', 'prints'],
+    ["_e( 'Words', 'smart-summary' );", 'prints'],
+    ['?><p><?= $a ?></p>', 'prints'],
+    ["$a = sanitize_text_field( $_POST['a'] );", 'reads'],
+    ['$wpdb->query( "DELETE FROM x WHERE id = $a" );', 'asks'],
+  ])
+    assert.ok(unsafe(`<?php ${code}`).includes(what), code);
+  assert.deepEqual(unsafe("<?php echo '<b>' . esc_html( $a ) . ( $b ? 'x' : '' ) . (int) $c;"), []);
+});
+
 test('PHP 7.4 would read every file', () => {
   const parser = new phpParser.Engine({ parser: { version: '7.4' } });
   // What the parser takes from later versions too: union and promoted types, attributes, and functions that came later.
   const later =
     /#\[|\breadonly\s|:\s*\??(static|mixed|never)\b|\bmixed\s+\$|\([^()]*\b(private|protected|public)\s+[?\w\\]*\s*\$|\w\|\w+\s+\$\w|function\s+\w*\([^)]*\):\s*\w+\||\b(array_is_list|array_find|str_increment|get_debug_type|fdiv|json_validate)\(/;
-  const files = execFileSync('find', [plugin, '-name', '*.php', '-not', '-path', '*/node_modules/*'], {
-    encoding: 'utf8',
-  })
-    .trim()
-    .split('\n');
-  assert.ok(files.length > 40, `${files.length} files`);
-  for (const file of files) {
+  for (const file of phpFiles()) {
     const text = readFileSync(file, 'utf8');
     assert.doesNotThrow(() => parser.parseCode(text, file), file);
     const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
