@@ -1,10 +1,10 @@
 //! What several servers that share a Redis do once for all of them: what an idempotency key names, and equal requests.
 
-use api::{Code, Event, Summary};
+use api::{Code, Event, Field, Summary};
 use serde_json::{Value, json};
 
 use crate::check::{fresh, refused};
-use crate::client::{Answer, Request, Stream};
+use crate::client::{Answer, Heard, Request, Stream};
 use crate::databases::Redis;
 use crate::server::{Server, Setup, eventually};
 use crate::several::{postgres, setup};
@@ -51,6 +51,32 @@ fn completed(mut stream: Stream) -> Summary {
 fn names(redis: &Redis, kind: &str) -> Vec<String> {
     let names = redis.run(&["KEYS", &format!("smart-summary:{kind}:*")]);
     names.lines().map(str::to_owned).collect()
+}
+
+/// Two servers that share stored answers, and so what is being made.
+fn answering(database: &str, redis: &Redis) -> (Server, Server) {
+    let database = postgres().database(database);
+    let start = || {
+        let setup = sharing(&database, redis).set("cache.shared", true);
+        let slow = json!({ "when": "[silence]", "delay_ms": 11_000, "title": "A title after a while",
+            "summary": "A summary after a while.", "keywords": ["silence"] });
+        Server::start(setup.reply(slow))
+    };
+    (start(), start())
+}
+
+/// Requests that an engine of this server worked on.
+fn worked(server: &Server) -> f64 {
+    server.metric("smart_summary_queue_wait_seconds_count", &[])
+}
+
+/// Waits until a server has the lease of an answer.
+fn led(redis: &Redis) -> String {
+    eventually("the lease is there", || names(redis, "flight").pop())
+}
+
+fn ask(server: &Server, key: &str, body: &Value) -> Request {
+    server.post("/v1/summaries").bearer(key).json(body)
 }
 
 #[test]
@@ -198,4 +224,138 @@ fn an_answer_under_an_idempotency_key_is_believed_with_our_seal_alone() {
     assert!(!is_replayed(&named(&other, "first", &first)));
     assert!(!is_replayed(&named(&other, "second", &second)));
     assert!(other.log().contains("a value without our seal"));
+}
+
+#[test]
+fn servers_that_are_asked_the_same_at_once_run_the_engine_once() {
+    let redis = Redis::start();
+    let (one, other) = answering("flight", &redis);
+    let key = one.key_with(json!({ "tier": "budget" }));
+    let body = fresh("[slow]");
+    let summaries: Vec<Summary> = std::thread::scope(|scope| {
+        let ask = |server| {
+            let request = ask(server, &key, &body);
+            scope.spawn(move || request.send().summary())
+        };
+        let asked: Vec<_> = (0..4).flat_map(|_| [ask(&one), ask(&other)]).collect();
+        asked
+            .into_iter()
+            .map(|asked| asked.join().unwrap())
+            .collect()
+    });
+    assert_eq!(worked(&one) + worked(&other), 1.0);
+    let made = summaries.iter().filter(|summary| !summary.cached).count();
+    assert_eq!(made, 1, "{summaries:?}");
+    for summary in &summaries {
+        assert_eq!(summary.title, summaries[0].title);
+    }
+    let used = other.get("/v1/usage").bearer(&key).send().json();
+    assert_eq!(used["budget"]["used"], 140, "it was paid once");
+    eventually("the lease is given back", || {
+        names(&redis, "flight").is_empty().then_some(())
+    });
+}
+
+#[test]
+fn a_stream_that_waits_for_another_server_is_kept_alive_and_has_every_field() {
+    let redis = Redis::start();
+    let (one, other) = answering("silence", &redis);
+    let (key, body) = (one.key_with(json!({})), fresh("[silence]"));
+    let leader = begun(ask(&one, &key, &body));
+    let mut follower = ask(&other, &key, &body).events().open();
+    assert_eq!(
+        follower.next(),
+        Some(Heard::Comment(String::new())),
+        "the heartbeat"
+    );
+    // Who joins on the same server has what it has.
+    let mut joined = ask(&other, &key, &body).events().open();
+    for stream in [&mut follower, &mut joined] {
+        let events = stream.events();
+        let Some(Event::Completed(summary)) = events.last() else {
+            panic!("{events:?}")
+        };
+        assert!(summary.cached && summary.title.as_deref() == Some("A title after a while"));
+        let fields: Vec<Field> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Field(field) => Some(field.name),
+                _ => None,
+            })
+            .collect();
+        for field in [Field::Title, Field::Summary, Field::Keywords, Field::Slug] {
+            assert!(fields.contains(&field), "{field:?}: {fields:?}");
+        }
+        assert!(matches!(events.first(), Some(Event::Started(_))));
+    }
+    assert!(!completed(leader).cached);
+    assert_eq!((worked(&one), worked(&other)), (1.0, 0.0));
+}
+
+#[test]
+fn who_waits_for_a_server_that_gives_no_answer_makes_its_own() {
+    let redis = Redis::start();
+    let (one, other) = answering("no_answer", &redis);
+    let key = one.key_with(json!({}));
+    // Its caller leaves.
+    let body = fresh("[stall]");
+    let leader = begun(ask(&one, &key, &body));
+    let mut waiting = ask(&other, &key, &body).events().open();
+    assert_eq!(worked(&other), 0.0);
+    leader.leave();
+    assert!(matches!(waiting.event(), Some(Event::Started(_))));
+    // It is killed.
+    drop(other);
+    let mut waiting = ask(&one, &key, &body).events().open();
+    assert!(matches!(waiting.event(), Some(Event::Started(_))));
+    assert_eq!(worked(&one), 2.0);
+}
+
+#[test]
+fn a_failure_of_one_server_is_not_the_answer_of_another() {
+    let redis = Redis::start();
+    let (one, other) = answering("failures", &redis);
+    let (key, body) = (one.key_with(json!({})), fresh("[failed]"));
+    std::thread::scope(|scope| {
+        for server in [&one, &other] {
+            let request = ask(server, &key, &body);
+            scope.spawn(move || refused(&request.send(), Code::EngineFailed));
+        }
+    });
+    assert_eq!((worked(&one), worked(&other)), (1.0, 1.0));
+}
+
+#[test]
+fn who_waits_when_redis_is_lost_makes_its_own_answer() {
+    let redis = Redis::start();
+    let (one, other) = answering("lost_flight", &redis);
+    let (key, body) = (one.key_with(json!({})), fresh("[stall]"));
+    let _leader = begun(ask(&one, &key, &body));
+    led(&redis);
+    let mut waiting = ask(&other, &key, &body).events().open();
+    redis.crash();
+    assert!(matches!(waiting.event(), Some(Event::Started(_))));
+    redis.resume();
+    // The leases of what runs come back with it, and the next request waits again.
+    led(&redis);
+    let answers_again = |server: &Server| server.metric("smart_summary_redis_answering", &[]);
+    eventually("Redis answers both", || {
+        (answers_again(&one) + answers_again(&other) == 2.0).then_some(())
+    });
+    let body = fresh("[slow]");
+    let leader = begun(ask(&one, &key, &body));
+    assert!(ask(&other, &key, &body).send().summary().cached);
+    assert!(!completed(leader).cached);
+}
+
+#[test]
+fn who_waits_for_another_server_waits_no_longer_than_its_deadline() {
+    let redis = Redis::start();
+    let database = postgres().database("deadline");
+    let sharing = || sharing(&database, &redis).set("cache.shared", true);
+    let one = Server::start(sharing());
+    let other = Server::start(sharing().set("queue.interactive_deadline_ms", 1000));
+    let (key, body) = (one.key_with(json!({})), fresh("[stall]"));
+    let _leader = begun(ask(&one, &key, &body));
+    refused(&ask(&other, &key, &body).send(), Code::DeadlineExceeded);
 }

@@ -11,15 +11,17 @@ mod shared;
 mod single_flight;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::{Event, Summary};
+use tokio::time::Instant;
 
 pub use self::idempotency::{Claim, Error as IdempotencyError, Idempotency, Reservation};
 pub use self::key::{CacheKey, KeyBuilder, Salt};
 use self::memory::Memory;
+use self::shared::Elsewhere;
 pub use self::shared::SharedAnswers;
 pub use self::single_flight::{Failure, Run};
 use self::single_flight::{Flights, Place};
@@ -51,6 +53,13 @@ pub struct Found {
     pub origin: Origin,
 }
 
+/// Which server made an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Here,
+    Elsewhere,
+}
+
 /// Where an answer came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -58,7 +67,7 @@ pub enum Origin {
     Made,
     /// Another call was making it.
     Joined,
-    /// It was stored.
+    /// It was stored, or another server was making it: no events were heard.
     Stored,
 }
 
@@ -86,11 +95,15 @@ impl Cache {
     /// cancelled when every call that waits for it has been dropped. When it fails, the call that started it gets the
     /// error and the next one starts its own: one caller's failure is never another's answer. Errors are not stored.
     ///
+    /// Where answers are shared, a run of another server is waited for until `deadline`; then the run of this call begins,
+    /// to say itself that it is late.
+    ///
     /// # Errors
     /// [`Failure`] of this call's own run.
     pub async fn get_or_run<E, F, R>(
         &self,
         key: CacheKey,
+        deadline: Instant,
         mut on_event: impl FnMut(&Event),
         run: F,
     ) -> Result<Found, Failure<E>>
@@ -99,7 +112,6 @@ impl Cache {
         F: FnOnce(Run) -> R,
         R: Future<Output = Result<Summary, E>> + Send + 'static,
     {
-        let stored_elsewhere = Arc::new(AtomicBool::new(false));
         let mut run = Some(run);
         loop {
             let place = self.flights.enter(key, || self.memory.get(&key));
@@ -116,16 +128,16 @@ impl Cache {
                     let Some(run) = run.take() else {
                         return Err(Failure::Panicked);
                     };
-                    let run = self.beyond(key, run, Arc::clone(&stored_elsewhere));
+                    let run = |flight| self.once(key, deadline, flight, run);
                     let error = seat.start(&self.runtime, self.memory.clone(), run);
                     (seat, Origin::Made, Some(error))
                 }
             };
             match (seat.follow(&mut on_event).await, error) {
-                (Some(summary), _) => {
-                    let origin = match origin {
-                        Origin::Made if stored_elsewhere.load(Ordering::SeqCst) => Origin::Stored,
-                        origin => origin,
+                (Some((summary, made)), _) => {
+                    let origin = match made {
+                        Made::Here => origin,
+                        Made::Elsewhere => Origin::Stored,
                     };
                     return Ok(Found { summary, origin });
                 }
@@ -137,35 +149,41 @@ impl Cache {
         }
     }
 
-    /// `run`, unless another server has its answer, which is then noted in `stored`.
-    fn beyond<E, F, R>(
+    /// `run`, unless another server has its answer or gives it.
+    fn once<E, F, R>(
         &self,
         key: CacheKey,
+        deadline: Instant,
+        flight: Run,
         run: F,
-        stored: Arc<AtomicBool>,
-    ) -> impl FnOnce(Run) -> std::pin::Pin<Box<dyn Future<Output = Result<Summary, E>> + Send>>
-    + use<E, F, R>
+    ) -> Pin<Box<dyn Future<Output = Result<(Summary, Made), E>> + Send>>
     where
         E: Send + 'static,
         F: FnOnce(Run) -> R,
         R: Future<Output = Result<Summary, E>> + Send + 'static,
     {
-        let shared = self.shared.clone();
-        move |flight| {
-            let work = run(flight);
-            let Some(shared) = shared else {
-                return Box::pin(work);
+        let cancel = flight.cancel.clone();
+        let work = run(flight);
+        let Some(shared) = self.shared.clone() else {
+            return Box::pin(async move { Ok((work.await?, Made::Here)) });
+        };
+        Box::pin(async move {
+            let place = tokio::select! {
+                place = shared.enter(&key, deadline) => place,
+                // The run says itself that nobody waits any more.
+                () = cancel.cancelled() => Elsewhere::Nothing,
             };
-            Box::pin(async move {
-                if let Some(summary) = shared.get(&key).await {
-                    stored.store(true, Ordering::SeqCst);
-                    return Ok(summary);
-                }
-                let summary = work.await?;
-                shared.put(&key, &summary).await;
-                Ok(summary)
-            })
-        }
+            let lease = match place {
+                Elsewhere::Answered(summary) => return Ok((*summary, Made::Elsewhere)),
+                Elsewhere::Nothing => None,
+                Elsewhere::Lead(lease) => Some(lease),
+            };
+            let summary = work.await?;
+            shared.put(&key, &summary).await;
+            // Given back after the answer lies there: who waits finds one or the other.
+            drop(lease);
+            Ok((summary, Made::Here))
+        })
     }
 
     /// Stored answers and their bytes, for metrics. Both lag behind by a moment.
@@ -222,6 +240,10 @@ mod tests {
         }
     }
 
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
     fn title(found: &Found) -> &str {
         found.summary.title.as_deref().unwrap()
     }
@@ -233,7 +255,7 @@ mod tests {
     ) -> Result<Found, Failure<&'static str>> {
         let answer = answer.map(summary);
         cache
-            .get_or_run(key(name), |_| {}, |_| async move { answer })
+            .get_or_run(key(name), soon(), |_| {}, |_| async move { answer })
             .await
     }
 
@@ -270,7 +292,7 @@ mod tests {
             }
         };
         assert_eq!(
-            cache.get_or_run(key("a"), |_| {}, run).await,
+            cache.get_or_run(key("a"), soon(), |_| {}, run).await,
             Err(Failure::Panicked)
         );
         assert_eq!(title(&get(&cache, "a", Ok("one")).await.unwrap()), "one");
@@ -314,7 +336,7 @@ mod tests {
                     Ok::<_, &str>(summary("one"))
                 };
                 cache
-                    .get_or_run(key("a"), on_event, run)
+                    .get_or_run(key("a"), soon(), on_event, run)
                     .await
                     .unwrap()
                     .origin
@@ -357,7 +379,7 @@ mod tests {
                         () = go.notified() => Ok(summary("one")),
                     }
                 };
-                cache.get_or_run(key("a"), |_| {}, run).await
+                cache.get_or_run(key("a"), soon(), |_| {}, run).await
             })
         };
         let first = call();
@@ -399,7 +421,7 @@ mod tests {
                     go.notified().await;
                     answer.map(summary)
                 };
-                cache.get_or_run(key("a"), |_| {}, run).await
+                cache.get_or_run(key("a"), soon(), |_| {}, run).await
             })
         };
         let first = call(Err("broken"));

@@ -8,8 +8,8 @@ use api::{Event, Summary};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::CacheKey;
 use super::memory::Memory;
+use super::{CacheKey, Made};
 
 /// Why a run gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +61,7 @@ struct Progress {
 
 #[derive(Clone)]
 enum End {
-    Answered(Arc<Summary>),
+    Answered(Arc<Summary>, Made),
     Failed,
 }
 
@@ -124,7 +124,7 @@ impl Flights {
 }
 
 impl Seat {
-    /// Spawns the run. Gives where its error will be, if it has one.
+    /// Spawns the run, which says of its answer where it was made. Gives where its error will be, if it has one.
     pub(super) fn start<E, R>(
         &self,
         runtime: &tokio::runtime::Handle,
@@ -133,7 +133,7 @@ impl Seat {
     ) -> oneshot::Receiver<E>
     where
         E: Send + 'static,
-        R: Future<Output = Result<Summary, E>> + Send + 'static,
+        R: Future<Output = Result<(Summary, Made), E>> + Send + 'static,
     {
         let landing = Landing {
             flights: Arc::clone(&self.flights),
@@ -149,7 +149,7 @@ impl Seat {
         runtime.spawn(tracing::Instrument::instrument(
             async move {
                 match work.await {
-                    Ok(summary) => landing.answer(&memory, Arc::new(summary)),
+                    Ok((summary, made)) => landing.answer(&memory, Arc::new(summary), made),
                     // The starter may have left; then nobody asks for the error.
                     Err(error) => drop(tell_error.send(error)),
                 }
@@ -160,7 +160,10 @@ impl Seat {
     }
 
     /// Passes on the events and gives the answer; `None` when the run failed.
-    pub(super) async fn follow(&self, on_event: &mut impl FnMut(&Event)) -> Option<Arc<Summary>> {
+    pub(super) async fn follow(
+        &self,
+        on_event: &mut impl FnMut(&Event),
+    ) -> Option<(Arc<Summary>, Made)> {
         let mut progress = self.flight.progress.subscribe();
         let mut heard = 0;
         loop {
@@ -172,7 +175,7 @@ impl Seat {
             new.iter().for_each(&mut *on_event);
             heard = now.events;
             match now.end {
-                Some(End::Answered(summary)) => return Some(summary),
+                Some(End::Answered(summary, made)) => return Some((summary, made)),
                 Some(End::Failed) => return None,
                 // The sender lives in the flight that this seat holds.
                 None => progress.changed().await.ok()?,
@@ -206,12 +209,12 @@ struct Landing {
 }
 
 impl Landing {
-    fn answer(self, memory: &Memory, summary: Arc<Summary>) {
+    fn answer(self, memory: &Memory, summary: Arc<Summary>, made: Made) {
         // Stored before the flight is removed: a call that comes now finds one or the other.
         memory.put(self.key, Arc::clone(&summary));
         self.flight
             .progress
-            .send_modify(|progress| progress.end = Some(End::Answered(summary)));
+            .send_modify(|progress| progress.end = Some(End::Answered(summary, made)));
     }
 }
 

@@ -58,15 +58,24 @@ impl Redis {
     pub async fn hold(&self, name: String, value: Vec<u8>) -> Result<Lease, Vec<u8>> {
         let redis = self.clone();
         let holder = Holder { redis, name, value };
-        let found = holder.put(&holder.value, LEASE).await;
-        if let Some(found) = found.filter(|found| !found.is_empty()) {
-            return Err(found);
-        }
+        let (tell, told) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         if let Some(runtime) = &self.runtime.0 {
-            runtime.spawn(holder.renew(ended));
+            // Also when the caller leaves before it is told: then the name is given back at once.
+            runtime.spawn(async move {
+                let found = holder.put(&holder.value, LEASE).await;
+                let found = found.filter(|found| !found.is_empty());
+                let free = found.is_none();
+                let _ = tell.send(found);
+                if free {
+                    holder.renew(ended).await;
+                }
+            });
         }
-        Ok(Lease(end))
+        match told.await {
+            Ok(Some(found)) => Err(found),
+            _ => Ok(Lease(end)),
+        }
     }
 }
 

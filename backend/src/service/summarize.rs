@@ -56,10 +56,12 @@ impl Service {
         on_event: impl FnMut(&Event),
     ) -> Result<Found, Error> {
         let address = self.address(&job, engine.as_ref());
-        let run = |run| self.clone().make(job, engine, run);
+        // From here on, also while another server makes the answer.
+        let deadline = Instant::now() + self.deadline(job.intake.request.priority);
+        let run = |run| self.clone().make(job, engine, deadline, run);
         let found = self
             .cache
-            .get_or_run(address, on_event, run)
+            .get_or_run(address, deadline, on_event, run)
             .await
             .map_err(|failure| match failure {
                 Failure::Run(error) => error,
@@ -74,7 +76,13 @@ impl Service {
     }
 
     /// Queue, engine, finish. Runs on its own, for everybody who waits for this answer.
-    async fn make(self, job: Job, engine: Arc<dyn Engine>, run: Run) -> Result<Summary, Error> {
+    async fn make(
+        self,
+        job: Job,
+        engine: Arc<dyn Engine>,
+        deadline: Instant,
+        run: Run,
+    ) -> Result<Summary, Error> {
         let cancel = run.cancel.clone();
         let work = async {
             let moderation = self.moderation(job.safety);
@@ -82,8 +90,6 @@ impl Service {
                 moderation.check(&asked(&job.intake)).await?;
             }
             let priority = job.intake.request.priority;
-            let patience = self.deadline(priority);
-            let deadline = Instant::now() + patience;
             let request = Request {
                 key: &job.tenant,
                 priority,
@@ -113,7 +119,7 @@ impl Service {
             );
             let report = tokio::time::timeout_at(deadline, writing)
                 .await
-                .map_err(|_| Error::Deadline(patience))??;
+                .map_err(|_| Error::Deadline(self.deadline(priority)))??;
             let waited = ticket.waited;
             drop(ticket);
             let summary = self.finished(&finisher, tells.as_ref(), engine.as_ref(), report, waited);
