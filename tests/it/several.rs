@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use api::{Batch, BatchResult, BatchStatus, Code, ItemStatus};
+use api::{Batch, BatchResult, BatchStatus, Code, Event, ItemStatus};
 use serde_json::{Value, json};
 
 use crate::check::{fresh, refused};
+use crate::client::Stream;
 use crate::databases::{Postgres, Redis};
 use crate::server::{Server, Setup, eventually, script};
 
@@ -202,6 +203,107 @@ fn a_budget_is_one_for_all_servers() {
     refused(&ask(&one), Code::BudgetUsedUp);
     refused(&ask(&other), Code::BudgetUsedUp);
     assert_eq!(used(&one, &key), 560);
+}
+
+/// Two servers whose tier `small` has 4000 tokens a day; a request sets more than 1500 aside.
+fn small(postgres: &Postgres, database: &str) -> (Server, Server) {
+    let address = postgres.database(database);
+    let start = || {
+        let setup = setup(&address).set("tiers.small.tokens_per_day", 4000);
+        Server::start(setup.set("queue.max_running", 8))
+    };
+    (start(), start())
+}
+
+/// Asks for a summary that is never done; an answer that is no stream is a refusal.
+fn stall(server: &Server, key: &str) -> Option<Stream> {
+    let request = server.post("/v1/summaries").bearer(key);
+    let mut stream = request.json(&fresh("[stall]")).events().open();
+    (stream.status == 200).then(|| {
+        while !matches!(stream.event(), Some(Event::Started(_))) {}
+        stream
+    })
+}
+
+#[test]
+fn what_one_server_has_set_aside_is_missing_from_the_budget_of_the_other() {
+    let (one, other) = small(postgres(), "aside");
+    let key = one.key_with(json!({ "tier": "small" }));
+    let ask = |server: &Server| {
+        let request = server.post("/v1/summaries").bearer(&key);
+        request.json(&fresh("Bread.")).send()
+    };
+    let first = stall(&one, &key).unwrap();
+    let _second = stall(&other, &key).unwrap();
+    for server in [&one, &other] {
+        let problem = refused(&ask(server), Code::BudgetUsedUp);
+        assert!(problem.retry_after_ms.unwrap() <= 2000, "{problem:?}");
+    }
+    // What is set aside is a lease of seconds, and is made longer while the requests run.
+    let leases = || postgres().rows("aside", "SELECT min(lease_until) FROM asides");
+    let before = leases();
+    eventually("the leases are renewed", || {
+        (leases() > before).then_some(())
+    });
+    first.leave();
+    eventually("what was not used is free everywhere", || {
+        (ask(&other).status == 200).then_some(())
+    });
+    ask(&one).summary();
+    assert_eq!(
+        postgres().rows("aside", "SELECT sum(tokens) FROM usage"),
+        "280"
+    );
+}
+
+#[test]
+fn servers_that_are_asked_at_once_do_not_pass_a_budget_together() {
+    let (one, other) = small(postgres(), "rush");
+    let key = one.key_with(json!({ "tier": "small" }));
+    let running: Vec<Option<Stream>> = std::thread::scope(|scope| {
+        let ask = |server| {
+            let key = &key;
+            scope.spawn(move || stall(server, key))
+        };
+        let asked: Vec<_> = (0..6).flat_map(|_| [ask(&one), ask(&other)]).collect();
+        asked
+            .into_iter()
+            .map(|asked| asked.join().unwrap())
+            .collect()
+    });
+    assert_eq!(running.iter().flatten().count(), 2);
+}
+
+#[test]
+fn what_a_killed_server_had_set_aside_is_free_when_its_lease_is_over() {
+    let (one, other) = small(postgres(), "killed_aside");
+    let key = one.key_with(json!({ "tier": "small" }));
+    let _running = [stall(&one, &key).unwrap(), stall(&one, &key).unwrap()];
+    assert!(stall(&other, &key).is_none());
+    drop(one);
+    assert!(stall(&other, &key).is_none());
+    eventually("the lease is over", || stall(&other, &key));
+}
+
+#[test]
+fn what_is_set_aside_when_the_database_is_lost_is_settled_when_it_is_back() {
+    let postgres = Postgres::start();
+    let (one, _) = small(&postgres, "lost_aside");
+    let key = one.key_with(json!({ "tier": "small" }));
+    let request = one.post("/v1/summaries").bearer(&key);
+    let mut stream = request.json(&fresh("[slow]")).events().open();
+    while !matches!(stream.event(), Some(Event::Started(_))) {}
+    postgres.crash();
+    let last = stream.events().pop();
+    assert!(matches!(last, Some(Event::Completed(_))), "{last:?}");
+    postgres.resume();
+    let rows = |sql: &str| postgres.rows("lost_aside", sql);
+    eventually("the use is written", || {
+        (rows("SELECT sum(tokens) FROM usage") == "140").then_some(())
+    });
+    eventually("nothing is set aside", || {
+        (rows("SELECT count(*) FROM asides") == "0").then_some(())
+    });
 }
 
 #[test]

@@ -11,11 +11,11 @@ mod shared;
 mod single_flight;
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Event, Summary};
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 pub use self::idempotency::{Claim, Error as IdempotencyError, Idempotency, Reservation};
@@ -156,7 +156,7 @@ impl Cache {
         deadline: Instant,
         flight: Run,
         run: F,
-    ) -> Pin<Box<dyn Future<Output = Result<(Summary, Made), E>> + Send>>
+    ) -> BoxFuture<'static, Result<(Summary, Made), E>>
     where
         E: Send + 'static,
         F: FnOnce(Run) -> R,

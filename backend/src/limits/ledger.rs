@@ -2,14 +2,15 @@
 //!
 //! Use is written to the store before the answer that it paid for leaves: whatever a caller was told that it used is in
 //! the ledger, also when the process is killed in the next moment. What is set aside lives in memory, and ends with the
-//! process as the work does. Several servers may share a store: each looks there before it sets anything aside.
+//! process as the work does. Where several servers share a store it is set aside there as well, under a lease, so that they
+//! cannot pass a budget together; what a killed server had is free when its lease is over.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Error;
-use crate::store::{DAY_MS, DayRow, Work};
+use crate::store::{Budgets, DAY_MS, DayRow, Error as StoreError, Settled, Wanted, Work};
 use crate::telemetry::Clock;
 
 /// Days that are kept, for an operator's questions.
@@ -18,10 +19,15 @@ const KEEP_DAYS: u64 = 400;
 /// When to ask again while running requests have set aside what is left.
 const RUNNING: Duration = Duration::from_secs(2);
 
+/// How long what a killed server had set aside is missing from a budget.
+const LEASE_MS: u64 = 10_000;
+
 /// Tokens of the day, by key.
 #[derive(Debug)]
 pub(super) struct Ledger {
     days: Mutex<HashMap<String, Day>>,
+    /// This process among the servers that share the store.
+    owner: String,
     store: Arc<dyn Work>,
     clock: Arc<dyn Clock>,
 }
@@ -35,6 +41,17 @@ struct Day {
     reserved: u64,
     /// Of `used`, what the store did not take yet.
     unsaved: u64,
+    /// What is no longer set aside, and the store did not free yet.
+    unfreed: u64,
+}
+
+/// A reservation's end, and what of it the store does not know yet.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    reserved: u64,
+    used: u64,
+    unsaved: u64,
+    unfreed: u64,
 }
 
 /// A key's day as others see it.
@@ -50,8 +67,11 @@ pub(super) struct Today {
 
 impl Ledger {
     pub(super) fn new(store: Arc<dyn Work>, clock: Arc<dyn Clock>) -> Self {
+        // An id is a name, not a secret: the time will do.
+        let owner = getrandom::u64().unwrap_or_else(|_| clock.now_ms());
         Self {
             days: Mutex::default(),
+            owner: format!("{owner:016x}"),
             store,
             clock,
         }
@@ -80,8 +100,8 @@ impl Ledger {
         tokens: u64,
         budget: Option<u64>,
     ) -> Result<Result<(), Today>, Error> {
-        if budget.is_some() && self.store.is_shared() {
-            self.look(key)?;
+        if let (Some(budget), Some(budgets)) = (budget, self.store.budgets()) {
+            return self.reserve_among_all(key, tokens, budget, budgets);
         }
         let outcome = self.with(key, |day| {
             let taken = day.used.saturating_add(day.reserved);
@@ -93,70 +113,172 @@ impl Ledger {
             day.reserved += tokens;
             Ok(())
         })?;
-        Ok(outcome.map_err(|(taken, used_up)| {
-            let today = self.as_today(taken);
-            let resets_in = if used_up {
-                today.resets_in
-            } else {
-                // Only requests that run stand in the way: most of what they set aside comes back.
-                today.resets_in.min(RUNNING)
-            };
-            Today { resets_in, ..today }
-        }))
+        Ok(outcome.map_err(|(taken, used_up)| self.refused(taken, used_up)))
     }
 
-    /// Ends a reservation: what was used counts and is in the store when this returns; the rest is free again.
-    pub(super) fn settle(&self, key: &str, reserved: u64, used: u64) {
+    /// Sets tokens aside where the other servers see it.
+    fn reserve_among_all(
+        &self,
+        key: &str,
+        tokens: u64,
+        budget: u64,
+        budgets: &dyn Budgets,
+    ) -> Result<Result<(), Today>, Error> {
+        let now = self.clock.now_ms();
+        let unsaved = self.with(key, |day| day.unsaved)?;
+        let (fits, stored) = budgets.set_aside(&Wanted {
+            key,
+            day: now / DAY_MS,
+            owner: &self.owner,
+            tokens,
+            // The others do not know of it.
+            budget: budget.saturating_sub(unsaved),
+            now,
+            lease_until: now + LEASE_MS,
+        })?;
+        let used = stored.saturating_add(unsaved);
+        let taken = self.with(key, |day| {
+            if day.day == now / DAY_MS {
+                day.used = used;
+            }
+            if fits {
+                day.reserved += tokens;
+            }
+            day.used.saturating_add(day.reserved)
+        })?;
+        let used_up = used.saturating_add(tokens) > budget;
+        Ok(if fits {
+            Ok(())
+        } else {
+            Err(self.refused(taken, used_up))
+        })
+    }
+
+    fn refused(&self, taken: u64, used_up: bool) -> Today {
+        let today = self.as_today(taken);
+        let resets_in = if used_up {
+            today.resets_in
+        } else {
+            // Only requests that run stand in the way: most of what they set aside comes back.
+            today.resets_in.min(RUNNING)
+        };
+        Today { resets_in, ..today }
+    }
+
+    /// Ends a reservation under `budget`: what was used counts and is in the store when this returns; the rest is free again.
+    pub(super) fn settle(&self, key: &str, reserved: u64, used: u64, budget: Option<u64>) {
         let today = self.clock.now_ms() / DAY_MS;
-        let saved = used == 0
-            || self
-                .store
-                .add(key, today, used)
-                .inspect_err(|error| {
-                    tracing::error!(%error, key.id = %key, tokens = used, "used tokens could not be written; they are kept and tried again");
-                })
-                .is_ok();
-        self.count(key, today, reserved, used, saved);
+        let aside = self.aside(reserved, budget);
+        let saved = self
+            .tell(key, today, aside, used)
+            .inspect_err(|error| {
+                tracing::error!(%error, key.id = %key, tokens = used, "used tokens could not be written; they are kept and tried again");
+            })
+            .is_ok();
+        let (unsaved, unfreed) = if saved { (0, 0) } else { (used, aside) };
+        let ended = Ended {
+            reserved,
+            used,
+            unsaved,
+            unfreed,
+        };
+        self.count(key, today, ended);
     }
 
     /// Ends a reservation whose use the store has already, with the result that it paid for.
-    pub(super) fn settle_saved(&self, key: &str, reserved: u64, used: u64) {
-        self.count(key, self.clock.now_ms() / DAY_MS, reserved, used, true);
+    pub(super) fn settle_saved(&self, key: &str, reserved: u64, used: u64, budget: Option<u64>) {
+        let today = self.clock.now_ms() / DAY_MS;
+        let aside = self.aside(reserved, budget);
+        let freed = self.tell(key, today, aside, 0).is_ok();
+        let ended = Ended {
+            reserved,
+            used,
+            unsaved: 0,
+            unfreed: if freed { 0 } else { aside },
+        };
+        self.count(key, today, ended);
     }
 
-    fn count(&self, key: &str, today: u64, reserved: u64, used: u64, saved: bool) {
+    /// Ends a reservation of which nothing was used, without waiting for the store: the next [`Ledger::write`] tells it.
+    pub(super) fn leave(&self, key: &str, reserved: u64, budget: Option<u64>) {
+        let ended = Ended {
+            reserved,
+            used: 0,
+            unsaved: 0,
+            unfreed: self.aside(reserved, budget),
+        };
+        self.count(key, self.clock.now_ms() / DAY_MS, ended);
+    }
+
+    /// What of a reservation under `budget` the other servers see.
+    fn aside(&self, reserved: u64, budget: Option<u64>) -> u64 {
+        match (budget, self.store.budgets()) {
+            (Some(_), Some(_)) => reserved,
+            _ => 0,
+        }
+    }
+
+    fn tell(&self, key: &str, day: u64, aside: u64, used: u64) -> Result<(), StoreError> {
+        match self.store.budgets().filter(|_| aside > 0) {
+            Some(budgets) => budgets.settle(&Settled {
+                key,
+                day,
+                owner: &self.owner,
+                aside,
+                used,
+            }),
+            None if used > 0 => self.store.add(key, day, used),
+            None => Ok(()),
+        }
+    }
+
+    fn count(&self, key: &str, today: u64, ended: Ended) {
+        let Ended {
+            reserved,
+            used,
+            unsaved,
+            unfreed,
+        } = ended;
         let mut days = self.lock_days();
         let Some(day) = days.get_mut(key) else {
             // Nobody has asked for this day yet: the store's word will be the first.
-            if !saved {
-                let unsaved = Day {
+            if unsaved > 0 || unfreed > 0 {
+                let day = Day {
                     day: today,
                     used,
                     reserved: 0,
-                    unsaved: used,
+                    unsaved,
+                    unfreed,
                 };
-                days.insert(key.to_owned(), unsaved);
+                days.insert(key.to_owned(), day);
             }
             return;
         };
         day.reserved = day.reserved.saturating_sub(reserved);
-        if day.day == today || !saved {
+        if day.day == today || unsaved > 0 {
             day.used = day.used.saturating_add(used);
         }
-        if !saved {
-            day.unsaved = day.unsaved.saturating_add(used);
-        }
+        day.unsaved = day.unsaved.saturating_add(unsaved);
+        day.unfreed = day.unfreed.saturating_add(unfreed);
     }
 
-    /// Reads what all servers together have used.
-    fn look(&self, key: &str) -> Result<(), Error> {
-        let today = self.clock.now_ms() / DAY_MS;
-        let stored = self.store.used(key, today)?;
-        self.with(key, |day| {
-            if day.day == today {
-                day.used = stored.saturating_add(day.unsaved);
+    /// Makes the leases of what is set aside longer.
+    pub(super) fn renew(&self) {
+        let Some(budgets) = self.store.budgets() else {
+            return;
+        };
+        let days = self.lock_days();
+        let running = days
+            .iter()
+            .filter(|(_, day)| day.reserved > 0 || day.unfreed > 0);
+        let keys: Vec<String> = running.map(|(key, _)| key.clone()).collect();
+        drop(days);
+        if !keys.is_empty() {
+            let until = self.clock.now_ms() + LEASE_MS;
+            if let Err(error) = budgets.renew(&self.owner, keys, until) {
+                tracing::warn!(%error, "what is set aside of budgets could not be renewed");
             }
-        })
+        }
     }
 
     fn with<T>(&self, key: &str, act: impl FnOnce(&mut Day) -> T) -> Result<T, Error> {
@@ -167,39 +289,39 @@ impl Ledger {
         {
             return Ok(act(day));
         }
-        // The first of its day: once per key and day, so under the lock.
-        let old = days.remove(key).unwrap_or_default();
-        if old.unsaved > 0 {
-            self.store.add(key, old.day, old.unsaved)?;
-        }
-        let used = self.store.used(key, today)?;
+        // The first of its day: once per key and day, so under the lock. Requests that run over midnight keep what they set
+        // aside, and what the store does not take stays to be told.
         let day = days.entry(key.to_owned()).or_default();
-        // Requests that run over midnight keep what they set aside.
-        *day = Day {
-            day: today,
-            used,
-            reserved: old.reserved,
-            unsaved: 0,
-        };
+        if day.unsaved > 0 {
+            self.store.add(key, day.day, day.unsaved)?;
+            day.unsaved = 0;
+        }
+        day.used = self.store.used(key, today)?;
+        day.day = today;
         Ok(act(day))
     }
 
     /// Writes what the store did not take before. What cannot be written is tried again the next time.
     pub(super) fn write(&self) {
-        let unsaved: Vec<(String, u64, u64)> = self
+        let unsaved: Vec<(String, u64, u64, u64)> = self
             .lock_days()
             .iter_mut()
-            .filter(|(_, day)| day.unsaved > 0)
-            .map(|(key, day)| (key.clone(), day.day, std::mem::take(&mut day.unsaved)))
+            .filter(|(_, day)| day.unsaved > 0 || day.unfreed > 0)
+            .map(|(key, day)| {
+                let (unsaved, unfreed) = (&mut day.unsaved, &mut day.unfreed);
+                let taken = (std::mem::take(unsaved), std::mem::take(unfreed));
+                (key.clone(), day.day, taken.0, taken.1)
+            })
             .collect();
-        for (key, day, tokens) in unsaved {
-            if self.store.add(&key, day, tokens).is_err() {
+        for (key, day, used, aside) in unsaved {
+            if self.tell(&key, day, aside, used).is_err() {
                 let mut days = self.lock_days();
                 let entry = days.entry(key).or_insert_with(|| Day {
                     day,
                     ..Day::default()
                 });
-                entry.unsaved = entry.unsaved.saturating_add(tokens);
+                entry.unsaved = entry.unsaved.saturating_add(used);
+                entry.unfreed = entry.unfreed.saturating_add(aside);
             }
         }
     }
@@ -209,7 +331,7 @@ impl Ledger {
         self.write();
         let today = self.clock.now_ms() / DAY_MS;
         self.lock_days()
-            .retain(|_, day| day.day == today || day.unsaved > 0 || day.reserved > 0);
+            .retain(|_, day| day.day == today || day.unsaved + day.unfreed + day.reserved > 0);
         if let Err(error) = self.store.forget_days(today.saturating_sub(KEEP_DAYS)) {
             tracing::warn!(%error, "old days could not be removed from the ledger");
         }
@@ -265,7 +387,7 @@ mod tests {
         let house = house();
         let ledger = house.open();
         assert!(ledger.reserve("a", 100, Some(150)).unwrap().is_ok());
-        ledger.settle("a", 100, 60);
+        ledger.settle("a", 100, 60, None);
         // Nothing is called at the end: a killed process cannot.
         let again = house.open();
         assert_eq!(again.today("a").unwrap().used, 60);
@@ -279,7 +401,7 @@ mod tests {
         let ledger = house.open();
         assert!(ledger.reserve("a", 100, Some(100)).unwrap().is_ok());
         assert!(ledger.reserve("a", 1, Some(100)).unwrap().is_err());
-        ledger.settle("a", 100, 0);
+        ledger.settle("a", 100, 0, None);
         assert_eq!(ledger.today("a").unwrap().used, 0);
         assert!(ledger.reserve("a", 100, Some(100)).unwrap().is_ok());
     }
@@ -288,7 +410,7 @@ mod tests {
     fn a_new_day_begins_with_nothing_used() {
         let house = house();
         let ledger = house.open();
-        ledger.settle("a", 0, 10);
+        ledger.settle("a", 0, 10, None);
         let refused = ledger.reserve("a", 1, Some(10)).unwrap().unwrap_err();
         assert_eq!(refused.resets_in, Duration::from_millis(DAY_MS / 2));
         house.clock.advance(refused.resets_in);
@@ -300,8 +422,8 @@ mod tests {
     fn two_processes_add_up() {
         let house = house();
         let (one, other) = (house.open(), house.open());
-        one.settle("a", 0, 3);
-        other.settle("a", 0, 4);
+        one.settle("a", 0, 3, None);
+        other.settle("a", 0, 4, None);
         assert_eq!(house.open().today("a").unwrap().used, 7);
     }
 
@@ -311,7 +433,7 @@ mod tests {
         let ledger = house.open();
         assert!(ledger.reserve("a", 9, None).unwrap().is_ok());
         house.store().add("a", NOON / DAY_MS, 5).unwrap();
-        ledger.settle_saved("a", 9, 5);
+        ledger.settle_saved("a", 9, 5, None);
         assert_eq!(ledger.today("a").unwrap().used, 5);
         assert_eq!(house.open().today("a").unwrap().used, 5);
     }

@@ -628,18 +628,19 @@ impl Allowance {
     pub fn settle_tokens(&self, used: u32) {
         let reserved = self.settle_minute(used);
         if used > 0 || reserved > 0 {
-            self.inner
-                .ledger
-                .settle(&self.key, u64::from(reserved), u64::from(used));
+            let (reserved, used) = (u64::from(reserved), u64::from(used));
+            let budget = self.tier.tokens_per_day;
+            self.inner.ledger.settle(&self.key, reserved, used, budget);
         }
     }
 
     /// [`Allowance::settle_tokens`] for tokens that the store counted together with the result they paid for.
     pub fn settle_saved(&self, used: u32) {
-        let reserved = self.settle_minute(used);
+        let (reserved, used) = (u64::from(self.settle_minute(used)), u64::from(used));
+        let budget = self.tier.tokens_per_day;
         self.inner
             .ledger
-            .settle_saved(&self.key, u64::from(reserved), u64::from(used));
+            .settle_saved(&self.key, reserved, used, budget);
     }
 
     fn settle_minute(&self, used: u32) -> u32 {
@@ -668,14 +669,19 @@ impl Allowance {
 impl Drop for Allowance {
     fn drop(&mut self) {
         // Unsettled: the request failed or its caller left before an engine used anything.
-        if *self.lock() > 0 {
-            self.settle_tokens(0);
+        let reserved = self.settle_minute(0);
+        if reserved > 0 {
+            // On whatever thread: it must not wait for a database.
+            let budget = self.tier.tokens_per_day;
+            self.inner
+                .ledger
+                .leave(&self.key, u64::from(reserved), budget);
         }
     }
 }
 
-/// The thread that tries again what the ledger could not write, every second, and sweeps every half minute; ends when
-/// dropped.
+/// The thread that tries again what the ledger could not write, every second, renews what is set aside, and sweeps every
+/// half minute; ends when dropped.
 #[derive(Debug, Default)]
 struct Sweeper {
     stop: Option<Sender<()>>,
@@ -693,6 +699,9 @@ impl Sweeper {
                     inner.sweep();
                 } else {
                     inner.ledger.write();
+                }
+                if seconds.is_multiple_of(3) {
+                    inner.ledger.renew();
                 }
             }
             inner.ledger.write();

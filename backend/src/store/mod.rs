@@ -297,8 +297,57 @@ pub trait Work: Debug + Send + Sync {
     /// Notes how a try ended, and when the next is due.
     fn note_hook(&self, batch: &str, state: HookState, next: u64) -> Result<(), Error>;
 
+    /// What servers set aside of budgets; none where a store is one server's.
+    fn budgets(&self) -> Option<&dyn Budgets>;
+
     /// Whether several servers may work on this store at once.
-    fn is_shared(&self) -> bool;
+    fn is_shared(&self) -> bool {
+        self.budgets().is_some()
+    }
+}
+
+/// What servers that share a store set aside of a key's budget for requests that run. Leases are for servers that are killed.
+pub trait Budgets: Debug + Send + Sync {
+    /// Sets tokens aside if the budget has them; whether it had, and the tokens that were used before.
+    fn set_aside(&self, wanted: &Wanted<'_>) -> Result<(bool, u64), Error>;
+    /// Frees tokens that were set aside and adds those that were used, in one step.
+    fn settle(&self, settled: &Settled<'_>) -> Result<(), Error>;
+    /// Makes the leases of `owner` on these keys longer.
+    fn renew(&self, owner: &str, keys: Vec<String>, lease_until: u64) -> Result<(), Error>;
+}
+
+/// Tokens that are to be set aside.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Whose budget.
+    pub key: &'a str,
+    /// Of which day.
+    pub day: u64,
+    /// Which server.
+    pub owner: &'a str,
+    /// How many.
+    pub tokens: u64,
+    /// The most that may be used and set aside together.
+    pub budget: u64,
+    /// The time; what is under an older lease does not count.
+    pub now: u64,
+    /// When these do not count any more, unless renewed.
+    pub lease_until: u64,
+}
+
+/// Tokens that are no longer set aside.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled<'a> {
+    /// Whose budget.
+    pub key: &'a str,
+    /// Of which day are those that were used.
+    pub day: u64,
+    /// Which server.
+    pub owner: &'a str,
+    /// How many were set aside.
+    pub aside: u64,
+    /// How many were used.
+    pub used: u64,
 }
 
 /// Milliseconds of a day.

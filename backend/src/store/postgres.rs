@@ -14,12 +14,12 @@ use tokio::sync::Semaphore;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
 use super::{
-    BatchRow, Cancelled, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow, ItemState, Kept,
-    NewBatch, Place, Work, tokens,
+    BatchRow, Budgets, Cancelled, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow,
+    ItemState, Kept, NewBatch, Place, Settled, Wanted, Work, tokens,
 };
 
 /// Each brings the form one further. Never edit one that was released.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE keys (
         id TEXT PRIMARY KEY,
@@ -118,6 +118,16 @@ const MIGRATIONS: [&str; 4] = [
     INSERT INTO peppers (mark) SELECT value FROM settings WHERE name = 'pepper';
     ALTER TABLE secrets ADD COLUMN pepper BYTEA;
     UPDATE secrets SET pepper = (SELECT value FROM settings WHERE name = 'pepper');
+",
+    "
+    CREATE TABLE asides (
+        key_id TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        tokens BIGINT NOT NULL,
+        lease_until BIGINT NOT NULL,
+        PRIMARY KEY (key_id, owner)
+    );
+    CREATE INDEX asides_of_owner ON asides (owner);
 ",
 ];
 
@@ -807,7 +817,108 @@ impl Work for Postgres {
         })
     }
 
-    fn is_shared(&self) -> bool {
-        true
+    fn budgets(&self) -> Option<&dyn Budgets> {
+        Some(self)
+    }
+}
+
+async fn set_aside(
+    client: &mut Client,
+    (key, owner): (&str, &str),
+    [day, tokens, budget, now, lease_until]: [i64; 5],
+) -> Result<(bool, u64), tokio_postgres::Error> {
+    let change = client.transaction().await?;
+    // One of a key at a time: what is counted here stays true until the end.
+    change
+        .execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))",
+            &[&key],
+        )
+        .await?;
+    let taken = change
+        .query_one(
+            "SELECT coalesce((SELECT tokens FROM usage WHERE key_id = $1 AND day = $2), 0) AS used,
+                    coalesce((SELECT sum(tokens) FROM asides
+                              WHERE key_id = $1 AND lease_until >= $3), 0)::BIGINT AS aside",
+            &[&key, &day, &now],
+        )
+        .await?;
+    let (used, aside): (i64, i64) = (taken.get("used"), taken.get("aside"));
+    let fits = used.saturating_add(aside).saturating_add(tokens) <= budget;
+    if fits {
+        change
+            .execute(
+                "INSERT INTO asides (key_id, owner, tokens, lease_until) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (key_id, owner) DO UPDATE
+                 SET tokens = excluded.tokens + CASE WHEN asides.lease_until >= $5 THEN asides.tokens ELSE 0 END,
+                     lease_until = excluded.lease_until",
+                &[&key, &owner, &tokens, &lease_until, &now],
+            )
+            .await?;
+        change.commit().await?;
+    }
+    Ok((fits, unsigned(&taken, "used")))
+}
+
+async fn settle(
+    client: &mut Client,
+    (key, owner): (&str, &str),
+    [day, aside, used]: [i64; 3],
+) -> Result<(), tokio_postgres::Error> {
+    let change = client.transaction().await?;
+    let freed = "UPDATE asides SET tokens = tokens - $3 WHERE key_id = $1 AND owner = $2";
+    change.execute(freed, &[&key, &owner, &aside]).await?;
+    let gone = "DELETE FROM asides WHERE key_id = $1 AND owner = $2 AND tokens <= 0";
+    change.execute(gone, &[&key, &owner]).await?;
+    if used > 0 {
+        change.execute(ADD, &[&key, &day, &used]).await?;
+    }
+    change.commit().await
+}
+
+impl Budgets for Postgres {
+    fn set_aside(&self, wanted: &Wanted<'_>) -> Result<(bool, u64), Error> {
+        let (key, owner) = (wanted.key.to_owned(), wanted.owner.to_owned());
+        let numbers = [
+            wanted.day,
+            wanted.tokens,
+            wanted.budget,
+            wanted.now,
+            wanted.lease_until,
+        ]
+        .map(integer);
+        self.run(move |client| {
+            Box::pin(async move { set_aside(client, (&key, &owner), numbers).await })
+        })
+    }
+
+    fn settle(&self, settled: &Settled<'_>) -> Result<(), Error> {
+        let (key, owner) = (settled.key.to_owned(), settled.owner.to_owned());
+        let numbers = [settled.day, settled.aside, settled.used].map(integer);
+        self.run(move |client| {
+            Box::pin(async move { settle(client, (&key, &owner), numbers).await })
+        })
+    }
+
+    fn renew(&self, owner: &str, keys: Vec<String>, lease_until: u64) -> Result<(), Error> {
+        let (owner, until) = (owner.to_owned(), integer(lease_until));
+        self.run(move |client| {
+            Box::pin(async move {
+                client
+                    .execute(
+                        "UPDATE asides SET lease_until = $2 WHERE owner = $1 AND key_id = ANY($3)",
+                        &[&owner, &until, &keys],
+                    )
+                    .await?;
+                // A server that could not renew for an hour has nothing that runs.
+                client
+                    .execute(
+                        "DELETE FROM asides WHERE lease_until < $1",
+                        &[&(until - 3_600_000)],
+                    )
+                    .await
+                    .map(drop)
+            })
+        })
     }
 }

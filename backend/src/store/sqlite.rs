@@ -8,8 +8,8 @@ use api::TokenUsage;
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 
 use super::{
-    BatchRow, Cancelled, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow, ItemState, Kept,
-    NewBatch, Place, Work, tokens,
+    BatchRow, Budgets, Cancelled, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow,
+    ItemState, Kept, NewBatch, Place, Work, tokens,
 };
 
 /// Each brings the form one further; `user_version` says how many were done. Never edit one that was released.
@@ -502,8 +502,8 @@ impl Work for SqliteWork {
         Ok(())
     }
 
-    fn is_shared(&self) -> bool {
-        false
+    fn budgets(&self) -> Option<&dyn Budgets> {
+        None
     }
 }
 
