@@ -269,6 +269,30 @@ fn every_path_that_is_asked_for_exists() {
     }
 }
 
+#[test]
+fn the_administration_is_closed_to_the_world() {
+    let nginx = read("deploy/nginx/nginx.conf");
+    for path in ["/v1/admin/", "/admin"] {
+        let (_, place) = nginx.split_once(&format!("location {path} {{")).unwrap();
+        let (inside, _) = place.split_once('}').unwrap();
+        assert!(inside.contains("deny all;"), "{path}: {inside}");
+    }
+    let ingress = &manifests()["deploy/kubernetes/ingress.yaml"];
+    let mut paths = 0;
+    for document in ingress {
+        walk(document, &mut |name, value| {
+            if let ("path", Yaml::String(path)) = (name, value) {
+                paths += 1;
+                let leads_there = ["/v1/admin", "/admin"]
+                    .iter()
+                    .any(|closed| path.starts_with(closed) || closed.starts_with(path));
+                assert!(!leads_there, "{path}");
+            }
+        });
+    }
+    assert!(paths > 0, "the Ingress has no path");
+}
+
 fn kind<'a>(documents: &'a [Yaml], kind: &str) -> &'a Yaml {
     documents
         .iter()
