@@ -331,12 +331,8 @@ fn strange_words_are_summarised_or_refused_and_never_a_fault() {
     }
 }
 
-#[test]
-fn a_used_secret_of_another_key_opens_nothing() {
-    let (one, two) = (shared().key_with(json!({})), shared().key_with(json!({})));
-    let part = |key: &str, place: usize| key.split('_').nth(place).unwrap().to_owned();
-    // One key's name with the other's secret, and a checksum that fits them.
-    let body = format!("ss_live_{}_{}", part(&one, 2), part(&two, 3));
+/// A key's text with the checksum that fits it.
+pub(crate) fn with_checksum(body: &str) -> String {
     let mut value = u64::from(crc32fast::hash(body.as_bytes()));
     let digits = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut checksum = [b'0'; 6];
@@ -344,7 +340,15 @@ fn a_used_secret_of_another_key_opens_nothing() {
         *place = digits[usize::try_from(value % 62).unwrap()];
         value /= 62;
     }
-    let forged = format!("{body}_{}", std::str::from_utf8(&checksum).unwrap());
+    format!("{body}_{}", std::str::from_utf8(&checksum).unwrap())
+}
+
+#[test]
+fn a_used_secret_of_another_key_opens_nothing() {
+    let (one, two) = (shared().key_with(json!({})), shared().key_with(json!({})));
+    let part = |key: &str, place: usize| key.split('_').nth(place).unwrap().to_owned();
+    // One key's name with the other's secret, and a checksum that fits them.
+    let forged = with_checksum(&format!("ss_live_{}_{}", part(&one, 2), part(&two, 3)));
     refused(
         &shared().get("/v1/usage").bearer(&forged).send(),
         Code::KeyUnknown,

@@ -43,6 +43,7 @@ mod drain;
 mod health;
 mod idempotency;
 mod intake;
+mod isolation;
 mod keys;
 mod limits;
 mod model;
