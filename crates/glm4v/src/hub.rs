@@ -94,10 +94,25 @@ impl Progress for () {}
 
 /// A bar in the terminal for each file.
 #[derive(Debug, Default)]
-pub struct ProgressBars(Option<indicatif::ProgressBar>);
+pub struct ProgressBars {
+    bar: Option<indicatif::ProgressBar>,
+    hidden: bool,
+}
+
+impl ProgressBars {
+    /// None when `HF_HUB_DISABLE_PROGRESS_BARS` says so.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let hidden = std::env::var("HF_HUB_DISABLE_PROGRESS_BARS").is_ok_and(|value| yes(&value));
+        Self { bar: None, hidden }
+    }
+}
 
 impl Progress for ProgressBars {
     fn begin(&mut self, file: &str, bytes: u64, present: u64) {
+        if self.hidden {
+            return;
+        }
         let bar = indicatif::ProgressBar::new(bytes);
         let style = "{msg:32} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
         if let Ok(style) = indicatif::ProgressStyle::with_template(style) {
@@ -106,25 +121,31 @@ impl Progress for ProgressBars {
         bar.set_message(file.to_owned());
         bar.set_position(present);
         bar.reset_eta();
-        self.0 = Some(bar);
+        self.bar = Some(bar);
     }
 
     fn advance(&mut self, bytes: u64) {
-        if let Some(bar) = &self.0 {
+        if let Some(bar) = &self.bar {
             bar.inc(bytes);
         }
     }
 
     fn end(&mut self) {
-        if let Some(bar) = self.0.take() {
+        if let Some(bar) = self.bar.take() {
             bar.finish();
         }
     }
 }
 
+/// Whether a variable of the environment says yes, in the words that the hub's tools take for it.
+fn yes(value: &str) -> bool {
+    matches!(value.to_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
+}
+
 impl Hub {
     /// As the environment says, by the variables that all tools of the hub read: `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`,
-    /// `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`; without `HF_TOKEN`, the file that `hf auth login` writes.
+    /// `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, and the older names `HUGGINGFACE_HUB_CACHE` and
+    /// `HUGGING_FACE_HUB_TOKEN`; without a token, the file that `hf auth login` writes.
     #[must_use]
     pub fn from_env() -> Self {
         Self::from_vars(|name| std::env::var(name).ok())
@@ -143,17 +164,18 @@ impl Hub {
         };
         let home = path("HF_HOME").unwrap_or_else(|| user_cache().join("huggingface"));
         let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
-        let token = var("HF_TOKEN").or_else(|| std::fs::read_to_string(token_file).ok());
+        let token = var("HF_TOKEN").or_else(|| var("HUGGING_FACE_HUB_TOKEN"));
+        let token = token.or_else(|| std::fs::read_to_string(token_file).ok());
         let endpoint = var("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
-        let yes =
-            |value: String| matches!(value.to_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
         Self {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
-            cache: path("HF_HUB_CACHE").unwrap_or_else(|| home.join("hub")),
+            cache: path("HF_HUB_CACHE")
+                .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
+                .unwrap_or_else(|| home.join("hub")),
             token: token
                 .map(|token| token.trim().to_owned())
                 .filter(|token| !token.is_empty()),
-            offline: var("HF_HUB_OFFLINE").is_some_and(yes),
+            offline: var("HF_HUB_OFFLINE").is_some_and(|value| yes(&value)),
             attempts: 5,
             retry_delay: Duration::from_secs(1),
         }

@@ -526,6 +526,12 @@ fn the_environment_is_read_as_the_hubs_other_tools_read_it() {
         hub(&[("HF_HUB_CACHE", "/c"), ("HF_HOME", "/h")]).cache,
         PathBuf::from("/c")
     );
+    let older = ("HUGGINGFACE_HUB_CACHE", "/o");
+    assert_eq!(hub(&[older]).cache, PathBuf::from("/o"));
+    assert_eq!(
+        hub(&[("HF_HUB_CACHE", "/c"), older]).cache,
+        PathBuf::from("/c")
+    );
     assert_eq!(
         hub(&[("XDG_CACHE_HOME", "/x")]).cache,
         PathBuf::from("/x/huggingface/hub")
@@ -549,5 +555,15 @@ fn the_environment_is_read_as_the_hubs_other_tools_read_it() {
             .token
             .as_deref(),
         Some("t")
+    );
+    let older = ("HUGGING_FACE_HUB_TOKEN", "o");
+    let token = |vars: &[(&str, &str)]| hub(vars).token;
+    assert_eq!(token(&[("HF_HOME", path), older]).as_deref(), Some("o"));
+    assert_eq!(token(&[("HF_TOKEN", "t"), older]).as_deref(), Some("t"));
+    let elsewhere = home.path().join("token");
+    let elsewhere = ("HF_TOKEN_PATH", elsewhere.to_str().unwrap());
+    assert_eq!(
+        token(&[("HF_HOME", "/h"), elsewhere]).as_deref(),
+        Some("from-the-file")
     );
 }

@@ -11,9 +11,6 @@ use crate::sh;
 /// What to measure with.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The reference's script, `bench_reference.py`, which prints one JSON object.
-    #[arg(long, required_unless_present = "gpu")]
-    reference: Option<PathBuf>,
     /// The full shape on an NVIDIA GPU: first token, decoding of 1, 8 and 32 rows, memory, and the device's limits.
     #[arg(long)]
     gpu: bool,
@@ -31,6 +28,9 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 3)]
     pub(super) rounds: usize,
 }
+
+/// Times transformers; from the project's root.
+pub(super) const REFERENCE: &str = "xtask/src/bench/model_reference.py";
 
 /// Figures by name: wall-clock milliseconds, and processor time under `cpu_`.
 pub(super) type Figures = BTreeMap<String, f64>;
@@ -56,11 +56,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.gpu {
         return super::gpu::run(args);
     }
-    let reference = args.reference.as_ref();
-    let reference = reference
-        .context("--reference is missing")?
-        .canonicalize()
-        .context("--reference needs an existing script")?;
     let python = match &args.python {
         Some(python) => python.clone(),
         None => python_of_our_own()?,
@@ -82,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut ours: BTreeMap<String, Figures> = BTreeMap::new();
     for round in 1..=args.rounds {
         sh::part(&format!("round {round} of {}", args.rounds), || {
-            for (dtype, figures) in reference_once(&python, &reference, args.threads)? {
+            for (dtype, figures) in reference_once(&python, args.threads)? {
                 keep_least(theirs.entry(dtype).or_default(), figures);
             }
             for (hold, _) in OURS {
@@ -135,27 +130,19 @@ fn keep_least(least: &mut Figures, figures: Figures) {
 }
 
 /// One pass of the reference in both of its types.
-fn reference_once(
-    python: &Path,
-    script: &Path,
-    threads: usize,
-) -> Result<BTreeMap<String, Figures>> {
-    let threads = threads.to_string();
-    let script = script.to_string_lossy();
-    let args = [&*script, "--threads", &threads, "--repeat", "1"];
-    let told: Value = serde_json::from_str(&sh::output(".", &python.to_string_lossy(), &args)?)
+fn reference_once(python: &Path, threads: usize) -> Result<BTreeMap<String, Figures>> {
+    let mut command = sh::command(".", &python.to_string_lossy(), &[REFERENCE]);
+    command.args(["--shape", "mid", "--device", "cpu"]);
+    command.args(["--dtype", "float32", "bfloat16"]);
+    command.args(["--rows", "1", "--text", "200", "--repeat", "1"]);
+    command.args(["--threads", &threads.to_string()]);
+    let told: Value = serde_json::from_str(&sh::output_of(command)?)
         .context("the reference printed no JSON object")?;
-    let preprocess = told.get("preprocess_ms").and_then(Value::as_f64);
     let runs = told.get("runs").and_then(Value::as_object);
     let runs = runs.context("the reference told of no runs")?;
     Ok(runs
         .iter()
-        .map(|(dtype, run)| {
-            let mut figures = numbers(run.get("best"), "");
-            figures.append(&mut numbers(run.get("cpu"), "cpu_"));
-            figures.extend(preprocess.map(|value| ("preprocess_ms".to_owned(), value)));
-            (dtype.clone(), figures)
-        })
+        .map(|(dtype, run)| (dtype.clone(), numbers(Some(run))))
         .collect())
 }
 
@@ -170,13 +157,13 @@ fn ours_once(hold: &str, threads: usize) -> Result<Figures> {
     command.env("RAYON_NUM_THREADS", threads.to_string());
     let told: Value = serde_json::from_str(&sh::output_of(command)?)
         .context("the bench printed no JSON object")?;
-    Ok(numbers(told.get("best"), ""))
+    Ok(numbers(told.get("best")))
 }
 
-pub(super) fn numbers(object: Option<&Value>, prefix: &str) -> Figures {
+pub(super) fn numbers(object: Option<&Value>) -> Figures {
     let pairs = object.and_then(Value::as_object).into_iter().flatten();
     pairs
-        .filter_map(|(key, value)| Some((format!("{prefix}{key}"), value.as_f64()?)))
+        .filter_map(|(key, value)| Some((key.clone(), value.as_f64()?)))
         .collect()
 }
 

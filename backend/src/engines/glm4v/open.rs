@@ -227,7 +227,7 @@ fn directory(model: &str, fetch: Fetch) -> Result<PathBuf, Unfit> {
         offline: hub.offline || fetch == Fetch::Nothing,
         ..hub
     };
-    Ok(hub.fetch(repo, revision, &mut ProgressBars::default())?)
+    Ok(hub.fetch(repo, revision, &mut ProgressBars::from_env())?)
 }
 
 /// The GPU when this build knows it and there is one, else the CPU.

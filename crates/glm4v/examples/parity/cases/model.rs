@@ -139,8 +139,10 @@ impl<'a> Bench<'a> {
     fn load_by(load: Load, checkpoint: &'a Checkpoint, options: &LoadOptions) -> Result<Self> {
         let model = load(&checkpoint.dir, options)?;
         let processor = Processor::from_dir(&checkpoint.dir)?;
-        let cases = json_if_there::<Rows>(&checkpoint.expected.join("cases.json"))?;
-        let cases = cases.unwrap_or_default();
+        let path = checkpoint.expected.join("cases.json");
+        let cases = json_if_there::<Rows>(&path)?;
+        let cases = cases.with_context(|| format!("{} is missing", path.display()))?;
+        ensure!(!cases.is_empty(), "{} has no case", path.display());
         let mut grids = HashMap::new();
         for name in cases.iter().flat_map(images) {
             if !grids.contains_key(name) {
