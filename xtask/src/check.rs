@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::{setup, sh, types};
 
-/// Checks formatting, lints, generated files, TypeScript and licences.
+/// Checks formatting, lints, generated files, TypeScript, PHP and licences.
 pub(crate) fn run() -> Result<()> {
     setup::wasm_target()?;
     sh::part("formatting", || {
@@ -45,7 +45,18 @@ pub(crate) fn run() -> Result<()> {
             sh::run(dir, "npm", &["run", "--silent", "build"])?;
         }
     }
+    php()?;
     licences()
+}
+
+fn php() -> Result<()> {
+    if sh::has("phpcs") {
+        return sh::part("PHP", || {
+            sh::run(setup::WORDPRESS, "phpcs", &["-q", "--standard=phpcs.xml"])
+        });
+    }
+    println!("== phpcs is not installed: PHP's coding standard is left to `cargo xtask test`");
+    Ok(())
 }
 
 fn licences() -> Result<()> {
