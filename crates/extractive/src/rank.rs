@@ -252,6 +252,7 @@ fn is_usable(text: &str) -> bool {
         && letters >= 6
         && !text.ends_with([':', '：'])
         && !text.contains(['<', '{', '`'])
+        && !form::is_byline(text)
 }
 
 /// How many sentences are tried behind the title.

@@ -32,6 +32,27 @@ fn is_foreign(text: &str, language: &str) -> bool {
     is_full_width(language) && (all - latin) * 3 < all
 }
 
+/// Whether a line only says who wrote: `By Ann Lee and Bo Chan`, `Ann Lee | Example`, `作者：李安`.
+pub(super) fn is_byline(text: &str) -> bool {
+    let named = |text: &str| {
+        let mut words = text.split_whitespace();
+        let name = |word: &str| word.starts_with(char::is_uppercase) || word == "and";
+        words.clone().count() <= 10 && words.all(|word| name(word) || word == "|")
+    };
+    let by = text.strip_prefix("By ").is_some_and(named);
+    let sided = text.contains(" | ") && named(text);
+    let chinese = [
+        "作者：",
+        "本文作者：",
+        "作者:",
+        "文｜",
+        "文|",
+        "译者：",
+        "作者 |",
+    ];
+    by || sided || chinese.iter().any(|start| text.starts_with(start))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +63,25 @@ mod tests {
         let document: Document = text::blocks("", crate::ContentFormat::Text);
         let analysis = Analysis::new(&document, title.to_owned(), language.to_owned());
         assert_eq!(faults(&analysis, text) > 0.0, expect, "{text}");
+    }
+
+    #[test]
+    fn a_line_that_only_names_its_writer_is_known() {
+        for text in [
+            "By Ann Lee and Bo Chan.",
+            "Ann Lee | Example",
+            "作者：李安",
+            "文｜李安（花名：木子）",
+        ] {
+            assert!(is_byline(text), "{text}");
+        }
+        for text in [
+            "By default it waits.",
+            "Choose File | Open to begin.",
+            "作者写了一本书。",
+        ] {
+            assert!(!is_byline(text), "{text}");
+        }
     }
 
     #[test]
