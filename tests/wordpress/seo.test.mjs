@@ -1,4 +1,4 @@
-// Each SEO plugin takes the description by its own way, keeps it through its own save, and prints it once.
+// Each SEO plugin takes title and description by its own way, keeps it through its own save, and prints them.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -19,30 +19,36 @@ after(async () => {
   assert.deepEqual(complaints(), []);
 });
 
-const meta = (key) => (id) => `return get_post_meta( ${id}, '${key}', true );`;
+const meta = (title, description) => (id) =>
+  `return array( get_post_meta( ${id}, '${title}', true ), get_post_meta( ${id}, '${description}', true ) );`;
+/** Where each plugin holds title and description. */
 const PLUGINS = {
-  yoast: meta('_yoast_wpseo_metadesc'),
-  'rank-math': meta('rank_math_description'),
+  yoast: meta('_yoast_wpseo_title', '_yoast_wpseo_metadesc'),
+  'rank-math': meta('rank_math_title', 'rank_math_description'),
   aioseo: (id) =>
-    `global $wpdb; return $wpdb->get_var( "SELECT description FROM {$wpdb->prefix}aioseo_posts WHERE post_id = ${id}" );`,
-  seopress: meta('_seopress_titles_desc'),
-  tsf: meta('_genesis_description'),
+    `global $wpdb; return $wpdb->get_row( "SELECT title, description FROM {$wpdb->prefix}aioseo_posts WHERE post_id = ${id}", ARRAY_N );`,
+  seopress: meta('_seopress_titles_title', '_seopress_titles_desc'),
+  tsf: meta('_genesis_title', '_genesis_description'),
 };
 
 for (const [name, held] of Object.entries(PLUGINS)) {
-  test(`${name}: an accepted description is there after the plugin’s own save, and printed once`, async () => {
+  test(`${name}: accepted words are there after the plugin’s own save, and printed once`, async () => {
     wp('plugin', 'activate', `standin-${name}`);
     try {
       const { id } = makePost({ title: `With ${name}` });
       await admin.openEditor(id);
       await admin.openPanel();
       await admin.run();
+      // The embedded engine keeps a post's title; the writer has another for search results.
+      const title = `Found with ${name}`;
+      await admin.input('Title').fill(title);
       const description = await admin.input('Description').inputValue();
       await admin.apply();
       await admin.save({ publish: true });
       await admin.page.waitForTimeout(1500);
-      assert.equal(php(held(id)), description);
-      const { link } = await admin.rest(`/wp/v2/posts/${id}`);
+      assert.deepEqual(php(held(id)), [title, description]);
+      const { link, title: own } = await admin.rest(`/wp/v2/posts/${id}?context=edit`);
+      assert.equal(own.raw, `With ${name}`, 'the post’s own title stays');
       await admin.page.goto(link);
       const printed = admin.page.locator('meta[name=description]');
       assert.equal(await printed.count(), 1);
@@ -87,14 +93,14 @@ test('a person’s description in the SEO plugin is not replaced unasked, and a 
     await admin.run();
     await admin.apply();
     await admin.save();
-    assert.equal(php(PLUGINS.yoast(id)), 'A person wrote this');
+    assert.equal(php(PLUGINS.yoast(id))[1], 'A person wrote this');
     // Now the person takes ours, and then writes their own in the SEO plugin's box.
     await admin.page.locator('smart-summary').getByRole('button', { name: 'Apply Description' }).click();
     await admin.apply();
     await admin.page.evaluate(() => wp.data.dispatch('yoast-seo/editor').updateData({ description: 'Better words' }));
     await admin.save();
     await admin.page.waitForTimeout(1500);
-    assert.equal(php(PLUGINS.yoast(id)), 'Better words');
+    assert.equal(php(PLUGINS.yoast(id))[1], 'Better words');
   } finally {
     wp('plugin', 'deactivate', 'standin-yoast');
   }
