@@ -122,10 +122,12 @@ test('the zip holds the readable source of what was built, as a workspace of its
   for (const folder of folders) assert.ok(files(join(installed, 'source', folder)).length > 0, folder);
 });
 
-/** What Cargo makes of the packed workspace; it fails where a crate or the lock file is wrong. */
+/** What Cargo makes of the packed workspace; it fails where a file that a manifest names or the lock file is wrong. */
 function metadata(installed) {
-  const args = ['metadata', '--no-deps', '--locked', '--offline', '--format-version', '1'];
-  return run('cargo', args, {}, join(installed, 'source'));
+  const source = join(installed, 'source');
+  // Before a build Cargo looks for every target that a manifest names; its `metadata` does not.
+  run('cargo', ['fetch', '--quiet', '--locked', '--target', 'wasm32-unknown-unknown'], {}, source);
+  return run('cargo', ['metadata', '--no-deps', '--locked', '--offline', '--format-version', '1'], {}, source);
 }
 
 /** The plugin's PHP files. */
