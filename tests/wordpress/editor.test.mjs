@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { Person, launch, sample } from './pages.mjs';
-import { complaints, php } from './site.mjs';
-import { makePost, url, world } from './world.mjs';
+import { complaints, php, serveAt } from './site.mjs';
+import { connect, makePost, url, world } from './world.mjs';
 
 let browser, admin, place;
 before(async () => {
@@ -23,9 +23,12 @@ const PICTURE = sample('prometheus-histogram.png');
 
 test('one press, accepted fields, saved, reloaded: the post has them', async () => {
   const { id, attachments } = makePost({ title: 'Latency in buckets', pictures: [PICTURE] });
+  php(`return set_post_thumbnail( ${id}, ${attachments[0]} );`);
   await admin.openEditor(id);
   await admin.openPanel();
   await admin.run();
+  const title = 'Reading latency from buckets';
+  await admin.input('Title').fill(title);
   const description = await admin.input('Description').inputValue();
   assert.notEqual(description, '');
   assert.equal(await admin.edited('excerpt'), '', 'nothing is written before Apply');
@@ -44,6 +47,7 @@ test('one press, accepted fields, saved, reloaded: the post has them', async () 
   assert.notEqual(post.excerpt.raw, '');
   assert.match(post.slug, /^[a-z0-9-]+$/);
   assert.ok(post.tags.length >= 3);
+  assert.equal(post.meta._smart_summary_title, title);
   assert.equal(post.meta._smart_summary_description, description);
   assert.equal(post.meta._smart_summary.fields.meta_description.by, 'ai');
   assert.ok(post.content.raw.includes(`alt="${picture.alt}"`));
@@ -51,11 +55,24 @@ test('one press, accepted fields, saved, reloaded: the post has them', async () 
   assert.equal(media.alt_text, picture.alt, 'the library had no alt text: it has this one too');
 
   await admin.page.goto(post.link);
-  assert.equal(await admin.page.locator('meta[name=description]').count(), 1);
-  assert.equal(await admin.page.locator('meta[name=description]').getAttribute('content'), description);
-  assert.equal(await admin.page.locator('meta[property="og:description"]').getAttribute('content'), description);
+  assert.ok((await admin.page.title()).startsWith(title), await admin.page.title());
+  const printed = {
+    'name=description': description,
+    'property="og:title"': title,
+    'property="og:description"': description,
+  };
+  for (const [which, content] of Object.entries(printed)) {
+    const tag = admin.page.locator(`meta[${which}]`);
+    assert.equal(await tag.count(), 1, which);
+    assert.equal(await tag.getAttribute('content'), content);
+  }
+  const image = admin.page.locator('meta[property="og:image"]');
+  assert.equal(await image.count(), 1);
+  assert.match(await image.getAttribute('content'), /prometheus-histogram[\w-]*\.png$/);
+  assert.equal(await admin.page.locator('meta[property="og:image:alt"]').getAttribute('content'), picture.alt);
   const data = JSON.parse(await admin.page.locator('script[type="application/ld+json"]').innerText());
   assert.equal(data['@type'], 'BlogPosting');
+  assert.equal(data.headline, title);
   assert.equal(data.description, description);
 });
 
@@ -90,6 +107,54 @@ test('everything that Apply wrote is one step of the editor’s undo, and of red
   assert.deepEqual(await state(), before, 'so does the panel’s Undo');
 });
 
+test('only the fields that are ticked are written, and pictures of every kind of block', async () => {
+  const { id, attachments } = makePost({ title: 'Some fields', pictures: Array(4).fill(PICTURE), sizes: false });
+  const { slug, tags } = await admin.rest(`/wp/v2/posts/${id}?context=edit`);
+  await admin.openEditor(id);
+  await admin.page.evaluate(async () => {
+    const { getBlocks } = wp.data.select('core/block-editor');
+    const { replaceBlock } = wp.data.dispatch('core/block-editor');
+    const [, cover, beside, featured] = getBlocks().filter(({ name }) => name === 'core/image');
+    const of = ({ attributes: { id, url } }) => ({ id, url });
+    // With a paragraph in each: an empty one would be chosen by the editor, whose sidebar then shows the block.
+    const inside = () => [wp.blocks.createBlock('core/paragraph', { content: 'Beside the picture.' })];
+    await replaceBlock(cover.clientId, wp.blocks.createBlock('core/cover', of(cover), inside()));
+    const { id: mediaId, url: mediaUrl } = of(beside);
+    const media = { mediaId, mediaUrl, mediaType: 'image' };
+    await replaceBlock(beside.clientId, wp.blocks.createBlock('core/media-text', media, inside()));
+    await wp.data.dispatch('core/block-editor').removeBlock(featured.clientId);
+    await wp.data.dispatch('core/editor').editPost({ featured_media: of(featured).id });
+  });
+  await admin.save();
+  await admin.openEditor(id);
+  await admin.openPanel();
+  await admin.run();
+  assert.equal(await admin.part('alt').count(), 4);
+  for (const name of ['slug', 'keywords']) {
+    const tick = admin.part(`field-${name}`).locator('[part~=accept]');
+    assert.equal(await tick.getAttribute('aria-pressed'), 'true', name);
+    await tick.click();
+    assert.equal(await tick.getAttribute('aria-pressed'), 'false', name);
+  }
+  await admin.apply();
+  await admin.save();
+  await admin.openEditor(id);
+  const post = await admin.rest(`/wp/v2/posts/${id}?context=edit`);
+  assert.deepEqual([post.slug, post.tags], [slug, tags]);
+  assert.notEqual(post.excerpt.raw, '');
+  assert.notEqual(post.meta._smart_summary_description, '');
+  for (const [name, kept] of Object.entries({
+    'core/image': 'alt',
+    'core/cover': 'alt',
+    'core/media-text': 'mediaAlt',
+  })) {
+    const [block] = await admin.blocks(name);
+    assert.ok(block.isValid && block[kept], `${name}: ${block[kept]}`);
+  }
+  const { alt_text: featured } = await admin.rest(`/wp/v2/media/${attachments[3]}`);
+  assert.notEqual(featured, '', 'the featured image’s words are the library’s');
+});
+
 test('choosing a block does not throw away what was written', async () => {
   const { id } = makePost({ title: 'Kept', pictures: [PICTURE] });
   await admin.openEditor(id);
@@ -120,4 +185,31 @@ test('a person’s words are not replaced unasked', async () => {
   assert.equal(post.excerpt.raw, 'My own excerpt');
   assert.equal(post.meta._smart_summary_description, 'My own description');
   assert.ok(post.content.raw.includes('alt="My own alt text"'));
+});
+
+test('where the page is not isolated the panel works as well, and its WebAssembly comes with the first use', async () => {
+  // WordPress isolates its editor at `localhost`, and not at an address without HTTPS.
+  const site = await serveAt('127.0.0.1');
+  const { id } = makePost({ title: 'Not isolated' });
+  const [featured] = makePost({ pictures: [PICTURE], sizes: false }).attachments;
+  php(`return set_post_thumbnail( ${id}, ${featured} );`);
+  connect(place.backend.url, place.backend.createKey('summaries:write,tokens:write', site.url).key);
+  try {
+    const visitor = await Person.signIn(browser, 'admin', { at: site.url });
+    const loaded = [];
+    visitor.page.on('request', (request) => /\.wasm(\?|$)/.test(request.url()) && loaded.push(request.url()));
+    await visitor.openEditor(id);
+    await visitor.openPanel();
+    assert.equal(await visitor.page.evaluate(() => window.crossOriginIsolated), false);
+    assert.deepEqual(loaded, [], 'nothing before the button is touched');
+    await visitor.run();
+    assert.equal(await visitor.part('alt').count(), 1);
+    assert.notEqual(await visitor.input('Description').inputValue(), '');
+    assert.ok(loaded.length > 0);
+    for (const address of loaded) assert.ok(address.startsWith(site.url), address);
+    await visitor.close();
+  } finally {
+    site.stop();
+    connect(place.backend.url, place.key);
+  }
 });

@@ -20,6 +20,12 @@ const SOURCE = {
   sha512: 'boMtahkhgWDKKyNTBA1uTK5ghnAmxXhDY6KeQCO9FmcI3/o+YOSq8JwYW5ZYnxHCxH14Jf/mD6CJTBvTWl2Ytw==',
   files: 'package/dist/cli/wp-files',
 };
+/** WordPress 6.4.5, the oldest that the plugin works with: a zip without its static files, and those beside it. */
+const OLDEST = {
+  spec: '@wp-playground/wordpress-builds@0.9.19',
+  sha512: 'dlqvh/MJDpE5W68vgPPKUjpip6zMuBh59L3D18ZX+pdwurC4q4ydrTww/3sTMV69BBcoH6kF93YtAtujNC5Mpw==',
+  files: ['package/src/wordpress/wp-6.4.zip', 'package/public/wp-6.4'],
+};
 export const USERS = ['editor', 'author', 'contributor', 'subscriber'];
 
 /** Runs WP-CLI and gives what it printed. */
@@ -34,7 +40,8 @@ export function wpIn(folder, ...args) {
 }
 
 /** Runs PHP inside WordPress; what it prints is JSON. */
-export const php = (code) => JSON.parse(wp('eval', asJson(code)));
+export const php = (code) => phpIn(wordpress, code);
+export const phpIn = (folder, code) => JSON.parse(wpIn(folder, 'eval', asJson(code)));
 export const asJson = (code) => `echo wp_json_encode( ( function () { ${code} } )() );`;
 
 /** Makes the site anew; the download is kept. */
@@ -45,7 +52,7 @@ export async function setup() {
   const unpacked = join(dir, SOURCE.files);
   execFileSync('tar', [
     '-xzf',
-    tarball(),
+    tarball(SOURCE),
     '-C',
     dir,
     ...['latest/wordpress', 'sqlite-database-integration', 'wp-cli'].map((name) => `${SOURCE.files}/${name}`),
@@ -58,13 +65,42 @@ export async function setup() {
   mkdirSync(join(content, 'plugins'), { recursive: true });
   renameSync(join(unpacked, 'sqlite-database-integration'), sqlite);
   rmSync(join(dir, 'package'), { recursive: true });
+
+  const url = `http://localhost:${await freePort()}`;
+  writeFileSync(join(dir, 'url'), url);
+  install(wordpress, url);
+  return url;
+}
+
+/** Makes a site of the oldest WordPress, with the plugin of the zip; gives its folder. */
+export function setupOldest(zip) {
+  const place = join(dir, '../oldest');
+  const folder = join(place, 'site');
+  rmSync(place, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  execFileSync('tar', ['-xzf', tarball(OLDEST), '-C', place, ...OLDEST.files]);
+  const [packed, beside] = OLDEST.files.map((name) => join(place, name));
+  execFileSync('unzip', ['-q', packed, '-d', folder]);
+  cpSync(beside, folder, { recursive: true });
+  rmSync(join(place, 'package'), { recursive: true });
+  for (const name of ['db.php', 'database', 'mu-plugins', 'plugins/sqlite-database-integration'])
+    rmSync(join(folder, 'wp-content', name), { recursive: true, force: true });
+  rmSync(join(folder, 'wp-config.php'), { force: true });
+  const sqlite = 'wp-content/plugins/sqlite-database-integration';
+  cpSync(join(wordpress, sqlite), join(folder, sqlite), { recursive: true });
+  install(folder, 'http://localhost');
+  wpIn(folder, 'plugin', 'install', zip, '--activate');
+  return folder;
+}
+
+/** Makes database and users for the files of a folder. */
+function install(folder, url) {
+  const content = join(folder, 'wp-content');
+  const sqlite = join(content, 'plugins/sqlite-database-integration');
   const drop = readFileSync(join(sqlite, 'db.copy'), 'utf8')
     .replaceAll('{SQLITE_IMPLEMENTATION_FOLDER_PATH}', sqlite)
     .replaceAll('{SQLITE_PLUGIN}', 'sqlite-database-integration/load.php');
   writeFileSync(join(content, 'db.php'), drop);
-
-  const url = `http://localhost:${await freePort()}`;
-  writeFileSync(join(dir, 'url'), url);
   const constants = {
     WP_HOME: `'${url}'`,
     WP_SITEURL: `'${url}'`,
@@ -79,14 +115,15 @@ export async function setup() {
     AUTOMATIC_UPDATER_DISABLED: 'true',
     FS_METHOD: `'direct'`,
   };
-  wp('config', 'create', '--dbname=wp', '--dbuser=wp', '--dbpass=wp', '--skip-check');
-  const config = join(wordpress, 'wp-config.php');
+  wpIn(folder, 'config', 'create', '--dbname=wp', '--dbuser=wp', '--dbpass=wp', '--skip-check');
+  const config = join(folder, 'wp-config.php');
   const defines = Object.entries(constants).map(
     ([name, value]) => `if ( ! defined( '${name}' ) ) { define( '${name}', ${value} ); }`,
   );
   const text = readFileSync(config, 'utf8').replace(/define\(\s*'WP_DEBUG'.*\n/g, '');
   writeFileSync(config, text.replace('<?php', `<?php\n${defines.join('\n')}`));
-  wp(
+  wpIn(
+    folder,
     'core',
     'install',
     `--url=${url}`,
@@ -96,12 +133,11 @@ export async function setup() {
     '--admin_email=admin@example.org',
     '--skip-email',
   );
-  seed();
-  return url;
+  seed(folder);
 }
 
 /** Users, addresses, and an editor that shows no welcome. One process instead of twenty. */
-function seed() {
+function seed(folder) {
   const quiet = { welcomeGuide: false, fullscreenMode: false, enableChoosePatternModal: false };
   const preferences = { 'core/edit-post': quiet, core: quiet, _modified: '2030-01-01T00:00:00.000Z' };
   const code = `
@@ -113,22 +149,20 @@ function seed() {
     update_option( 'permalink_structure', '/%postname%/' );
     flush_rewrite_rules();
     return true;`;
-  php(code);
+  phpIn(folder, code);
 }
 
-function tarball() {
-  const file = join(cache, `${SOURCE.spec.replace('@', '-')}.tgz`);
+function tarball({ spec, sha512 }) {
+  const file = join(cache, `${spec.replace(/^@/, '').replace(/[@/]/g, '-')}.tgz`);
   if (!existsSync(file)) {
-    execFileSync('npm', ['pack', '--silent', '--pack-destination', cache, SOURCE.spec], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    const packed = readdirSync(cache).find((name) => name.endsWith('.tgz'));
+    const args = ['pack', '--silent', '--pack-destination', cache, spec];
+    const packed = execFileSync('npm', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim();
     renameSync(join(cache, packed), file);
   }
   const sum = createHash('sha512').update(readFileSync(file)).digest('base64');
-  if (sum !== SOURCE.sha512) {
+  if (sum !== sha512) {
     rmSync(file);
-    throw new Error(`${SOURCE.spec} is not the file that was expected: sha512 ${sum}`);
+    throw new Error(`${spec} is not the file that was expected: sha512 ${sum}`);
   }
   return file;
 }
@@ -168,10 +202,18 @@ export function start() {
   return serve(wordpress, readFileSync(join(dir, 'url'), 'utf8'));
 }
 
+/** Starts the site at another host too, as a visitor of that address sees it. */
+export async function serveAt(host) {
+  const url = `http://${host}:${await freePort()}`;
+  const names = ['WP_HOME', 'WP_SITEURL'].map((name) => `define( '${name}', '${url}' );`);
+  const router = join(dir, 'router-at.php');
+  writeFileSync(router, `<?php\n${names.join('\n')}\nreturn require __DIR__ . '/router.php';\n`);
+  return serve(wordpress, url, router);
+}
+
 /** Serves the WordPress of a folder at the address that it has. */
-export async function serve(folder, url) {
-  const router = join(folder, '../router.php');
-  writeFileSync(router, ROUTER);
+export async function serve(folder, url, router = join(folder, '../router.php')) {
+  writeFileSync(join(folder, '../router.php'), ROUTER);
   const settings = [
     'memory_limit=512M',
     'upload_max_filesize=64M',
@@ -217,8 +259,8 @@ export function addPlugin(name) {
 }
 
 /** Lines of the debug log that speak of the plugin. */
-export function complaints() {
-  const log = join(wordpress, 'wp-content/debug.log');
+export function complaints(folder = wordpress) {
+  const log = join(folder, 'wp-content/debug.log');
   if (!existsSync(log)) return [];
   return readFileSync(log, 'utf8')
     .split('\n')

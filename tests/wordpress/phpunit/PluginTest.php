@@ -269,7 +269,11 @@ final class PluginTest extends TestCase {
 		$this->assertSame( array( 'A well.', 'ai' ), array( get_post_meta( $picture, Library::KEY, true ), Library::author( $picture ) ) );
 		$this->assertSame( '<p>Words.</p>', get_post( $id )->post_content );
 		$this->assertSame( array(), Backfill::plan( $wishes ) );
-		$this->assertSame( array( $id ), array_keys( Backfill::plan( array( 'force' => 'ai' ) + $wishes ) ) );
+		Backend::answers( array( 'status' => 200, 'body' => array( 'alt_texts' => array( array( 'id' => (string) $picture, 'text' => 'A deep well.' ) ) ) + self::ANSWER ) );
+		$renewed = Backfill::slice( Backfill::begin( array( 'force' => 'ai' ) + $wishes ), 5 );
+		$this->assertSame( 'A deep well.', get_post_meta( $picture, Library::KEY, true ) );
+		Backfill::undo( $renewed['id'] );
+		$this->assertSame( 'A well.', get_post_meta( $picture, Library::KEY, true ) );
 		Backfill::undo( $run['id'] );
 		$this->assertSame( '', (string) get_post_meta( $picture, Library::KEY, true ) );
 
