@@ -14,7 +14,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("glm4v", &[]),
     ("plugin-wasm", &["api", "imaging", "extractive"]),
     ("backend", &["api", "imaging", "extractive", "glm4v"]),
-    ("tests", &["api", "backend"]),
+    (
+        "tests",
+        &["api", "backend", "extractive", "imaging", "plugin-wasm"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod demo;
+mod fuzz;
 mod setup;
 mod sh;
 mod test;
@@ -39,6 +40,8 @@ enum Verb {
     Wordpress,
     /// Writes the TypeScript types, the OpenAPI document and the generated docs.
     Types(types::Args),
+    /// Fuzzes the readers of bytes from outside; needs `cargo install cargo-fuzz --locked`.
+    Fuzz(fuzz::Args),
     /// Measures; each bench prints the command's own table.
     Bench(bench::Args),
 }
@@ -51,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Wasm => wasm::run(),
         Verb::Wordpress => wordpress::run(),
         Verb::Types(args) => types::run(&args),
+        Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Bench(args) => bench::run(&args),
     }
 }

@@ -242,7 +242,7 @@ fn base62(bytes: &mut [u8; 32]) -> String {
     digits.iter().filter_map(|value| digit(*value)).collect()
 }
 
-fn checksum(body: &str) -> String {
+pub(super) fn checksum(body: &str) -> String {
     let mut rest = crc32fast::hash(body.as_bytes());
     let mut digits = [0_u8; CHECKSUM_CHARS];
     for place in digits.iter_mut().rev() {

@@ -13,6 +13,8 @@
 //! A revocation counts at once in this process and within a second of one by another process.
 
 mod audit;
+#[cfg(feature = "testing")]
+pub mod doors;
 mod error;
 mod files;
 mod key;

@@ -222,7 +222,7 @@ impl Tokens {
         })
     }
 
-    fn sign(&self, claims: &Claims) -> Result<String, Error> {
+    pub(super) fn sign(&self, claims: &Claims) -> Result<String, Error> {
         jsonwebtoken::encode(&self.header, claims, &self.signing)
             .map_err(|_| Error::TokenInvalid("a bug: the token cannot be signed"))
     }

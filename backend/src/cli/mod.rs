@@ -6,6 +6,8 @@
 mod audit;
 mod batch;
 pub mod doctor;
+#[cfg(feature = "testing")]
+pub mod doors;
 mod evaluate;
 pub mod keys;
 mod local;

@@ -7,6 +7,8 @@ mod author;
 mod chat;
 #[cfg(any(test, feature = "testing"))]
 mod chat_script;
+#[cfg(feature = "testing")]
+pub mod doors;
 mod extractive;
 mod glm4v;
 #[cfg(any(test, feature = "testing"))]

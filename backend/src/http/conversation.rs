@@ -35,6 +35,26 @@ pub(super) struct Conversation {
     pub(super) model: Option<String>,
 }
 
+/// A conversation that was read, in numbers; for the fuzz targets.
+#[cfg(feature = "testing")]
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    /// Messages, those of a task's prompt with them.
+    pub messages: usize,
+    /// Pictures.
+    pub pictures: usize,
+    /// Characters of all texts.
+    pub chars: usize,
+    /// Answers to give.
+    pub answers: u8,
+    /// Tokens of an answer, at most.
+    pub max_tokens: u32,
+    /// Texts that end an answer.
+    pub stops: usize,
+    /// The schema of the answer.
+    pub schema: Option<Value>,
+}
+
 impl Conversation {
     /// Checks a request; `reader` bounds its words and pictures.
     pub(super) fn of(request: ChatRequest, reader: &Reader) -> Result<Self, Refusal> {
@@ -114,6 +134,28 @@ impl Conversation {
     /// How many pictures there are.
     pub(super) fn pictures(&self) -> usize {
         self.pictures.len()
+    }
+
+    /// The request in numbers.
+    #[cfg(feature = "testing")]
+    pub(super) fn counted(self) -> Counted {
+        let messages = &self.job.messages;
+        let texts = messages.iter().flat_map(|message| &message.parts);
+        Counted {
+            messages: messages.len(),
+            pictures: self.pictures.len(),
+            chars: texts
+                .filter_map(ChatPart::text)
+                .map(|text| text.chars().count())
+                .sum(),
+            answers: self.answers,
+            max_tokens: self.job.max_tokens,
+            stops: self.job.stop.len(),
+            schema: match self.job.format {
+                AnswerFormat::JsonSchema(schema) => Some(schema),
+                _ => None,
+            },
+        }
     }
 
     /// Decodes the pictures and gives the job.

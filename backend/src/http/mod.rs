@@ -11,6 +11,8 @@ mod conversation;
 mod cors;
 pub mod demo;
 mod door;
+#[cfg(feature = "testing")]
+pub mod doors;
 mod drain;
 mod headers;
 mod operator;

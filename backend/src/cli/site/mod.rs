@@ -3,6 +3,8 @@
 //! `tree` finds the pages, `page` reads one (`front`, `images`), `rules` say what is wrong, `report` prints it; `fill`
 //! asks a `writer` for what is missing and changes files by `edit`s that the `journal` can undo.
 
+#[cfg(feature = "testing")]
+pub(super) mod doors;
 mod edit;
 mod fill;
 mod front;

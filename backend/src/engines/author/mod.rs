@@ -7,6 +7,8 @@ mod ask;
 mod prompts;
 mod share;
 // What comes back.
+#[cfg(feature = "testing")]
+mod doors;
 mod hear;
 mod language;
 mod leak;
@@ -21,6 +23,8 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use self::ask::Expected;
+#[cfg(feature = "testing")]
+pub use self::doors::{Growing, growing};
 use self::hear::{Heard, Hearing};
 use self::leak::Guard;
 pub use self::prompts::{Task, Template, Tongue};

@@ -10,6 +10,8 @@ mod pool;
 mod ask;
 // Bytes to what they say; what they say to an answer.
 mod clean;
+#[cfg(feature = "testing")]
+pub(super) mod doors;
 mod growing;
 mod hear;
 
