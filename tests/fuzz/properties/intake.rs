@@ -106,7 +106,9 @@ fn check_conversation(bytes: &[u8]) {
     match doors::conversation(bytes, reader) {
         Ok(read) => {
             assert!(read.messages >= 1 && read.pictures <= BOUNDS.max_images);
-            assert!(read.chars <= BOUNDS.max_content_chars);
+            // A task brings a text of ours, which is not counted for the caller.
+            let body: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+            assert!(read.chars <= BOUNDS.max_content_chars || body.get("task").is_some());
             assert!((1..=4).contains(&read.answers) && (1..=32_768).contains(&read.max_tokens));
             assert!(read.stops <= 4);
             if let Some(schema) = &read.schema {
