@@ -304,7 +304,7 @@ fn a_hundred_thousand_mixed_requests_tell_no_tenant_of_another() {
                     tenants,
                     record,
                     0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed as u64),
-                )
+                );
             });
         }
     });

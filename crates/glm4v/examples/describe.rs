@@ -6,7 +6,6 @@
 //!
 //! `MODEL` is a directory with a checkpoint, or `OWNER/NAME` of a hub. The decoder is held in 8 bits, so that the whole of
 //! GLM-4.6V-Flash fits 16 GB of memory.
-#![expect(clippy::print_stdout, reason = "the description is what is asked for")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

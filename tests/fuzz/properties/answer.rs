@@ -9,7 +9,7 @@ use crate::cut::{choice, text_pieces};
 const MAX_TEXT_BYTES: usize = 8 * 1024;
 
 /// However an answer is cut, its parts are the same; what serde_json reads as an object of texts, it reads alike.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let Some((seed, rest)) = choice(bytes) else {
         return;
     };

@@ -9,7 +9,7 @@ use crate::cut::choice;
 const MAX_BLOCKS: usize = 5_000;
 
 /// Blocks are prose in one line each and point at headings before them; fields keep their bounds and hold no markup.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let Some((first, rest)) = choice(bytes) else {
         return;
     };
@@ -124,7 +124,7 @@ fn check_fields(summary: &Summary, content: &str) {
 }
 
 /// One line, no tag, no address.
-pub fn is_plain(text: &str) {
+pub(crate) fn is_plain(text: &str) {
     assert!(!text.contains("://"), "{text:?} holds an address");
     assert!(
         !text.contains(['\n', '\r', '\0', '\u{202e}', '\u{200b}']),

@@ -3,12 +3,12 @@
 #![allow(dead_code, reason = "each fuzz target uses some of it")]
 
 /// The first byte, and what follows it.
-pub fn choice(bytes: &[u8]) -> Option<(u8, &[u8])> {
+pub(crate) fn choice(bytes: &[u8]) -> Option<(u8, &[u8])> {
     bytes.split_first().map(|(first, rest)| (*first, rest))
 }
 
 /// The same bytes cut in pieces whose lengths `seed` chooses: one byte at a time, or a few, or most at once.
-pub fn pieces(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
+pub(crate) fn pieces(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
     let mut state = u32::from(seed) + 1;
     let mut rest = bytes;
     let mut pieces = Vec::new();
@@ -24,7 +24,7 @@ pub fn pieces(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
 }
 
 /// The same for a text: no piece ends within a character.
-pub fn text_pieces(text: &str, seed: u8) -> Vec<&str> {
+pub(crate) fn text_pieces(text: &str, seed: u8) -> Vec<&str> {
     let mut at = 0;
     let mut cut = Vec::new();
     let mut begin = 0;

@@ -11,7 +11,7 @@ const LITERALS: [&str; 3] = [
 ];
 
 /// A change sets the one key and leaves every byte of the body as it was.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let Some((first, rest)) = choice(bytes) else {
         return;
     };

@@ -12,7 +12,7 @@ const BOUNDS: Options = Options {
 };
 
 /// A picture is refused with a reason, or is what its header says and comes out small, clean and readable.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let header = imaging::sniff(bytes);
     let inspected = imaging::inspect(bytes);
     if let Ok(inspected) = &inspected {

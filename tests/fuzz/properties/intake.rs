@@ -29,7 +29,7 @@ fn reader() -> &'static (Runtime, Reader) {
 }
 
 /// A body is refused with its code and a sentence, or keeps every bound; and its cuts do not matter.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let Some((first, rest)) = choice(bytes) else {
         return;
     };
@@ -146,4 +146,4 @@ fn is_told(refusal: &Refusal, body: &[u8]) {
 }
 
 /// Stands in articles of the corpus, never as a name.
-pub const CANARY: &str = "Kanarienvogelgesang im Morgengrauen";
+pub(crate) const CANARY: &str = "Kanarienvogelgesang im Morgengrauen";

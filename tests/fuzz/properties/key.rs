@@ -18,7 +18,7 @@ fn signer() -> &'static (doors::Signer, String) {
 }
 
 /// A key that is read spells itself; of tokens only the signed one is accepted, to the byte.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let Some((first, rest)) = choice(bytes) else {
         return;
     };

@@ -5,7 +5,7 @@ use plugin_wasm::stream::Parser;
 use crate::cut::{choice, pieces};
 
 /// Whatever the network cuts, the events are the same, and nothing is kept that grows with the number of events.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let Some((seed, rest)) = choice(bytes) else {
         return;
     };
@@ -17,7 +17,7 @@ pub fn check(bytes: &[u8]) {
         .collect();
     match (whole, cut) {
         (Ok(whole), Ok(cut)) => {
-            assert_eq!(whole, cut.concat(), "the pieces tell what the whole tells")
+            assert_eq!(whole, cut.concat(), "the pieces tell what the whole tells");
         }
         (Err(whole), Err(cut)) => assert_eq!(whole.message, cut.message),
         (whole, cut) => panic!("{whole:?} as a whole, {cut:?} in pieces"),

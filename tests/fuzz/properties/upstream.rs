@@ -5,7 +5,7 @@ use backend::engines::doors;
 use crate::cut::{choice, pieces, text_pieces};
 
 /// Pieces tell what the whole tells, and no mark of a thought or a box comes out.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let Some((seed, rest)) = choice(bytes) else {
         return;
     };
