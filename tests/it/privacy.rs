@@ -447,14 +447,23 @@ fn of_a_batch_that_is_over_only_its_results_are_kept_and_of_one_that_was_removed
     let removed = server.request("DELETE", &path).bearer(&key).send();
     assert!(removed.status < 300, "{}", removed.text());
     let body = json!({ "items": [item("a", "[stall]")] });
-    let created = server.post("/v1/batches").bearer(&key).json(&body).send();
+    let created = server
+        .post("/v1/batches")
+        .bearer(&key)
+        .header("Idempotency-Key", IDEMPOTENCY)
+        .json(&body)
+        .send();
     assert_eq!(created.status, 201, "{}", created.text());
     let data = stopped(server);
     assert!(
         written(data.path()).contains(ITEM),
         "what waits outlives the server"
     );
-    holds_none("a database after a removal", &written(data.path()), &[SAID]);
+    holds_none(
+        "a database after a removal, with a batch under an idempotency key",
+        &written(data.path()),
+        &[SAID, IDEMPOTENCY],
+    );
 }
 
 /// Ends a server in order and gives its data directory.

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{Auth, Caller};
+use crate::auth::{Auth, Caller, hex};
 use crate::config;
 use crate::intake::{self, Reader};
 use crate::limits::Limits;
@@ -152,7 +152,8 @@ impl Batches {
             id: name(now),
             key: caller.key.id.clone(),
             created_at: now,
-            idempotency: idempotency_key.map(|key| (key, fingerprint)),
+            // People write meaning into keys: the store holds what stands for one.
+            idempotency: idempotency_key.map(|key| (hex(&Sha256::digest(key)), fingerprint)),
             webhook,
             items,
         };

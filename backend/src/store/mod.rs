@@ -123,7 +123,7 @@ pub struct NewBatch {
     pub key: String,
     /// When it came.
     pub created_at: u64,
-    /// The caller's idempotency key and the fingerprint of its request.
+    /// The hash of the caller's idempotency key, and the fingerprint of its request.
     pub idempotency: Option<(String, [u8; 32])>,
     /// Whom to tell.
     pub webhook: Option<String>,
