@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measurements, each side by side with what it is compared to.
 
+mod gateway;
 mod gpu;
 mod model;
 mod quality;
@@ -22,6 +23,8 @@ pub(crate) struct Args {
 enum Bench {
     /// The embedded engine's fields beside human ones and simple peers; writes `docs/benchmarks/quality.md`.
     Quality(quality::Args),
+    /// The server under load beside a bare handler, and identity and limits with many keys.
+    Gateway(gateway::Args),
     /// The model crate beside the Python reference on this CPU, stage by stage.
     Model(model::Args),
     /// The server beside `transformers serve` on one checkpoint, with 1, 8 and 32 callers.
@@ -44,6 +47,7 @@ const BESIDE_LIBVIPS: &str = "crates/imaging/benches/beside-libvips";
 pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.bench {
         Bench::Quality(args) => quality::run(args),
+        Bench::Gateway(args) => gateway::run(args),
         Bench::Model(args) => model::run(args),
         Bench::Serve(args) => serve::run(args),
         Bench::Imaging { images, repeats } => run_imaging(images, *repeats),

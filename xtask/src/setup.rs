@@ -91,6 +91,17 @@ pub(crate) fn python() -> Result<()> {
     Ok(std::fs::write(copy, wanted_text)?)
 }
 
+/// Installs Debian's wrk, which sends many requests at once, unless it is there.
+pub(crate) fn wrk() -> Result<()> {
+    if sh::has("wrk") {
+        return Ok(());
+    }
+    if !sh::has("apt-get") {
+        bail!("this bench needs `wrk` on the PATH");
+    }
+    apt(&["wrk"])
+}
+
 /// Installs Debian's Chromium and Firefox and a font with Chinese characters, for the browser tests, unless they are there.
 pub(crate) fn browsers() -> Result<()> {
     let font = || {
