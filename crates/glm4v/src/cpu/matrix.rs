@@ -55,16 +55,21 @@ pub(crate) struct Packed {
 impl Packed {
     /// Lays out `weight`, which holds `inputs` values for each output, in `precision`.
     pub(crate) fn f32(precision: Precision, weight: &[f32], inputs: usize) -> Self {
-        match precision {
-            Precision::F32 => Self::new(precision, weight, inputs, |one| match one {
-                [value] => value.to_bits(),
-                _ => 0,
-            }),
-            Precision::Bf16 => Self::new(precision, weight, inputs, |pair| match pair {
-                [even, odd] => rounded(*even) | rounded(*odd) << 16,
-                [even] => rounded(*even),
-                _ => 0,
-            }),
+        let outputs = weight.len() / inputs.max(1);
+        let words = inputs.div_ceil(precision.depth());
+        let mut lines = vec![Line([0; PANEL]); outputs.div_ceil(PANEL) * words];
+        lines
+            .par_chunks_mut(words.max(1))
+            .zip(weight.par_chunks((PANEL * inputs).max(1)))
+            .for_each(|(panel, rows)| {
+                let flat = flat(precision, rows, inputs, PANEL);
+                interleave(&flat, words, panel.iter_mut().map(|line| &mut line.0));
+            });
+        Self {
+            precision,
+            outputs,
+            inputs,
+            lines,
         }
     }
 
@@ -91,35 +96,6 @@ impl Packed {
         Self {
             precision,
             outputs: columns,
-            inputs,
-            lines,
-        }
-    }
-
-    fn new<T: Sync>(
-        precision: Precision,
-        weight: &[T],
-        inputs: usize,
-        word: impl Fn(&[T]) -> u32 + Sync,
-    ) -> Self {
-        let outputs = weight.len() / inputs.max(1);
-        let words = inputs.div_ceil(precision.depth());
-        let mut lines = vec![Line([0; PANEL]); outputs.div_ceil(PANEL) * words];
-        lines
-            .par_chunks_mut(words.max(1))
-            .zip(weight.par_chunks((PANEL * inputs).max(1)))
-            .for_each(|(panel, rows)| {
-                for (column, row) in rows.chunks_exact(inputs).enumerate() {
-                    for (line, some) in panel.iter_mut().zip(row.chunks(precision.depth())) {
-                        if let Some(place) = line.0.get_mut(column) {
-                            *place = word(some);
-                        }
-                    }
-                }
-            });
-        Self {
-            precision,
-            outputs,
             inputs,
             lines,
         }
@@ -250,19 +226,16 @@ impl Rows {
         let rows = x.len() / inputs.max(1);
         let width = inputs.div_ceil(precision.depth());
         let mut words = vec![0; rows * width];
-        let mut flat = vec![0; TILE.min(rows) * width];
         for (tile, x) in words
             .chunks_mut((TILE * width).max(1))
             .zip(x.chunks((TILE * inputs).max(1)))
         {
-            for (words, x) in flat.chunks_mut(width).zip(x.chunks_exact(inputs)) {
-                match precision {
-                    Precision::F32 => bits(x, words),
-                    Precision::Bf16 => pairs(x, words),
-                }
-            }
+            let flat = flat(precision, x, inputs, x.len() / inputs);
             match x.len() / inputs {
-                TILE => interleave::<TILE>(&flat, width, tile),
+                TILE => {
+                    let (tile, _) = tile.as_chunks_mut::<TILE>();
+                    interleave(&flat, width, tile.iter_mut());
+                }
                 height => {
                     for (row, words) in flat.chunks(width).take(height).enumerate() {
                         let places = tile.iter_mut().skip(row).step_by(height);
@@ -281,14 +254,30 @@ impl Rows {
     }
 }
 
+/// Words of the rows of `x`, row after row; those of `height` rows, the last of which are 0 when `x` has fewer.
+fn flat(precision: Precision, x: &[f32], inputs: usize, height: usize) -> Vec<u32> {
+    let width = inputs.div_ceil(precision.depth());
+    let mut flat = vec![0; height * width];
+    for (words, x) in flat.chunks_mut(width.max(1)).zip(x.chunks_exact(inputs)) {
+        match precision {
+            Precision::F32 => bits(x, words),
+            Precision::Bf16 => pairs(x, words),
+        }
+    }
+    flat
+}
+
 /// `[HEIGHT, width]` to `[width, HEIGHT]`.
-fn interleave<const HEIGHT: usize>(flat: &[u32], width: usize, tile: &mut [u32]) {
+fn interleave<'a, const HEIGHT: usize>(
+    flat: &[u32],
+    width: usize,
+    lines: impl Iterator<Item = &'a mut [u32; HEIGHT]>,
+) {
     let mut rows: [&[u32]; HEIGHT] = [&[]; HEIGHT];
-    for (row, words) in rows.iter_mut().zip(flat.chunks_exact(width)) {
+    for (row, words) in rows.iter_mut().zip(flat.chunks_exact(width.max(1))) {
         *row = words;
     }
-    let (tile, _) = tile.as_chunks_mut::<HEIGHT>();
-    for (at, places) in tile.iter_mut().enumerate() {
+    for (at, places) in lines.enumerate() {
         for (place, row) in places.iter_mut().zip(rows) {
             *place = row.get(at).copied().unwrap_or_default();
         }
