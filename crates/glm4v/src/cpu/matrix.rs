@@ -62,7 +62,8 @@ impl Packed {
             .par_chunks_mut(words.max(1))
             .zip(weight.par_chunks((PANEL * inputs).max(1)))
             .for_each(|(panel, rows)| {
-                let flat = flat(precision, rows, inputs, PANEL);
+                let mut flat = vec![0; PANEL * words];
+                flatten(precision, rows, inputs, &mut flat);
                 interleave(&flat, words, panel.iter_mut().map(|line| &mut line.0));
             });
         Self {
@@ -226,11 +227,12 @@ impl Rows {
         let rows = x.len() / inputs.max(1);
         let width = inputs.div_ceil(precision.depth());
         let mut words = vec![0; rows * width];
+        let mut flat = vec![0; TILE.min(rows) * width];
         for (tile, x) in words
             .chunks_mut((TILE * width).max(1))
             .zip(x.chunks((TILE * inputs).max(1)))
         {
-            let flat = flat(precision, x, inputs, x.len() / inputs);
+            flatten(precision, x, inputs, &mut flat);
             match x.len() / inputs {
                 TILE => {
                     let (tile, _) = tile.as_chunks_mut::<TILE>();
@@ -254,17 +256,15 @@ impl Rows {
     }
 }
 
-/// Words of the rows of `x`, row after row; those of `height` rows, the last of which are 0 when `x` has fewer.
-fn flat(precision: Precision, x: &[f32], inputs: usize, height: usize) -> Vec<u32> {
+/// The words of each row of `x`, one row after the other, into `flat`; what is behind them stays.
+fn flatten(precision: Precision, x: &[f32], inputs: usize, flat: &mut [u32]) {
     let width = inputs.div_ceil(precision.depth());
-    let mut flat = vec![0; height * width];
     for (words, x) in flat.chunks_mut(width.max(1)).zip(x.chunks_exact(inputs)) {
         match precision {
             Precision::F32 => bits(x, words),
             Precision::Bf16 => pairs(x, words),
         }
     }
-    flat
 }
 
 /// `[HEIGHT, width]` to `[width, HEIGHT]`.
