@@ -63,6 +63,7 @@ final class Backfill {
 				$query['post__in'] = $ids;
 			}
 			$posts = $types ? get_posts( $query ) : array();
+			$found = count( $posts );
 			foreach ( $posts as $post ) {
 				$missing = Generator::missing( $post, $options );
 				if ( $missing ) {
@@ -72,7 +73,7 @@ final class Backfill {
 					return $plan;
 				}
 			}
-		} while ( count( $posts ) === 100 );
+		} while ( 100 === $found );
 		return $plan;
 	}
 

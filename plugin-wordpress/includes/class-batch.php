@@ -211,7 +211,7 @@ final class Batch {
 	private static function by_item( array $results ): array {
 		$of = array();
 		foreach ( $results as $result ) {
-			list( $item, $at )               = array_pad( explode( '.', (string) ( $result['id'] ?? '' ) ), 2, '0' );
+			list( $item, $at )              = array_pad( explode( '.', (string) ( $result['id'] ?? '' ) ), 2, '0' );
 			$of[ (int) $item ][ (int) $at ] = $result;
 		}
 		return $of;

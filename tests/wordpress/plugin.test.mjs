@@ -205,6 +205,72 @@ test('what is printed is escaped there, what a form sends is unslashed, and the 
   assert.deepEqual(unsafe("<?php echo '<b>' . esc_html( $a ) . ( $b ? 'x' : '' ) . (int) $c;"), []);
 });
 
+/** The plugin's own hooks; of others', WPML's and the one by which WordPress tells that a post was saved. */
+const HOOKS = /^(smart_summary_|wpml_|wp_insert_post$)/;
+
+/** What of a file's code is written otherwise than WordPress writes: of the sniffs of WPCS those that PHP_CodeSniffer lacks. */
+function unlike(code) {
+  const found = [];
+  const nameOf = ({ name }) => name?.name ?? name;
+  const literal = ({ kind }) => /^(string|number|boolean|nullkeyword|array|name)$/.test(kind);
+  const changing = ({ kind }) => /^(variable|propertylookup|offsetlookup|staticlookup)$/.test(kind);
+  for (const [node, above] of nodes(new phpParser.Engine({}).parseCode(code, 'x.php'))) {
+    const { kind } = node;
+    const words = (kind === 'call' && node.arguments) || [];
+    if (kind === 'class' || kind === 'interface' || kind === 'trait') {
+      if (!/^[A-Z][A-Za-z\d]*(_[A-Z\d][A-Za-z\d]*)*$/.test(nameOf(node))) found.push('class');
+    }
+    // What another library asks for has that library's name.
+    const foreign = above.some((one) => one.kind === 'class' && (one.extends || one.implements));
+    if (kind === 'function' || (kind === 'method' && !foreign)) {
+      if (!/^(__)?[a-z\d_]+$/.test(nameOf(node))) found.push('function');
+    }
+    if (kind === 'variable' || kind === 'property' || kind === 'parameter') {
+      const name = nameOf(node);
+      if (typeof name === 'string' && !/^([a-z\d_]+|_(GET|POST|SERVER|COOKIE|REQUEST)|GLOBALS)$/.test(name))
+        found.push('variable');
+    }
+    if (kind === 'bin' && /^[!=]==?$/.test(node.type)) {
+      if (node.type.length === 2) found.push('loose');
+      if (changing(node.left) && literal(node.right)) found.push('Yoda');
+    }
+    if (/^(in_array|array_search)$/.test(called(node) ?? '') && words[2]?.value !== true) found.push('loose');
+    if (/^(do_action|apply_filters)(_ref_array)?$/.test(called(node) ?? '') && !HOOKS.test(words[0].value))
+      found.push('prefix');
+    if (/^(_{2}|_[nx]|_nx|esc_(html|attr)_{1,2}[xe]?)$/.test(called(node) ?? '')) {
+      if (words[0].kind !== 'string' || words.at(-1).value !== 'smart-summary') found.push('text domain');
+    }
+  }
+  return found;
+}
+
+test('names, comparisons, hooks and texts are written as WordPress writes them', () => {
+  for (const file of phpFiles()) {
+    assert.deepEqual(unlike(readFileSync(file, 'utf8')), [], file);
+    const [name] = file.split('/').slice(-1);
+    if (file.includes('/includes/')) assert.match(name, /^((class|interface)-[a-z\d-]+|autoload)\.php$/);
+  }
+  for (const [code, what] of [
+    ['class summaryMaker {}', 'class'],
+    ['function makeIt() {}', 'function'],
+    ['class A { function makeIt() {} }', 'function'],
+    ['$postId = 1;', 'variable'],
+    ['function f( $postId ) {}', 'variable'],
+    ["if ( $a === 'b' ) {}", 'Yoda'],
+    ['if ( $a->b !== null ) {}', 'Yoda'],
+    ['if ( 1 == $a ) {}', 'loose'],
+    ['in_array( $a, $b );', 'loose'],
+    ["do_action( 'summary_made' );", 'prefix'],
+    ["__( 'Words' );", 'text domain'],
+    ["esc_html__( $words, 'smart-summary' );", 'text domain'],
+    ["_n( '%d post', '%d posts', 2, 'other' );", 'text domain'],
+  ])
+    assert.ok(unlike(`<?php ${code}`).includes(what), code);
+  const fine =
+    "if ( null === $a && in_array( $b, $c, true ) ) { do_action( 'smart_summary_done', __( 'Words', 'smart-summary' ) ); }";
+  assert.deepEqual(unlike(`<?php ${fine}`), []);
+});
+
 test('PHP 7.4 would read every file', () => {
   const parser = new phpParser.Engine({ parser: { version: '7.4' } });
   // What the parser takes from later versions too: union and promoted types, attributes, and functions that came later.

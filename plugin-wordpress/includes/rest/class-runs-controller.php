@@ -29,10 +29,10 @@ final class Runs_Controller {
 	 * Registers the routes.
 	 */
 	public static function register(): void {
-		$may     = static function (): bool {
+		$may    = static function (): bool {
 			return current_user_can( 'manage_options' );
 		};
-		$wishes  = array(
+		$wishes = array(
 			'fields'     => array(
 				'type'    => 'array',
 				'items'   => array(
@@ -52,7 +52,7 @@ final class Runs_Controller {
 				'default' => 'none',
 			),
 		);
-		$routes  = array(
+		$routes = array(
 			'/plan'                                    => array( WP_REST_Server::CREATABLE, 'plan', $wishes ),
 			'/runs'                                    => array( WP_REST_Server::CREATABLE, 'create_item', $wishes ),
 			'/runs/(?P<id>\d+)'                        => array( WP_REST_Server::READABLE, 'get_item', array() ),
