@@ -2,12 +2,10 @@
 
 use crate::error::SmartSummaryError;
 use api::{Article, Code, ContentFormat, FieldLimits, ImageRef, ImageRole, SummaryRequest};
+use extractive::Grounds;
 use extractive::text::{self, Document};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
-
-/// How much of a text's words a sentence must hold to be called its support.
-const MIN_SHARE: f32 = 0.34;
+use std::collections::BTreeMap;
 
 /// A summary made on the device. Any field may be empty.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,9 +24,23 @@ pub struct Draft {
 pub struct Evidence {
     /// Words of the text that the article does not hold.
     unsupported: Vec<String>,
-    /// The sentence or heading that holds most of the text's words.
+    /// The text's sentences.
+    claims: Vec<Claim>,
+}
+
+/// A sentence of a text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Claim {
+    text: String,
+    /// The article's sentence or heading that supports it best.
     #[serde(skip_serializing_if = "Option::is_none")]
     support: Option<String>,
+}
+
+impl From<extractive::Claim> for Claim {
+    fn from(extractive::Claim { text, support }: extractive::Claim) -> Self {
+        Self { text, support }
+    }
 }
 
 /// Drafts all fields for a request.
@@ -55,15 +67,13 @@ pub fn ground(
     request: &SummaryRequest,
     texts: BTreeMap<String, String>,
 ) -> BTreeMap<String, Evidence> {
-    let document = document(request);
-    let sentences: Vec<Sentence<'_>> = document
-        .blocks
-        .iter()
-        .flat_map(|block| sentences(&block.text))
-        .collect();
+    let captions = request.images.iter();
+    let captions = captions.filter_map(|image| image.caption.as_deref());
+    let beside: Vec<&str> = title(request).into_iter().chain(captions).collect();
+    let grounds = Grounds::of(&document(request), &beside);
     let evidence = |text: &str| Evidence {
-        unsupported: extractive::unsupported_words(text, &document),
-        support: support(text, &sentences).map(str::to_owned),
+        unsupported: grounds.unsupported_words(text),
+        claims: grounds.claims(text).into_iter().map(Claim::from).collect(),
     };
     texts
         .into_iter()
@@ -79,7 +89,11 @@ pub fn needs_dictionary(request: &SummaryRequest) -> bool {
         .and_then(|article| article.language.as_deref());
     match language.filter(|tag| !tag.is_empty() && *tag != "auto") {
         Some(tag) => is_chinese(tag),
-        None => is_chinese(&extractive::detect_language(&document(request).plain())),
+        None => {
+            let title = title(request).unwrap_or_default();
+            let sample = format!("{title}\n{}", document(request).plain());
+            is_chinese(&extractive::detect_language(&sample))
+        }
     }
 }
 
@@ -104,75 +118,16 @@ fn is_chinese(tag: &str) -> bool {
         .any(|chinese| primary.eq_ignore_ascii_case(chinese))
 }
 
-/// The article's prose; its title, which supports a text as well as any sentence, stands with it.
+fn title(request: &SummaryRequest) -> Option<&str> {
+    request.article.as_ref()?.title.as_deref()
+}
+
+/// The article's prose.
 fn document(request: &SummaryRequest) -> Document {
-    let Some(article) = &request.article else {
-        return Document::default();
-    };
-    let mut document = text::blocks(&article.content, content_format(article.format));
-    if let Some(title) = &article.title {
-        document.title = Some(title.clone());
-        document.blocks.push(text::Block {
-            kind: text::BlockKind::Heading(1),
-            text: title.clone(),
-            heading: None,
-        });
-    }
-    document
-}
-
-/// A sentence and what it is compared by.
-struct Sentence<'a> {
-    text: &'a str,
-    grams: HashSet<String>,
-}
-
-fn sentences(block: &str) -> impl Iterator<Item = Sentence<'_>> {
-    let whole = block
-        .split_inclusive(['。', '！', '？', '\n'])
-        .flat_map(|part| part.split_inclusive(". "));
-    let whole = whole
-        .flat_map(|part| part.split_inclusive("? "))
-        .flat_map(|part| part.split_inclusive("! "));
-    whole
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(|text| Sentence {
-            text,
-            grams: grams(text),
-        })
-}
-
-/// The sentence with the largest share of the text's words; of equal ones the first.
-fn support<'a>(text: &str, sentences: &[Sentence<'a>]) -> Option<&'a str> {
-    let wanted = grams(text);
-    let mut best = None;
-    let mut best_share = MIN_SHARE;
-    for sentence in sentences {
-        let share =
-            wanted.intersection(&sentence.grams).count() as f32 / wanted.len().max(1) as f32;
-        if share > best_share {
-            best = Some(sentence.text);
-            best_share = share;
-        }
-    }
-    best
-}
-
-/// What texts are compared by: the beginnings of words, so that endings do not matter, and pairs of other letters.
-fn grams(text: &str) -> HashSet<String> {
-    let mut grams = HashSet::new();
-    for word in text.split(|letter: char| !letter.is_alphanumeric()) {
-        if word.is_ascii() {
-            grams.extend(
-                (word.len() > 2).then(|| word.to_ascii_lowercase().chars().take(6).collect()),
-            );
-        } else {
-            let letters: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
-            grams.extend(letters.windows(2).map(|pair| pair.iter().collect()));
-        }
-    }
-    grams
+    let article = request.article.as_ref();
+    article.map_or_else(Document::default, |article| {
+        text::blocks(&article.content, content_format(article.format))
+    })
 }
 
 fn extractive_article(article: &Article) -> extractive::Article<'_> {
@@ -212,6 +167,17 @@ fn limits(limits: &FieldLimits) -> extractive::Limits {
         description_chars: limits.description_chars.map(usize::from),
         keywords: limits.keywords.map(usize::from),
         alt_chars: limits.alt_chars.map(usize::from),
+        title_line: api::limits::title_line(limits).map(line),
+        description_line: api::limits::description_line(limits).map(line),
+    }
+}
+
+fn line(line: api::limits::Line) -> extractive::Line {
+    extractive::Line {
+        font: line.font,
+        pixels: line.pixels,
+        narrow_chars: line.narrow_chars,
+        wide_chars: line.wide_chars,
     }
 }
 
@@ -260,11 +226,16 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_ground(text: &str, unsupported: &[&str], support: Option<&str>) {
+    fn check_ground(text: &str, unsupported: &[&str], expect: &[Option<&str>]) {
         let texts = BTreeMap::from([("key".to_owned(), text.to_owned())]);
         let found = ground(&request(Some("Bake rye bread"), RYE), texts);
         assert_eq!(found["key"].unsupported, unsupported);
-        assert_eq!(found["key"].support.as_deref(), support);
+        let supports: Vec<_> = found["key"]
+            .claims
+            .iter()
+            .map(|claim| claim.support.as_deref())
+            .collect();
+        assert_eq!(supports, expect);
     }
 
     #[test]
@@ -285,13 +256,13 @@ mod tests {
         check_ground(
             "Sourdough raises bread overnight",
             &[],
-            Some("A sourdough raises it overnight."),
+            &[Some("A sourdough raises it overnight.")],
         );
     }
 
     #[test]
     fn the_title_supports_too() {
-        check_ground("Bake rye bread", &[], Some("Bake rye bread"));
+        check_ground("Bake rye bread", &[], &[Some("Bake rye bread")]);
     }
 
     #[test]
@@ -299,14 +270,14 @@ mod tests {
         check_ground(
             "Rye bread needs saffron",
             &["saffron"],
-            Some("Rye bread needs time more than skill."),
+            &[Some("Rye bread needs time more than skill.")],
         );
     }
 
     #[test]
     fn what_has_no_support_has_none() {
-        check_ground("Kubernetes", &["Kubernetes"], None);
-        check_ground("", &[], None);
+        check_ground("Kubernetes", &["Kubernetes"], &[None]);
+        check_ground("", &[], &[]);
     }
 
     #[test]
@@ -329,7 +300,7 @@ mod tests {
             BTreeMap::from([("key".to_owned(), "酸面团发酵一夜".to_owned())]),
         );
         assert_eq!(
-            found["key"].support.as_deref(),
+            found["key"].claims[0].support.as_deref(),
             Some("酸面团要发酵一整夜。")
         );
     }

@@ -184,6 +184,39 @@ test('nothing is written into the post before Apply is pressed', async () => {
   await demo.close();
 });
 
+test('each sentence of a field is shown with the one that supports it', async () => {
+  const demo = await openPage(browser, server);
+  await demo.run();
+  await demo.input('Summary').fill('Prometheus keeps histograms in buckets. Saffron cures melancholia.');
+  const tool = demo.page.getByRole('button', { name: 'Show what supports the summary' });
+  await tool.click();
+  const claims = demo.page.locator('smart-summary #support-summary > li');
+  await claims.filter({ hasText: 'Saffron cures melancholia.' }).waitFor();
+  assert.equal(await claims.count(), 2);
+  assert.match(await claims.nth(0).innerText(), /buckets\.[^]*In the article:[^]*histogram/);
+  assert.match(await claims.nth(1).innerText(), /melancholia\.[^]*No sentence of the article supports this\./);
+  await demo.screenshot('claims');
+  await demo.close();
+});
+
+test('title and description are fitted to the place that the host names', async () => {
+  const demo = await openPage(browser, server);
+  await demo.page.evaluate(() => document.querySelector('smart-summary').setAttribute('target', 'wechat'));
+  await demo.run();
+  const wide = await demo.page.evaluate(
+    (text) => {
+      const context = document.createElement('canvas').getContext('2d');
+      context.font = '13px Arial';
+      return context.measureText(text).width;
+    },
+    await demo.input('Description').inputValue(),
+  );
+  assert.ok(wide > 0 && wide <= 420, `the description is ${wide} pixels wide`);
+  assert.equal(await demo.page.getByRole('tab', { name: 'WeChat' }).getAttribute('aria-selected'), 'true');
+  assert.match(await demo.part('counter').filter({ visible: true }).first().innerText(), /\/ 64$/);
+  await demo.close();
+});
+
 test('an edited field survives another run', async () => {
   const demo = await openPage(browser, server);
   await demo.run();

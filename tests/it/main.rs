@@ -58,6 +58,7 @@ mod readme;
 mod several;
 mod site;
 mod stream;
+mod structured;
 mod summaries;
 mod tokens;
 mod upstream;

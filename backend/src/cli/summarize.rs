@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use api::{Article, ContentFormat, EnginePreference, ImageRef, Summary, SummaryRequest};
+use api::{
+    Article, ContentFormat, EnginePreference, FieldLimits, ImageRef, Summary, SummaryRequest,
+    Target,
+};
 use bytes::Bytes;
 use clap::Args;
 
@@ -33,6 +36,9 @@ pub(super) struct SummarizeArgs {
     engine: EnginePreference,
     #[command(flatten)]
     pub(super) model: super::ModelArgs,
+    /// Where title and description are to be shown: google, google_mobile, bing, baidu, wechat or x
+    #[arg(long, value_name = "PLACE", value_parser = parse_target)]
+    target: Option<Target>,
     /// Print the whole answer as JSON, one line per file
     #[arg(long)]
     json: bool,
@@ -41,6 +47,16 @@ pub(super) struct SummarizeArgs {
 pub(super) fn parse_engine(text: &str) -> Result<EnginePreference, String> {
     serde_json::from_value(text.into())
         .map_err(|_| "there are auto, extractive, glm4v and upstream".to_owned())
+}
+
+pub(super) fn parse_target(text: &str) -> Result<Target, String> {
+    let known = Target::ALL
+        .into_iter()
+        .find(|target| target.as_str() == text);
+    known.ok_or_else(|| {
+        let names = Target::ALL.map(Target::as_str);
+        format!("there are {}", names.join(", "))
+    })
 }
 
 pub(super) fn run(args: &SummarizeArgs, config: &Config) -> anyhow::Result<ExitCode> {
@@ -60,6 +76,10 @@ pub(super) fn run(args: &SummarizeArgs, config: &Config) -> anyhow::Result<ExitC
             article: Some(article),
             images: images.clone(),
             engine: args.engine,
+            limits: FieldLimits {
+                target: args.target,
+                ..FieldLimits::default()
+            },
             ..SummaryRequest::default()
         };
         let summary = local

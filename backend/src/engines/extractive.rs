@@ -186,6 +186,19 @@ fn limits(job: &EngineJob) -> extractive::Limits {
         description_chars: job.limits.description_chars.map(usize::from),
         keywords: job.limits.keywords.map(usize::from),
         alt_chars: job.limits.alt_chars.map(usize::from),
+        title_line: api::limits::title_line(&job.limits).map(line),
+        description_line: api::limits::description_line(&job.limits).map(line),
+    }
+}
+
+/// What a place shows of a text.
+#[must_use]
+pub fn line(line: api::limits::Line) -> extractive::Line {
+    extractive::Line {
+        font: line.font,
+        pixels: line.pixels,
+        narrow_chars: line.narrow_chars,
+        wide_chars: line.wide_chars,
     }
 }
 

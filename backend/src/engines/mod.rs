@@ -35,7 +35,7 @@ pub use self::chat::{
 };
 #[cfg(any(test, feature = "testing"))]
 pub use self::chat_script::{ChatReply, ScriptedChat};
-pub use self::extractive::{Extractive, document};
+pub use self::extractive::{Extractive, document, line};
 pub use self::glm4v::{Glm4v, Unfit};
 #[cfg(any(test, feature = "testing"))]
 pub use self::scripted::{Script, Scripted};

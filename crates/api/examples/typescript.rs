@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "printing is what this example does")]
 
-use api::{Code, limits};
+use api::{Code, Target, limits};
 use ts_rs::{Config, TS};
 
 macro_rules! print_all {
@@ -27,6 +27,7 @@ fn main() {
         Field,
         Guidelines,
         FieldLimits,
+        Target,
         EnginePreference,
         EngineName,
         Priority,
@@ -101,8 +102,23 @@ fn print_limits() {
         "  max_token_ttl_seconds: {},",
         limits::MAX_TOKEN_TTL_SECONDS
     );
-    println!("  title_pixels: {},", limits::TITLE_PIXELS);
-    println!("  description_pixels: {},", limits::DESCRIPTION_PIXELS);
+    println!("  places: {{");
+    let line = |line: limits::Line| {
+        format!(
+            "{{ font: {}, pixels: {}, narrow_chars: {}, wide_chars: {} }}",
+            line.font, line.pixels, line.narrow_chars, line.wide_chars
+        )
+    };
+    for target in Target::ALL {
+        let place = limits::place(target);
+        println!(
+            "    {}: {{ title: {}, description: {} }},",
+            target.as_str(),
+            line(place.title),
+            line(place.description)
+        );
+    }
+    println!("  }},");
     println!("  narrow: {},", lengths(limits::NARROW));
     println!("  wide: {},", lengths(limits::WIDE));
     println!("}} as const;\n");

@@ -43,8 +43,8 @@ pub use key::{Key, KeyChange, KeyCreated, KeyDraft, KeyList, Safety, Scope};
 pub use problem::{Code, Problem};
 pub use summary::{
     AltText, Article, Candidate, ContentFormat, EngineName, EnginePreference, Field, FieldLimits,
-    Guidelines, ImageRef, ImageRole, Priority, Summary, SummaryRequest, Timings, TokenUsage,
-    Warning, WarningCode,
+    Guidelines, ImageRef, ImageRole, Priority, Summary, SummaryRequest, Target, Timings,
+    TokenUsage, Warning, WarningCode,
 };
 pub use token::{TokenCreated, TokenRequest};
 pub use usage::{Budget, LimitUse, Usage};

@@ -1,5 +1,7 @@
 //! The contract's numbers, here only. The server's configuration may lower or raise those marked so.
 
+use crate::{FieldLimits, Target};
+
 /// Longest edge of a picture that leaves the browser or enters an engine, in pixels.
 pub const MAX_EDGE: u32 = 1024;
 /// JPEG quality of a downsized picture.
@@ -64,16 +66,41 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    /// These, but where `asked` says something else.
+    /// These, but where `asked` says something else: a number goes before the place's, the place's before the language's.
     #[must_use]
-    pub fn with(self, asked: &crate::FieldLimits) -> Self {
+    pub fn with(self, asked: &FieldLimits) -> Self {
+        let place = asked.target.map(place);
+        let chars = |line: Line| {
+            if self == WIDE {
+                line.wide_chars
+            } else {
+                line.narrow_chars
+            }
+        };
+        let title = place.map(|place| chars(place.title));
+        let description = place.map(|place| chars(place.description));
         Self {
-            title_chars: asked.title_chars.unwrap_or(self.title_chars),
-            description_chars: asked.description_chars.unwrap_or(self.description_chars),
+            title_chars: asked.title_chars.or(title).unwrap_or(self.title_chars),
+            description_chars: asked
+                .description_chars
+                .or(description)
+                .unwrap_or(self.description_chars),
             keywords: asked.keywords.unwrap_or(self.keywords),
             alt_chars: asked.alt_chars.unwrap_or(self.alt_chars),
         }
     }
+}
+
+/// Where the title is shown: in the place that was named, else, when no length was given either, in Google's results.
+pub fn title_line(asked: &FieldLimits) -> Option<Line> {
+    let usual = asked.title_chars.is_none().then_some(Target::Google);
+    Some(place(asked.target.or(usual)?).title)
+}
+
+/// Where the description is shown, when a place was named: how much of one is shown differs more between devices than any
+/// bound would.
+pub fn description_line(asked: &FieldLimits) -> Option<Line> {
+    Some(place(asked.target?).description)
 }
 
 /// Languages whose characters take one column.
@@ -104,10 +131,49 @@ pub fn lengths(language: &str) -> Lengths {
     }
 }
 
-/// Pixels that a desktop result page gives a title (20 px Arial).
-pub const TITLE_PIXELS: u32 = 580;
-/// Pixels that a desktop result page gives a description over two lines (14 px Arial).
-pub const DESCRIPTION_PIXELS: u32 = 920;
+/// What a place shows of one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// Size of its Arial, in CSS pixels.
+    pub font: u16,
+    /// Width that it shows, in CSS pixels; of several lines the sum.
+    pub pixels: u16,
+    /// Characters of a narrow language.
+    pub narrow_chars: u16,
+    /// Full-width characters of a wide language.
+    pub wide_chars: u16,
+}
+
+/// What a place shows of a post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Of its title.
+    pub title: Line,
+    /// Of its description.
+    pub description: Line,
+}
+
+const fn line(font: u16, pixels: u16, narrow_chars: u16, wide_chars: u16) -> Line {
+    Line {
+        font,
+        pixels,
+        narrow_chars,
+        wide_chars,
+    }
+}
+
+/// What a place shows: X's are documented, WeChat's are what its editor takes, all others are habits that nobody promises.
+pub const fn place(target: Target) -> Place {
+    let (title, description) = match target {
+        Target::Google => (line(20, 580, 60, 30), line(14, 920, 160, 80)),
+        Target::GoogleMobile => (line(16, 680, 60, 30), line(14, 680, 120, 60)),
+        Target::Bing => (line(20, 560, 65, 30), line(14, 980, 160, 80)),
+        Target::Baidu => (line(18, 560, 60, 30), line(13, 1040, 160, 80)),
+        Target::Wechat => (line(17, 500, 64, 64), line(13, 420, 120, 120)),
+        Target::X => (line(15, 960, 70, 70), line(14, 960, 200, 200)),
+    };
+    Place { title, description }
+}
 
 #[cfg(test)]
 mod tests {
@@ -119,5 +185,32 @@ mod tests {
         assert_eq!(lengths("ZH"), WIDE);
         assert_eq!(lengths("en"), NARROW);
         assert_eq!(lengths(""), NARROW);
+    }
+
+    #[test]
+    fn a_number_without_a_place_has_any_width() {
+        let asked = |title_chars, target| FieldLimits {
+            title_chars,
+            target,
+            ..FieldLimits::default()
+        };
+        let pixels = |limits| title_line(&limits).map(|line| line.pixels);
+        assert_eq!(pixels(asked(None, None)), Some(580));
+        assert_eq!(pixels(asked(Some(100), None)), None);
+        assert_eq!(pixels(asked(Some(100), Some(Target::Bing))), Some(560));
+    }
+
+    #[test]
+    fn a_number_goes_before_the_place_and_the_place_before_the_language() {
+        let asked = |title_chars, target| FieldLimits {
+            title_chars,
+            target,
+            ..FieldLimits::default()
+        };
+        let title = |language, limits| lengths(language).with(&limits).title_chars;
+        assert_eq!(title("en", asked(None, None)), 60);
+        assert_eq!(title("en", asked(None, Some(Target::X))), 70);
+        assert_eq!(title("zh", asked(None, Some(Target::Wechat))), 64);
+        assert_eq!(title("zh", asked(Some(12), Some(Target::Wechat))), 12);
     }
 }

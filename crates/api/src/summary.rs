@@ -185,6 +185,29 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         pub alt_chars: Option<u16>,
+        /// Where title and description are to be shown: they are fitted to its characters and to its width in pixels.
+        /// Without it only a title whose length is not given either is fitted to a width, Google's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        pub target: Option<Target>,
+    }
+
+    /// A place that shows a title and a description; [`crate::limits::place`] says how much of them.
+    #[serde(rename_all = "snake_case")]
+    #[derive(Copy, Eq, Hash)]
+    pub enum Target {
+        /// Google on a desktop.
+        Google,
+        /// Google on a telephone.
+        GoogleMobile,
+        /// Bing on a desktop.
+        Bing,
+        /// Baidu on a desktop.
+        Baidu,
+        /// An article's card in WeChat.
+        Wechat,
+        /// A link's card on X.
+        X,
     }
 
     /// The engine a request asks for.
@@ -340,6 +363,8 @@ wire! {
         FieldEmpty,
         /// Words of the text are not in the article.
         NotInArticle,
+        /// A sentence of the text is not supported by any of the article, or its numbers are others.
+        ClaimUnsupported,
         /// A phrase of `must_include` is not in the article and was left out.
         MustIncludeMissing,
         /// A phrase of `avoid` could not be avoided.
@@ -387,6 +412,30 @@ impl Field {
         Self::OpenGraph,
         Self::JsonLd,
     ];
+}
+
+impl Target {
+    /// Every place, in the order in which they are offered.
+    pub const ALL: [Self; 6] = [
+        Self::Google,
+        Self::GoogleMobile,
+        Self::Bing,
+        Self::Baidu,
+        Self::Wechat,
+        Self::X,
+    ];
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Google => "google",
+            Self::GoogleMobile => "google_mobile",
+            Self::Bing => "bing",
+            Self::Baidu => "baidu",
+            Self::Wechat => "wechat",
+            Self::X => "x",
+        }
+    }
 }
 
 impl EngineName {

@@ -11,14 +11,15 @@ pub(crate) use keywords::{FEATURES as KEYWORD_FEATURES, keywords, phrases};
 pub use slug::slugify;
 pub(crate) use title::{as_sentence, learn_how, titles};
 
-use crate::fit::{full_stop, join, measure};
+use crate::fit::{Room, full_stop, join};
 use crate::rank::{Analysis, Candidate};
 use crate::segment;
 use std::collections::HashSet;
 use std::rc::Rc;
 
 /// A description as it is shown: it begins with a capital and ends as a sentence.
-pub(crate) fn finished(text: &str, language: &str, max: usize) -> String {
+pub(crate) fn finished(text: &str, room: Room<'_>) -> String {
+    let language = room.language();
     let text = text
         .trim()
         .trim_start_matches([
@@ -35,9 +36,11 @@ pub(crate) fn finished(text: &str, language: &str, max: usize) -> String {
     }
     let bare = text.trim_end_matches([':', '：', ',', '，', ';', '；', '、', '-', '–', '—', ' ']);
     let ended = format!("{bare}{}", full_stop(language));
-    #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
-    let fits = measure(&ended, language) <= max as f32;
-    if fits { ended } else { bare.to_owned() }
+    if room.holds(&ended) {
+        ended
+    } else {
+        bare.to_owned()
+    }
 }
 
 /// The first letter in upper case, unless the word carries capitals of its own (`iPhone`).
@@ -73,7 +76,7 @@ pub(crate) fn summary(analysis: &Analysis<'_>, candidates: &[Candidate]) -> (Str
         .iter()
         .filter_map(|part| analysis.sentences.get(*part))
     {
-        let ended = finished(&sentence.text, &analysis.language, usize::MAX);
+        let ended = finished(&sentence.text, Room::of(usize::MAX, &analysis.language));
         text = join(&text, &ended, &analysis.language);
     }
     (text, chosen)
@@ -106,10 +109,13 @@ mod tests {
 
     #[test]
     fn a_description_begins_with_a_capital_and_ends_as_a_sentence() {
-        assert_eq!(finished("- how to cook:", "en", 80), "How to cook.");
-        assert_eq!(finished("iPhone tips", "en", 80), "iPhone tips.");
-        assert_eq!(finished("如何部署", "zh", 80), "如何部署。");
-        assert_eq!(finished("Exactly ten", "en", 11), "Exactly ten");
-        assert_eq!(finished("", "en", 11), "");
+        assert_eq!(
+            finished("- how to cook:", Room::of(80, "en")),
+            "How to cook."
+        );
+        assert_eq!(finished("iPhone tips", Room::of(80, "en")), "iPhone tips.");
+        assert_eq!(finished("如何部署", Room::of(80, "zh")), "如何部署。");
+        assert_eq!(finished("Exactly ten", Room::of(11, "en")), "Exactly ten");
+        assert_eq!(finished("", Room::of(11, "en")), "");
     }
 }

@@ -1,6 +1,9 @@
 //! Lengths: how wide a text is, and how to make it fit without cutting a word.
 
+mod ems;
 mod joint;
+
+pub use ems::ems;
 
 use crate::language::{is_full_width, is_unspaced};
 use crate::segment::{self, is_stop, is_unspaced_script};
@@ -59,6 +62,123 @@ fn measure_char(c: char, language: &str) -> f32 {
     }
 }
 
+/// The line, or lines, on which a place shows a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// Size of its Arial, in CSS pixels.
+    pub font: u16,
+    /// All that it shows of a text, in CSS pixels; of several lines the sum.
+    pub pixels: u16,
+    /// Characters that it shows at most, of a language whose characters take one column.
+    pub narrow_chars: u16,
+    /// Full-width characters that it shows at most, of `zh`, `ja` and `ko`.
+    pub wide_chars: u16,
+}
+
+impl Line {
+    /// Characters that it shows at most, as the language counts them.
+    pub(crate) fn chars(&self, language: &str) -> usize {
+        usize::from(if is_full_width(language) {
+            self.wide_chars
+        } else {
+            self.narrow_chars
+        })
+    }
+}
+
+/// How much a text may take: so many characters and, where the place that shows it is known, so much width.
+#[derive(Debug, Clone, Copy)]
+pub struct Room<'a> {
+    language: &'a str,
+    chars: f32,
+    /// Infinite where no place is known.
+    ems: f32,
+}
+
+impl<'a> Room<'a> {
+    /// Counts as the language does: full-width characters for `zh`, `ja` and `ko`, characters for all others.
+    #[must_use]
+    pub fn of(chars: usize, language: &'a str) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
+        let chars = chars as f32;
+        Self {
+            language,
+            chars,
+            ems: f32::INFINITY,
+        }
+    }
+
+    /// The same, but not wider than the line.
+    #[must_use]
+    pub fn on(self, line: Option<Line>) -> Self {
+        let ems = line.map(|line| f32::from(line.pixels) / f32::from(line.font.max(1)));
+        Self {
+            ems: ems.unwrap_or(self.ems),
+            ..self
+        }
+    }
+
+    pub(crate) fn language(&self) -> &'a str {
+        self.language
+    }
+
+    /// What is left when `text` stands in it.
+    pub(crate) fn without(self, text: &str) -> Self {
+        Self {
+            chars: self.chars - measure(text, self.language),
+            ems: self.ems - ems(text),
+            ..self
+        }
+    }
+
+    /// Whether the text fits.
+    #[must_use]
+    pub fn holds(&self, text: &str) -> bool {
+        self.share(text) <= 1.0
+    }
+
+    /// How much of it a text takes; more than 1 does not fit.
+    pub(crate) fn share(&self, text: &str) -> f32 {
+        let wide = if self.ems.is_finite() { ems(text) } else { 0.0 };
+        self.share_of(measure(text, self.language), wide)
+    }
+
+    fn share_of(&self, chars: f32, wide: f32) -> f32 {
+        let share = |used: f32, all: f32| match (used > 0.0, all > 0.0) {
+            (false, _) => 0.0,
+            (true, false) => f32::INFINITY,
+            (true, true) => used / all,
+        };
+        share(chars, self.chars).max(share(wide, self.ems))
+    }
+}
+
+/// [`Room::share`] of a text that grows.
+struct Growing<'a> {
+    room: Room<'a>,
+    chars: f32,
+    ems: f32,
+}
+
+impl<'a> Growing<'a> {
+    fn new(room: Room<'a>) -> Self {
+        Self {
+            room,
+            chars: 0.0,
+            ems: 0.0,
+        }
+    }
+
+    fn push(&mut self, c: char) {
+        self.chars += measure_char(c, self.room.language);
+        self.ems += ems::of(c);
+    }
+
+    fn share(&self) -> f32 {
+        self.room.share_of(self.chars, self.ems)
+    }
+}
+
 /// Makes a text fit: at the end of a sentence, else of a clause, else of a word; never inside a word.
 ///
 /// `max` counts as the language does: full-width characters for `zh`, `ja` and `ko`, characters for all others.
@@ -66,21 +186,25 @@ fn measure_char(c: char, language: &str) -> f32 {
 /// sentence (a title) gets neither. A single word that is too long leaves nothing.
 #[must_use]
 pub fn fit(text: &str, max: usize, language: &str) -> String {
+    fit_in(text, Room::of(max, language))
+}
+
+/// [`fit`] to a count of characters and a width.
+#[must_use]
+pub fn fit_in(text: &str, room: Room<'_>) -> String {
     let text = text.trim();
-    #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
-    let max = max as f32;
-    if measure(text, language) <= max {
+    if room.holds(text) {
         return text.to_owned();
     }
     let bare = without_asides(text);
     let text = bare.trim();
-    if measure(text, language) <= max {
+    if room.holds(text) {
         return text.to_owned();
     }
-    at_sentence(text, max, language)
-        .or_else(|| at_clause(text, max, language))
-        .or_else(|| at_joint(text, max, language))
-        .unwrap_or_else(|| at_word(text, max, language))
+    at_sentence(text, room)
+        .or_else(|| at_clause(text, room))
+        .or_else(|| at_joint(text, room))
+        .unwrap_or_else(|| at_word(text, room))
 }
 
 /// A text without what stands in round brackets; the text itself when that says too little or a bracket is alone.
@@ -107,19 +231,19 @@ fn without_asides(text: &str) -> String {
 }
 
 /// Whole sentences, when they fill two fifths of the room.
-fn at_sentence(text: &str, max: f32, language: &str) -> Option<String> {
+fn at_sentence(text: &str, room: Room<'_>) -> Option<String> {
     let mut fitted = String::new();
     for sentence in segment::sentences(text) {
         if !segment::ends_as_sentence(sentence) {
             break;
         }
-        let joined = join(&fitted, sentence, language);
-        if measure(&joined, language) > max {
+        let joined = join(&fitted, sentence, room.language);
+        if !room.holds(&joined) {
             break;
         }
         fitted = joined;
     }
-    (measure(&fitted, language) >= max * 0.4).then_some(fitted)
+    (room.share(&fitted) >= 0.4).then_some(fitted)
 }
 
 /// Two sentences side by side, as the language writes them.
@@ -130,24 +254,21 @@ pub(crate) fn join(first: &str, second: &str, language: &str) -> String {
 }
 
 /// The last clause edge in the second half of the room, outside brackets and quotes.
-fn at_clause(text: &str, max: f32, language: &str) -> Option<String> {
+fn at_clause(text: &str, room: Room<'_>) -> Option<String> {
+    let language = room.language;
     let is_sentence = is_sentence(text);
-    let room = max
-        - if is_sentence {
-            measure(full_stop(language), language)
-        } else {
-            0.0
-        };
+    let end = if is_sentence { full_stop(language) } else { "" };
+    let (mut long, mut inner) = (Growing::new(room), Growing::new(room.without(end)));
     let mut nesting = 0_usize;
     let mut best = None;
-    let mut long = 0.0;
     for (at, c) in text.char_indices() {
         let head = text.get(..at).unwrap_or_default();
-        if long > room {
+        if inner.share() > 1.0 {
             break;
         }
-        let far = long >= max * 0.5;
-        long += measure_char(c, language);
+        let far = long.share() >= 0.5;
+        long.push(c);
+        inner.push(c);
         nesting = nest(nesting, c);
         if nesting == 0
             && is_clause_edge(text, at, c)
@@ -158,12 +279,7 @@ fn at_clause(text: &str, max: f32, language: &str) -> Option<String> {
         }
     }
     let head = trim_tail(best?, language);
-    (!head.is_empty()).then(|| {
-        format!(
-            "{head}{}",
-            if is_sentence { full_stop(language) } else { "" }
-        )
-    })
+    (!head.is_empty()).then(|| format!("{head}{end}"))
 }
 
 /// Whether a sentence that ended at this clause edge would be none: before its main clause, inside a list, or where a colon
@@ -176,15 +292,17 @@ fn is_broken(text: &str, at: usize, language: &str) -> bool {
 }
 
 /// The last joint in the second half of the room where an English sentence could have ended.
-fn at_joint(text: &str, max: f32, language: &str) -> Option<String> {
-    if language != "en" || !is_sentence(text) {
+fn at_joint(text: &str, room: Room<'_>) -> Option<String> {
+    if room.language != "en" || !is_sentence(text) {
         return None;
     }
+    let end = full_stop(room.language);
+    let inner = room.without(end);
     let head = joint::heads(text)
-        .take_while(|head| measure(head, language) < max)
-        .filter(|head| measure(head, language) >= max * 0.5)
+        .take_while(|head| inner.holds(head))
+        .filter(|head| room.share(head) >= 0.5)
         .last()?;
-    Some(format!("{head}{}", full_stop(language)))
+    Some(format!("{head}{end}"))
 }
 
 fn nest(nesting: usize, c: char) -> usize {
@@ -212,14 +330,14 @@ fn is_clause_edge(text: &str, at: usize, c: char) -> bool {
     }
 }
 
-fn at_word(text: &str, max: f32, language: &str) -> String {
+fn at_word(text: &str, room: Room<'_>) -> String {
+    let language = room.language;
     let mark = if is_sentence(text) { "…" } else { "" };
-    let room = max - measure(mark, language);
     let mut end = 0;
-    let mut used = 0.0;
+    let mut long = Growing::new(room.without(mark));
     for (at, piece) in segment::pieces(text) {
-        used += measure(piece, language);
-        if used > room {
+        piece.chars().for_each(|c| long.push(c));
+        if long.share() > 1.0 {
             break;
         }
         end = at + piece.len();
@@ -369,6 +487,38 @@ mod tests {
             10,
             "zh",
             "容器随处运行。",
+        );
+    }
+
+    #[test]
+    fn a_text_is_no_wider_than_its_line() {
+        let line = Line {
+            font: 20,
+            pixels: 580,
+            narrow_chars: 60,
+            wide_chars: 30,
+        };
+        let check = |text: &str, chars, language, expect| {
+            assert_eq!(
+                fit_in(text, Room::of(chars, language).on(Some(line))),
+                expect
+            );
+        };
+        // Fewer than 60 characters, and wider than 580 pixels.
+        let wide = "WWW Commerce: How Many Warehouses Must Manage MMOs Mid-May";
+        check(
+            wide,
+            60,
+            "en",
+            "WWW Commerce: How Many Warehouses Must Manage MMOs",
+        );
+        let narrow = "A little little title is still all it tells: fit it in it all";
+        check(narrow, 70, "en", narrow);
+        check(
+            "使用 Kubernetes 在多个云区域之间部署高可用的分布式数据库集群与备份",
+            40,
+            "zh",
+            "使用 Kubernetes 在多个云区域之间部署高可用的分布式数据库",
         );
     }
 

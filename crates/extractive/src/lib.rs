@@ -37,8 +37,8 @@ pub mod text;
 pub mod training;
 
 pub use fields::{is_ornament, slugify};
-pub use fit::{fit, width};
-pub use ground::unsupported_words;
+pub use fit::{Line, Room, ems, fit, fit_in, width};
+pub use ground::{Claim, Grounds};
 pub use language::detect_language;
 pub use segment::{InstallError, install_dictionary};
 
@@ -109,6 +109,10 @@ pub struct Limits {
     pub keywords: Option<usize>,
     /// Default 125, or 60 full-width.
     pub alt_chars: Option<usize>,
+    /// Where the title is shown: it is no wider, and no longer where no number is given. Default: any width.
+    pub title_line: Option<Line>,
+    /// Where the description is shown, likewise.
+    pub description_line: Option<Line>,
 }
 
 /// The site owner's wishes.
@@ -313,14 +317,33 @@ fn analyze<'a>(article: &Article<'_>, document: &'a Document) -> Analysis<'a> {
 }
 
 fn ranked(analysis: &Analysis<'_>, limits: &Limits, guidance: &Guidance<'_>) -> Vec<Candidate> {
-    let max = limits
-        .description_chars
-        .unwrap_or(if language::is_full_width(&analysis.language) {
-            80
+    let room = room(
+        limits.description_chars,
+        limits.description_line,
+        (160, 80),
+        &analysis.language,
+    );
+    rank::candidates(analysis, room, guidance.avoid)
+}
+
+/// The number that was given, else the line's, else the usual one, narrow or wide; never wider than the line.
+fn room(
+    chars: Option<usize>,
+    line: Option<Line>,
+    usual: (usize, usize),
+    language: &str,
+) -> Room<'_> {
+    let usual = || {
+        if language::is_full_width(language) {
+            usual.1
         } else {
-            160
-        });
-    rank::candidates(analysis, max, guidance.avoid)
+            usual.0
+        }
+    };
+    let chars = chars
+        .or_else(|| line.map(|line| line.chars(language)))
+        .unwrap_or_else(usual);
+    Room::of(chars, language).on(line)
 }
 
 /// The given title, else what the content calls itself, else its first heading, else nothing.
@@ -433,13 +456,6 @@ fn build(
 }
 
 fn all_titles(analysis: &Analysis<'_>, limits: &Limits, guidance: &Guidance<'_>) -> Vec<String> {
-    let max = limits
-        .title_chars
-        .unwrap_or(if language::is_full_width(&analysis.language) {
-            30
-        } else {
-            60
-        });
     let headings = analysis
         .document
         .blocks
@@ -462,8 +478,12 @@ fn all_titles(analysis: &Analysis<'_>, limits: &Limits, guidance: &Guidance<'_>)
         &analysis.title,
         &others,
         guidance.brand,
-        max,
-        &analysis.language,
+        room(
+            limits.title_chars,
+            limits.title_line,
+            (60, 30),
+            &analysis.language,
+        ),
     );
     if titles.iter().any(|title| !avoided(title)) {
         titles.retain(|title| !avoided(title));

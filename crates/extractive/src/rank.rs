@@ -5,6 +5,7 @@ mod form;
 mod verbs;
 mod weights;
 
+use crate::fit::Room;
 use crate::language::measure_limits;
 use crate::segment;
 use crate::text::{BlockKind, Document};
@@ -164,7 +165,11 @@ pub(crate) struct Candidate {
 }
 
 /// All descriptions that could be given, best first; none holds a phrase of `avoid`.
-pub(crate) fn candidates(analysis: &Analysis<'_>, max: usize, avoid: &[String]) -> Vec<Candidate> {
+pub(crate) fn candidates(
+    analysis: &Analysis<'_>,
+    room: Room<'_>,
+    avoid: &[String],
+) -> Vec<Candidate> {
     let mut out = Vec::new();
     for (index, sentence) in analysis.sentences.iter().enumerate() {
         if !is_usable(&sentence.text) {
@@ -176,7 +181,7 @@ pub(crate) fn candidates(analysis: &Analysis<'_>, max: usize, avoid: &[String]) 
             &sentence.text,
             vec![index],
             Frame::Sentence,
-            max,
+            room,
         );
         if let Some(pair) = pair(analysis, index) {
             add(
@@ -185,11 +190,11 @@ pub(crate) fn candidates(analysis: &Analysis<'_>, max: usize, avoid: &[String]) 
                 &pair,
                 vec![index, index + 1],
                 Frame::Pair,
-                max,
+                room,
             );
         }
     }
-    framed(analysis, &mut out, max);
+    framed(analysis, &mut out, room);
     let avoid: Vec<String> = avoid
         .iter()
         .map(|phrase| phrase.to_lowercase())
@@ -215,12 +220,15 @@ fn add(
     text: &str,
     parts: Vec<usize>,
     frame: Frame,
-    max: usize,
+    room: Room<'_>,
 ) {
     // What is no sentence gets a full stop, which needs room.
-    let room = max.saturating_sub(usize::from(!segment::ends_as_sentence(text)));
-    let fitted = fit::fit(text, room, &analysis.language);
-    let text = crate::fields::finished(&fitted, &analysis.language, max);
+    let inner = if segment::ends_as_sentence(text) {
+        room
+    } else {
+        room.without(fit::full_stop(&analysis.language))
+    };
+    let text = crate::fields::finished(&fit::fit_in(text, inner), room);
     if !text.is_empty() {
         out.push(Candidate {
             text,
@@ -258,19 +266,19 @@ fn is_usable(text: &str) -> bool {
 /// How many sentences are tried behind the title.
 const TITLED: usize = 6;
 
-fn framed(analysis: &Analysis<'_>, out: &mut Vec<Candidate>, max: usize) {
+fn framed(analysis: &Analysis<'_>, out: &mut Vec<Candidate>, room: Room<'_>) {
     if analysis.title.is_empty() {
         return;
     }
     if let Some(learn) = crate::fields::learn_how(&analysis.title, &analysis.language) {
-        add(analysis, out, &learn, Vec::new(), Frame::Learn, max);
-        before_sentences(analysis, out, &learn, Frame::LearnMore, max);
+        add(analysis, out, &learn, Vec::new(), Frame::Learn, room);
+        before_sentences(analysis, out, &learn, Frame::LearnMore, room);
     }
     let title = crate::fields::as_sentence(&analysis.title, &analysis.language);
-    before_sentences(analysis, out, &title, Frame::Titled, max);
+    before_sentences(analysis, out, &title, Frame::Titled, room);
     // A description that only repeats the title tells nothing new.
     if out.is_empty() {
-        add(analysis, out, &title, Vec::new(), Frame::Title, max);
+        add(analysis, out, &title, Vec::new(), Frame::Title, room);
     }
 }
 
@@ -280,14 +288,14 @@ fn before_sentences(
     out: &mut Vec<Candidate>,
     text: &str,
     frame: Frame,
-    max: usize,
+    room: Room<'_>,
 ) {
-    let (_, room) = measure_limits(&analysis.language);
+    let (_, most) = measure_limits(&analysis.language);
     for (index, sentence) in analysis.sentences.iter().enumerate().take(TITLED) {
         let text = fit::join(text, &sentence.text, &analysis.language);
-        let fits = fit::measure(&text, &analysis.language) <= room;
+        let fits = fit::measure(&text, &analysis.language) <= most;
         if fits && is_usable(&sentence.text) && !repeats_title(analysis, sentence) {
-            add(analysis, out, &text, vec![index], frame, max);
+            add(analysis, out, &text, vec![index], frame, room);
         }
     }
 }

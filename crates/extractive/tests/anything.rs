@@ -7,8 +7,8 @@
 )]
 
 use extractive::{
-    Article, ContentFormat, Guidance, ImageContext, ImageRole, Limits, Summary, candidates,
-    summarize, width,
+    Article, ContentFormat, Guidance, ImageContext, ImageRole, Limits, Line, Summary, candidates,
+    ems, summarize, width,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -62,6 +62,14 @@ fn holds(summary: &Summary, limits: &Limits) {
         "{:?}",
         summary.meta_description
     );
+    for (text, line) in [
+        (&summary.title, limits.title_line),
+        (&summary.meta_description, limits.description_line),
+    ] {
+        let fits = line
+            .is_none_or(|line| ems(text) * f32::from(line.font) <= f32::from(line.pixels) + 0.1);
+        assert!(fits, "{text:?} is wider than {line:?}");
+    }
     assert!(summary.keywords.len() <= limits.keywords.unwrap_or(6));
     assert!(
         summary.slug.len() <= 80
@@ -174,8 +182,13 @@ proptest! {
 
     #[test]
     fn limits_always_hold(title in prop::option::of(pieces()), content in pieces(), format in formats(),
-                          chars in prop::option::of(0_usize..200), count in prop::option::of(0_usize..12)) {
-        let limits = Limits { title_chars: chars, description_chars: chars, keywords: count, alt_chars: chars };
+                          chars in prop::option::of(0_usize..200), count in prop::option::of(0_usize..12),
+                          pixels in prop::option::of(0_u16..1200)) {
+        let line = pixels.map(|pixels| Line { font: 20, pixels, narrow_chars: 60, wide_chars: 30 });
+        let limits = Limits {
+            title_chars: chars, description_chars: chars, keywords: count, alt_chars: chars,
+            title_line: line, description_line: line,
+        };
         holds(&run(title.as_deref(), &content, format, &limits), &limits);
     }
 

@@ -7,6 +7,7 @@ import { TokenHolder } from './token.js';
 import type {
   Draft,
   Evidence,
+  FieldLimits,
   Post,
   PostImage,
   PrepareOptions,
@@ -50,8 +51,8 @@ export class Bridge implements SmartSummary {
     return pictures;
   }
 
-  draft(post: Post, { signal }: { signal?: AbortSignal } = {}): Promise<Draft> {
-    return this.#draft.run({ kind: 'draft', request: this.#requestOf(post) }, { signal });
+  draft(post: Post, { signal, limits }: { signal?: AbortSignal; limits?: FieldLimits } = {}): Promise<Draft> {
+    return this.#draft.run({ kind: 'draft', request: this.#requestOf(post, limits) }, { signal });
   }
 
   async summarize(post: Post, options: SummarizeOptions = {}): Promise<Summary> {
@@ -92,8 +93,8 @@ export class Bridge implements SmartSummary {
     for (const part of [this.#pictures, this.#upload, this.#draft]) part.stop(aborted());
   }
 
-  #requestOf(post: Post) {
-    return requestOf(post, post.images, this.#options.defaults);
+  #requestOf(post: Post, limits?: FieldLimits) {
+    return requestOf(post, post.images, this.#options.defaults, { limits });
   }
 
   /** The pictures in the given order; those that cannot be prepared are told and left out. */

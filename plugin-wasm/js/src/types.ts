@@ -174,7 +174,14 @@ export interface Draft {
 export interface Evidence {
   /** Words of the text that the article does not hold. */
   unsupported: string[];
-  /** The article's sentence that supports the text best; absent when none does. */
+  /** The text's sentences, in order. */
+  claims: Claim[];
+}
+
+/** A sentence of a text. */
+export interface Claim {
+  text: string;
+  /** The article's sentence that supports it best; absent when none does. */
   support?: string;
 }
 
@@ -206,7 +213,7 @@ export interface SmartSummary {
    * @example
    * show(await smart.draft(post), 'Draft, made on this device');
    */
-  draft(post: Post, options?: { signal?: AbortSignal }): Promise<Draft>;
+  draft(post: Post, options?: { signal?: AbortSignal; limits?: FieldLimits }): Promise<Draft>;
   /**
    * Summarises a post. Fields arrive through `onField` as they are complete.
    *

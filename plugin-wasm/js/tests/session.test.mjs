@@ -19,7 +19,7 @@ const SUMMARY = {
 const picture = (name) => ({ id: name, filename: `${name}.jpg`, source: new Blob([name]) });
 
 /** A session with its surroundings. `summarize` of the client answers by `answers`, call by call. */
-function stage({ post = {}, host = {} } = {}) {
+function stage({ post = {}, host = {}, target } = {}) {
   const editor = { content: 'Rye bread needs time.', format: 'text', images: [], ...post };
   const calls = [];
   const said = [];
@@ -49,6 +49,7 @@ function stage({ post = {}, host = {} } = {}) {
     client: () => client,
     adapter: () => adapter,
     messages: () => en,
+    target: () => target,
     render: () => undefined,
     announce: (text) => said.push(text),
     emit: () => undefined,
@@ -64,6 +65,15 @@ async function run({ session, calls }, values, fields = Object.keys(values)) {
   calls.at(-1).resolve(values);
   await done;
 }
+
+test('title and description are asked for the place that the host names, and for none where it names none', async () => {
+  const baidu = stage({ target: 'baidu' });
+  await run(baidu, { title: 'Rye' });
+  assert.deepEqual(baidu.calls[0].options.limits, { target: 'baidu' });
+  const none = stage();
+  await run(none, { title: 'Rye' });
+  assert.equal(none.calls[0].options.limits, undefined);
+});
 
 test('another post begins with an empty panel', async () => {
   const the = stage({ post: { id: 'one', images: [picture('a')] } });

@@ -15,7 +15,7 @@ use super::images::Alt;
 use super::journal::Journal;
 use super::page::Page;
 use super::rules::{Rule, Rules};
-use super::writer::{Wanted, Writer, Written};
+use super::writer::{Asked, Wanted, Writer, Written};
 use super::{Read, Site, front, say};
 use crate::cli::{evaluate, summarize};
 use crate::config::Config;
@@ -80,7 +80,7 @@ enum Replace {
 /// Fills a site. Exit code 1 when a page could not be done.
 pub(super) fn run(args: &FillArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let read = args.site.read()?;
-    let rules = Rules::of(&read.pages);
+    let rules = Rules::of(&read.pages, args.site.target);
     let tasks: Vec<(&Page, Wanted)> = read
         .chosen()
         .map(|(_, page)| (page, args.wanted(page, &rules)))
@@ -195,7 +195,11 @@ impl Filling<'_> {
         let progress = evaluate::progress(tasks.len());
         let next = AtomicUsize::new(0);
         let (sender, receiver) = mpsc::sync_channel(usize::from(self.args.jobs));
-        let (tree, engine) = (&self.read.tree, self.args.engine);
+        let tree = &self.read.tree;
+        let asked = Asked {
+            engine: self.args.engine,
+            target: self.args.site.target,
+        };
         std::thread::scope(|scope| {
             for _ in 0..self.args.jobs {
                 let (sender, next) = (sender.clone(), &next);
@@ -207,7 +211,7 @@ impl Filling<'_> {
                         };
                         // Nobody receives when the output is closed.
                         if sender
-                            .send((index, writer.write(tree, page, *wanted, engine)))
+                            .send((index, writer.write(tree, page, *wanted, asked)))
                             .is_err()
                         {
                             break;

@@ -21,13 +21,14 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use api::Target;
 use clap::{Args, Subcommand};
 
 use self::page::Page;
 use self::report::{Format, Report};
 use self::rules::{Finding, Level, Rule, Rules};
 use self::tree::{Generator, Tree};
-use super::{WrongUse, print, say};
+use super::{WrongUse, print, say, summarize};
 use crate::config::Config;
 
 /// What to do with a site.
@@ -95,6 +96,9 @@ struct Site {
     /// Take pages that are not published too
     #[arg(long)]
     drafts: bool,
+    /// Where titles and descriptions are to be shown: google, google_mobile, bing, baidu, wechat or x
+    #[arg(long, value_name = "PLACE", value_parser = summarize::parse_target)]
+    target: Option<Target>,
 }
 
 /// Runs one of the commands.
@@ -165,7 +169,7 @@ impl Read {
 
 fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let read = args.site.read()?;
-    let rules = Rules::of(&read.pages);
+    let rules = Rules::of(&read.pages, args.site.target);
     let mut findings = read.unreadable.clone();
     findings.extend(read.chosen().flat_map(|(_, page)| rules.check(page)));
     findings.sort_by(|a, b| (&a.page, a.line, a.rule).cmp(&(&b.page, b.line, b.rule)));

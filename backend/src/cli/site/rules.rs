@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use api::limits::lengths;
+use api::limits::{description_line, lengths, title_line};
+use api::{FieldLimits, Target};
 use serde::Serialize;
 
 use super::images::Alt;
@@ -154,14 +155,17 @@ pub(super) struct Rules<'a> {
     titles: HashMap<String, Vec<&'a str>>,
     descriptions: HashMap<String, Vec<&'a str>>,
     beginnings: HashMap<String, usize>,
+    /// Where titles and descriptions are to be shown.
+    target: Option<Target>,
 }
 
 impl<'a> Rules<'a> {
-    pub(super) fn of(pages: &'a [Page]) -> Self {
+    pub(super) fn of(pages: &'a [Page], target: Option<Target>) -> Self {
         let mut rules = Self {
             titles: HashMap::new(),
             descriptions: HashMap::new(),
             beginnings: HashMap::new(),
+            target,
         };
         for page in pages {
             if let Some(title) = page.title() {
@@ -213,12 +217,8 @@ impl<'a> Rules<'a> {
             }
             return;
         };
-        let (length, max) = measure(title, page, Kind::Title);
-        if length > max {
-            add(
-                Rule::TitleTooLong,
-                format!("{length} characters; {max} are shown"),
-            );
+        if let Some(cut) = self.measure(title, page, Kind::Title).cut() {
+            add(Rule::TitleTooLong, cut);
         }
         if let Some(other) = other(&self.titles, title, page) {
             add(Rule::TitleDuplicate, format!("also the title of {other}"));
@@ -231,13 +231,11 @@ impl<'a> Rules<'a> {
         let Some(description) = page.description() else {
             return add(Rule::DescriptionMissing, "no `description`".to_owned());
         };
-        let (length, max) = measure(description, page, Kind::Description);
-        if length > max {
-            add(
-                Rule::DescriptionTooLong,
-                format!("{length} characters; {max} are shown"),
-            );
+        let measured = self.measure(description, page, Kind::Description);
+        if let Some(cut) = measured.cut() {
+            add(Rule::DescriptionTooLong, cut);
         }
+        let Measured { length, max, .. } = measured;
         #[expect(clippy::cast_precision_loss, reason = "lengths are small numbers")]
         if (length as f32) < max as f32 * SHORT_SHARE {
             add(
@@ -267,6 +265,36 @@ impl<'a> Rules<'a> {
                 Rule::DescriptionIsTitle,
                 "it says what the title says".to_owned(),
             );
+        }
+    }
+
+    fn measure(&self, text: &str, page: &Page, kind: Kind) -> Measured {
+        let language = page
+            .language()
+            .unwrap_or_else(|| extractive::detect_language(text));
+        let asked = FieldLimits {
+            target: self.target,
+            ..FieldLimits::default()
+        };
+        let own = lengths(&language);
+        let limits = own.with(&asked);
+        let (max, line) = match kind {
+            Kind::Title => (limits.title_chars, title_line(&asked)),
+            Kind::Description => (limits.description_chars, description_line(&asked)),
+        };
+        let length = if own == api::limits::WIDE {
+            whole(extractive::width(text))
+        } else {
+            text.chars().count()
+        };
+        let width = line.map(|line| {
+            let pixels = extractive::ems(text) * f32::from(line.font);
+            (whole(pixels), usize::from(line.pixels))
+        });
+        Measured {
+            length,
+            max: usize::from(max),
+            width,
         }
     }
 
@@ -341,34 +369,41 @@ fn has_heading(body: &str) -> bool {
         .any(|line| line.starts_with("# ") || line.to_lowercase().contains("<h1"))
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a width is a small positive number"
+)]
+fn whole(width: f32) -> usize {
+    width.ceil() as usize
+}
+
 #[derive(Clone, Copy)]
 enum Kind {
     Title,
     Description,
 }
 
-/// A text's length and its limit, as its language counts.
-fn measure(text: &str, page: &Page, kind: Kind) -> (usize, usize) {
-    let language = page
-        .language()
-        .unwrap_or_else(|| extractive::detect_language(text));
-    let limits = lengths(&language);
-    let max = match kind {
-        Kind::Title => limits.title_chars,
-        Kind::Description => limits.description_chars,
-    };
-    let length = if limits == api::limits::WIDE {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a width is a small positive number"
-        )]
-        let width = extractive::width(text).ceil() as usize;
-        width
-    } else {
-        text.chars().count()
-    };
-    (length, usize::from(max))
+/// A text's length as its language counts it, and its width.
+struct Measured {
+    length: usize,
+    max: usize,
+    /// Pixels, and how many are shown.
+    width: Option<(usize, usize)>,
+}
+
+impl Measured {
+    /// What is cut, when something is.
+    fn cut(&self) -> Option<String> {
+        if self.length > self.max {
+            return Some(format!(
+                "{} characters; {} are shown",
+                self.length, self.max
+            ));
+        }
+        let (width, max) = self.width.filter(|(width, max)| width > max)?;
+        Some(format!("{width} pixels wide; {max} are shown"))
+    }
 }
 
 /// Without case, space and punctuation: what a reader takes for the same.
@@ -401,7 +436,7 @@ mod tests {
             .enumerate()
             .map(|(index, text)| page(&format!("{index}.md"), text))
             .collect();
-        let rules = Rules::of(&pages);
+        let rules = Rules::of(&pages, None);
         let found: Vec<Rule> = rules
             .check(&pages[0])
             .into_iter()
@@ -433,7 +468,7 @@ mod tests {
             "---\ntags: []\n---\n\n![](a.png)\n\n![](spacer.gif)\n",
         );
         let pages = [page];
-        let found = Rules::of(&pages).check(&pages[0]);
+        let found = Rules::of(&pages, None).check(&pages[0]);
         let places: Vec<_> = found
             .iter()
             .map(|finding| (finding.rule, finding.line))
@@ -464,6 +499,36 @@ mod tests {
         check(
             &[&format!("---\ntitle: 题\ndescription: {fits}\n---\n")],
             &[],
+        );
+    }
+
+    #[test]
+    fn widths_are_those_of_the_place() {
+        let found = |target| {
+            let narrow = "A guide to the little things in life: still a title";
+            let wide = "COMMON MISTAKES: HOW WE MANAGE THE WAREHOUSES";
+            let long = "Rye bread needs more time than skill, and every loaf of it wants a day of rest \
+                        before anybody may cut it; how to wait, and what to do in the meanwhile.";
+            let pages = [
+                page(
+                    "a.md",
+                    &format!("---\ntitle: '{narrow}'\ndescription: '{long}'\n---\n"),
+                ),
+                page(
+                    "b.md",
+                    &format!("---\ntitle: '{wide}'\ndescription: '{long} Ok.'\n---\n"),
+                ),
+            ];
+            let rules = Rules::of(&pages, target);
+            let found = pages.iter().flat_map(|page| rules.check(page));
+            found.map(|finding| finding.detail).collect::<Vec<_>>()
+        };
+        assert_eq!(found(None), ["586 pixels wide; 580 are shown"]);
+        assert_eq!(found(Some(Target::X)), Vec::<String>::new());
+        assert_eq!(
+            found(Some(Target::GoogleMobile)).len(),
+            2,
+            "both descriptions are wider than a telephone shows"
         );
     }
 

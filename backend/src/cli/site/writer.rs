@@ -1,8 +1,8 @@
 //! Who writes what a page lacks: an engine here, or a server.
 
 use api::{
-    AltText, Article, ContentFormat, EnginePreference, Field, ImageRef, Priority, Summary,
-    SummaryRequest,
+    AltText, Article, ContentFormat, EnginePreference, Field, FieldLimits, ImageRef, Priority,
+    Summary, SummaryRequest, Target,
 };
 use base64::Engine as _;
 use bytes::Bytes;
@@ -23,6 +23,13 @@ const MAX_IMAGES: usize = 8;
 const MAX_IMAGE_BYTES: u64 = 5 * 1024 * 1024;
 /// Descriptions to choose from, so that no two pages need say the same.
 const CANDIDATES: u8 = 3;
+
+/// Who is to write, and for which place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) engine: EnginePreference,
+    pub(super) target: Option<Target>,
+}
 
 /// An engine of this process, or somebody's server.
 pub(super) enum Writer {
@@ -92,7 +99,7 @@ impl Writer {
         tree: &Tree,
         page: &Page,
         wanted: Wanted,
-        engine: EnginePreference,
+        asked: Asked,
     ) -> anyhow::Result<Written> {
         let article = article(page);
         let mut seen = Vec::new();
@@ -125,7 +132,7 @@ impl Writer {
             if !pictures.is_empty() {
                 fields.push(Field::AltTexts);
             }
-            let request = request(&article, fields, pictures, engine);
+            let request = request(&article, fields, pictures, asked);
             let bytes: Vec<Bytes> = pictures.iter().map(|(.., bytes)| bytes.clone()).collect();
             match self.summarize(request, &bytes) {
                 Ok(summary) => written.take(summary, pictures),
@@ -136,7 +143,7 @@ impl Writer {
                         .push(format!("the pictures were not looked at: {error:#}"));
                     unseen.extend(pictures.iter().map(|(index, image, _)| (*index, *image)));
                     if round == 0 && !texts.is_empty() {
-                        let request = self::request(&article, texts.clone(), &[], engine);
+                        let request = self::request(&article, texts.clone(), &[], asked);
                         written.take(self.summarize(request, &[])?, &[]);
                     }
                 }
@@ -169,11 +176,15 @@ impl Written {
             .extend(pictures.iter().map(|(index, ..)| *index).zip(alts));
         let told = |warning: &&api::Warning| {
             use api::WarningCode::{
-                AvoidPresent, EngineDegraded, NotInArticle, PrivateNumberMasked,
+                AvoidPresent, ClaimUnsupported, EngineDegraded, NotInArticle, PrivateNumberMasked,
             };
             matches!(
                 warning.code,
-                NotInArticle | PrivateNumberMasked | EngineDegraded | AvoidPresent
+                NotInArticle
+                    | ClaimUnsupported
+                    | PrivateNumberMasked
+                    | EngineDegraded
+                    | AvoidPresent
             )
         };
         self.notes.extend(
@@ -201,7 +212,7 @@ fn request(
     article: &Article,
     fields: Vec<Field>,
     pictures: &[(usize, &Image, Bytes)],
-    engine: EnginePreference,
+    asked: Asked,
 ) -> SummaryRequest {
     let images = pictures.iter().map(|(index, image, _)| ImageRef {
         id: format!("p{index}"),
@@ -216,7 +227,11 @@ fn request(
             .contains(&Field::MetaDescription)
             .then_some(CANDIDATES),
         fields: Some(fields),
-        engine,
+        engine: asked.engine,
+        limits: FieldLimits {
+            target: asked.target,
+            ..FieldLimits::default()
+        },
         priority: Priority::Batch,
         ..SummaryRequest::default()
     }

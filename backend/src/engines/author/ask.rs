@@ -1,5 +1,6 @@
 //! A job to a conversation: the rules, and the article and its pictures as delimited data; and the schema of the answer.
 
+use api::limits::{description_line, title_line};
 use api::{Field, ImageRole};
 use serde_json::{Map, Value, json};
 
@@ -82,9 +83,14 @@ impl Lengths {
     fn of(job: &EngineJob, tag: &str) -> Self {
         let lengths = api::limits::lengths(tag).with(&job.limits);
         let wide = language::is_wide(tag);
+        // A character is about half an em wide, a full-width one is one.
+        let shown = |chars: u16, line: Option<api::limits::Line>| {
+            let pixels = line.map(|line| line.pixels / line.font.max(1) * if wide { 1 } else { 2 });
+            usize::from(pixels.map_or(chars, |pixels| pixels.min(chars)))
+        };
         Self {
-            title: lengths.title_chars.into(),
-            description: lengths.description_chars.into(),
+            title: shown(lengths.title_chars, title_line(&job.limits)),
+            description: shown(lengths.description_chars, description_line(&job.limits)),
             keywords: lengths.keywords.into(),
             alt: lengths.alt_chars.into(),
             summary: if wide {

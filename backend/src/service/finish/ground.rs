@@ -1,7 +1,10 @@
 //! What the article says, to hold the fields against.
 
 use api::Article;
+use api::limits::MAX_URL_CHARS;
+use extractive::Grounds;
 use extractive::text::Document;
+use url::Url;
 
 use super::mask_pii::Shown;
 use crate::engines::document;
@@ -12,43 +15,60 @@ const MAX_NAMED: usize = 8;
 
 /// The article as plain text, with all that the caller says beside it.
 pub(super) struct Source {
-    document: Document,
+    grounds: Grounds,
     text: String,
     /// What of its numbers a reader sees.
     shown: Shown,
     lower: String,
+    document: Document,
+    /// Where the article is published.
+    url: Option<Url>,
     has_article: bool,
 }
 
 impl Source {
     pub(super) fn of(article: Option<&Article>, pictures: &[Picture]) -> Self {
         let document = article.map(document).unwrap_or_default();
+        let title = article.and_then(|article| article.title.as_deref());
+        let captions = pictures
+            .iter()
+            .filter_map(|picture| picture.caption.as_deref());
+        let beside: Vec<&str> = title.into_iter().chain(captions).collect();
+        let grounds = Grounds::of(&document, &beside);
         let mut text = document.plain();
         if let Some(article) = article {
-            text.push('\n');
-            text.push_str(article.title.as_deref().unwrap_or_default());
             text.push('\n');
             // Code, links and tables are not prose, but what stands in them is in the article.
             text.push_str(&article.content);
         }
-        for caption in pictures
-            .iter()
-            .filter_map(|picture| picture.caption.as_deref())
-        {
+        for beside in beside {
             text.push('\n');
-            text.push_str(caption);
+            text.push_str(beside);
         }
         Self {
-            document,
+            grounds,
             lower: text.to_lowercase(),
             shown: Shown::of(&visible(&text)),
             text,
+            document,
+            url: article.and_then(|article| Url::parse(article.url.as_deref()?).ok()),
             has_article: article.is_some(),
         }
     }
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The address, `http` or `https`, under which the article shows the picture of this name.
+    pub(super) fn address(&self, filename: &str) -> Option<String> {
+        let place = self.document.image(filename)?;
+        let url = match Url::parse(&place.src) {
+            Ok(url) => url,
+            Err(_) => self.url.as_ref()?.join(&place.src).ok()?,
+        };
+        let is_web = matches!(url.scheme(), "http" | "https");
+        (is_web && url.as_str().len() <= MAX_URL_CHARS).then(|| url.to_string())
     }
 
     /// The numbers outside of tags, comments, scripts and styles.
@@ -61,15 +81,27 @@ impl Source {
     }
 
     /// The words that the article does not support, the first few.
-    pub(super) fn unsupported(&self, text: &str, _language: &str) -> Vec<String> {
+    pub(super) fn unsupported(&self, text: &str) -> Vec<String> {
         if !self.has_article {
             return Vec::new();
         }
-        let words = extractive::unsupported_words(text, &self.document);
+        let words = self.grounds.unsupported_words(text);
         words
             .into_iter()
             .filter(|word| !self.holds(word))
             .take(MAX_NAMED)
+            .collect()
+    }
+
+    /// The sentences of a text that no sentence of the article supports.
+    pub(super) fn unsupported_claims(&self, text: &str) -> Vec<String> {
+        if !self.has_article {
+            return Vec::new();
+        }
+        let claims = self.grounds.claims(text).into_iter();
+        claims
+            .filter(|claim| claim.support.is_none())
+            .map(|claim| claim.text)
             .collect()
     }
 }

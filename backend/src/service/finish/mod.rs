@@ -16,7 +16,7 @@ use api::{
 };
 use serde_json::Value;
 
-use self::fit::Lengths;
+use self::fit::{Bound, Lengths};
 use self::ground::Source;
 pub(super) use self::mask_pii::Shown;
 use self::stream::Drafts;
@@ -31,6 +31,8 @@ pub(super) struct Finisher {
     /// Private numbers that the article does not show are masked.
     mask_numbers: bool,
     source: Source,
+    /// Where the post shows each picture, when its content tells.
+    addresses: Vec<Option<String>>,
     language: String,
     fields: Fields,
     drafts: Drafts,
@@ -67,10 +69,16 @@ impl Finisher {
     pub(super) fn new(intake: &Intake, sees_images: bool, mask_numbers: bool) -> Self {
         let article = intake.request.article.as_ref();
         let language = given_language(intake).map(str::to_owned);
+        let source = Source::of(article, &intake.pictures);
+        let names = intake
+            .pictures
+            .iter()
+            .map(|picture| picture.filename.as_deref());
         Self {
+            addresses: names.map(|name| source.address(name?)).collect(),
             sees_images,
             mask_numbers,
-            source: Source::of(article, &intake.pictures),
+            source,
             language: language.unwrap_or_else(|| "und".to_owned()),
             fields: Fields::default(),
             drafts: Drafts::default(),
@@ -112,14 +120,14 @@ impl Finisher {
         let max = match field {
             Field::Title => lengths.title,
             Field::MetaDescription => lengths.description,
-            _ => fit::SUMMARY_CHARS,
+            _ => fit::SUMMARY,
         };
         let (source, language) = (&self.source, &self.language);
         let mask = self.mask_numbers;
         self.drafts.piece(field, text, |raw| {
             let finished = masked(&clean::clean(raw, source.text()), source, mask);
             // What is too long is cut at a place that is known only at its end.
-            (fit::fit(&finished, max, language) == finished).then_some(finished)
+            (max.fit(&finished, language) == finished).then_some(finished)
         })
     }
 
@@ -131,12 +139,12 @@ impl Finisher {
     ) -> Finished {
         self.warnings.extend(warnings);
         self.check_phrases();
+        let shown = self.shown();
+        let facts = self.facts(&shown);
         let open_graph = self
             .wants(Field::OpenGraph)
-            .then(|| social::open_graph(&self.facts()));
-        let json_ld = self
-            .wants(Field::JsonLd)
-            .then(|| social::json_ld(&self.facts()));
+            .then(|| social::open_graph(&facts));
+        let json_ld = self.wants(Field::JsonLd).then(|| social::json_ld(&facts));
         let value = |name, value: Option<Value>| {
             value.map(|value| Event::Field(FieldValue { name, value }))
         };
@@ -218,7 +226,7 @@ impl Finisher {
                 Value::from(self.fields.meta_description.insert(text).as_str())
             }
             Written::Summary(text) => {
-                let text = self.prose(Field::Summary, &text, fit::SUMMARY_CHARS);
+                let text = self.prose(Field::Summary, &text, fit::SUMMARY);
                 Value::from(self.fields.summary.insert(text).as_str())
             }
             Written::Keywords(keywords) => {
@@ -238,24 +246,34 @@ impl Finisher {
     }
 
     /// A text in full: cleaned, masked, fitted, grounded; each change is told.
-    fn prose(&mut self, field: Field, text: &str, max: usize) -> String {
+    fn prose(&mut self, field: Field, text: &str, max: Bound) -> String {
         let text = self.safe(field, text);
-        let fitted = fit::fit(&text, max, &self.language);
+        let fitted = max.fit(&text, &self.language);
         if fitted.len() < text.trim_end().len() {
             self.warn(
                 WarningCode::FieldShortened,
                 Some(field),
-                &format!("The text was longer than {max} characters and was cut."),
+                &max.exceeded(text.trim_end(), &self.language),
             );
         }
         self.warn_if_empty(field, fitted.is_empty());
-        let strange = self.source.unsupported(&fitted, &self.language);
+        let strange = self.source.unsupported(&fitted);
         if !strange.is_empty() {
             self.warn(
                 WarningCode::NotInArticle,
                 Some(field),
                 &format!("Not in the article: {}.", strange.join(", ")),
             );
+        }
+        // A title names; what a sentence says is claimed.
+        if field != Field::Title {
+            for claim in self.source.unsupported_claims(&fitted) {
+                self.warn(
+                    WarningCode::ClaimUnsupported,
+                    Some(field),
+                    &format!("No sentence of the article says this: “{claim}”"),
+                );
+            }
         }
         fitted
     }
@@ -287,7 +305,7 @@ impl Finisher {
     }
 
     /// One text for each picture, in the request's order, whatever the engine gave.
-    fn alt_texts(&mut self, written: Vec<AltText>, max: usize) -> Vec<AltText> {
+    fn alt_texts(&mut self, written: Vec<AltText>, max: Bound) -> Vec<AltText> {
         let mut written: std::collections::HashMap<String, AltText> = written
             .into_iter()
             .map(|alt| (alt.id.clone(), alt))
@@ -322,9 +340,9 @@ impl Finisher {
         alt_texts.collect()
     }
 
-    fn alt_text(&mut self, text: &str, max: usize) -> String {
+    fn alt_text(&mut self, text: &str, max: Bound) -> String {
         let text = self.safe(Field::AltTexts, text);
-        let fitted = fit::fit(&text, max, &self.language);
+        let fitted = max.fit(&text, &self.language);
         if !self.sees_images {
             return fitted;
         }
@@ -346,8 +364,8 @@ impl Finisher {
             let title = self.safe(Field::Title, &candidate.title);
             let description = self.safe(Field::MetaDescription, &candidate.meta_description);
             let candidate = Candidate {
-                title: fit::fit(&title, lengths.title, &self.language),
-                meta_description: fit::fit(&description, lengths.description, &self.language),
+                title: lengths.title.fit(&title, &self.language),
+                meta_description: lengths.description.fit(&description, &self.language),
             };
             if !out.contains(&candidate) && out.len() < wanted {
                 out.push(candidate);
@@ -396,7 +414,7 @@ impl Finisher {
         }
     }
 
-    fn facts(&self) -> social::Facts<'_> {
+    fn facts<'a>(&'a self, pictures: &'a [social::Shown<'a>]) -> social::Facts<'a> {
         let article = self.intake.request.article.as_ref();
         social::Facts {
             title: self.fields.title.as_deref().unwrap_or_default(),
@@ -405,8 +423,20 @@ impl Finisher {
             language: &self.language,
             url: article.and_then(|article| article.url.as_deref()),
             brand: self.intake.request.guidelines.brand.as_deref(),
-            alt_texts: self.fields.alt_texts.as_deref().unwrap_or_default(),
+            pictures,
         }
+    }
+
+    /// The pictures as the post shows them.
+    fn shown(&self) -> Vec<social::Shown<'_>> {
+        let alt_texts = self.fields.alt_texts.as_deref().unwrap_or_default();
+        let pictures = self.intake.pictures.iter().zip(&self.addresses);
+        pictures
+            .map(|(picture, url)| social::Shown {
+                url: url.as_deref(),
+                alt: alt_texts.iter().find(|alt| alt.id == picture.id),
+            })
+            .collect()
     }
 
     fn warn_if_empty(&mut self, field: Field, empty: bool) {
@@ -529,9 +559,57 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_too_wide_is_cut_and_said_so() {
+        let target = |target| SummaryRequest {
+            limits: api::FieldLimits {
+                target: Some(target),
+                ..api::FieldLimits::default()
+            },
+            ..SummaryRequest::default()
+        };
+        let fitted = |request| {
+            let mut finisher = finisher(request);
+            let text = "RYE BREAD NEEDS TIME, AND MORE TIME FOR EVERY LOAF";
+            finisher.take(Output::Field(Written::Title(text.into())));
+            finisher.finish(vec![], vec![]).summary
+        };
+        let google = fitted(target(api::Target::Google));
+        assert_eq!(google.title.unwrap(), "RYE BREAD NEEDS TIME, AND MORE TIME");
+        assert!(
+            google.warnings[0].detail.contains("580 pixels"),
+            "{:?}",
+            google.warnings
+        );
+        assert!(
+            fitted(target(api::Target::X))
+                .title
+                .unwrap()
+                .ends_with("LOAF")
+        );
+    }
+
+    #[test]
     fn words_from_nowhere_are_named() {
         let (_, warnings) = title("Rye bread cures melancholia");
         assert_eq!(warnings, [WarningCode::NotInArticle]);
+    }
+
+    #[test]
+    fn a_claim_from_nowhere_is_named() {
+        let warnings = |text: &str| {
+            let mut finisher = finisher(SummaryRequest::default());
+            finisher.take(Output::Field(Written::Summary(text.into())));
+            finisher.finish(vec![], vec![]).summary.warnings
+        };
+        assert_eq!(warnings("Bread of rye needs its time."), []);
+        let told = warnings("Rye bread needs time. Skills raise the price of a loaf.");
+        let claims: Vec<_> = told
+            .iter()
+            .filter(|warning| warning.code == WarningCode::ClaimUnsupported)
+            .collect();
+        assert_eq!(claims.len(), 1, "{told:?}");
+        assert!(claims[0].detail.contains("Skills raise"), "{told:?}");
+        assert_eq!(claims[0].field, Some(Field::Summary));
     }
 
     #[test]

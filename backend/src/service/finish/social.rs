@@ -15,7 +15,25 @@ pub(super) struct Facts<'a> {
     pub(super) language: &'a str,
     pub(super) url: Option<&'a str>,
     pub(super) brand: Option<&'a str>,
-    pub(super) alt_texts: &'a [AltText],
+    pub(super) pictures: &'a [Shown<'a>],
+}
+
+/// One of the post's pictures, as far as it is known.
+pub(super) struct Shown<'a> {
+    /// Where it is published.
+    pub(super) url: Option<&'a str>,
+    /// Its text, when texts were asked for.
+    pub(super) alt: Option<&'a AltText>,
+}
+
+impl<'a> Shown<'a> {
+    fn is_decorative(&self) -> bool {
+        self.alt.is_some_and(|alt| alt.decorative)
+    }
+
+    fn text(&self) -> Option<&'a str> {
+        self.alt.map(|alt| alt.text.as_str())
+    }
 }
 
 /// The territory that readers of a language's card are taken to be in, where the tag names none.
@@ -38,8 +56,10 @@ const TERRITORIES: [(&str, &str); 14] = [
 
 /// Property -> content (<https://ogp.me>), with the card that X reads.
 pub(super) fn open_graph(facts: &Facts<'_>) -> BTreeMap<String, String> {
-    let picture = first_picture(facts);
-    let card = if facts.alt_texts.is_empty() {
+    let picture = facts.pictures.iter().find(|shown| !shown.is_decorative());
+    let url = picture.and_then(|shown| shown.url).map(str::to_owned);
+    let alt = picture.and_then(Shown::text).map(str::to_owned);
+    let card = if facts.pictures.is_empty() {
         "summary"
     } else {
         "summary_large_image"
@@ -52,11 +72,13 @@ pub(super) fn open_graph(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("og:url", facts.url.map(str::to_owned)),
         ("og:locale", locale(facts.language)),
         ("og:site_name", brand),
-        ("og:image:alt", picture.map(str::to_owned)),
+        ("og:image", url.clone()),
+        ("og:image:alt", alt.clone()),
         ("twitter:card", Some(card.to_owned())),
         ("twitter:title", Some(facts.title.to_owned())),
         ("twitter:description", Some(facts.description.to_owned())),
-        ("twitter:image:alt", picture.map(str::to_owned)),
+        ("twitter:image", url),
+        ("twitter:image:alt", alt),
     ];
     let known = properties
         .into_iter()
@@ -66,10 +88,8 @@ pub(super) fn open_graph(facts: &Facts<'_>) -> BTreeMap<String, String> {
 
 /// A schema.org `BlogPosting`.
 pub(super) fn json_ld(facts: &Facts<'_>) -> Map<String, Value> {
-    let pictures = facts.alt_texts.iter().filter(|alt| !alt.decorative);
-    let pictures: Vec<Value> = pictures
-        .map(|alt| json!({"@type": "ImageObject", "caption": alt.text}))
-        .collect();
+    let informative = facts.pictures.iter().filter(|shown| !shown.is_decorative());
+    let pictures: Vec<Value> = informative.filter_map(image_object).collect();
     let publisher = facts
         .brand
         .map(|brand| json!({"@type": "Organization", "name": clean(brand, "")}));
@@ -107,12 +127,18 @@ fn text(text: &str) -> Option<Value> {
     (!text.is_empty()).then(|| json!(text))
 }
 
-fn first_picture<'a>(facts: &Facts<'a>) -> Option<&'a str> {
-    facts
-        .alt_texts
-        .iter()
-        .find(|alt| !alt.decorative)
-        .map(|alt| alt.text.as_str())
+/// An `ImageObject` of which something is known.
+fn image_object(shown: &Shown<'_>) -> Option<Value> {
+    let properties = [("url", shown.url), ("caption", shown.text())];
+    let known = properties
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), text(value?)?)));
+    let mut object: Map<String, Value> = known.collect();
+    if object.is_empty() {
+        return None;
+    }
+    object.insert("@type".to_owned(), json!("ImageObject"));
+    Some(Value::Object(object))
 }
 
 /// `language_TERRITORY`, as Open Graph wants it.
@@ -149,7 +175,7 @@ mod tests {
             language: "en",
             url: None,
             brand: None,
-            alt_texts: &[],
+            pictures: &[],
         }
     }
 
@@ -181,15 +207,30 @@ mod tests {
             decorative: text.is_empty(),
         };
         let alt_texts = [alt(""), alt("A loaf"), alt("A knife")];
+        let urls = [None, Some("https://a.example/loaf.jpg"), None];
+        let pictures: Vec<_> = alt_texts
+            .iter()
+            .zip(urls)
+            .map(|(alt, url)| Shown {
+                url,
+                alt: Some(alt),
+            })
+            .collect();
         let facts = Facts {
-            alt_texts: &alt_texts,
+            pictures: &pictures,
             url: Some("https://a.example/rye"),
             ..facts()
         };
         let properties = open_graph(&facts);
+        assert_eq!(properties["og:image"], "https://a.example/loaf.jpg");
         assert_eq!(properties["og:image:alt"], "A loaf");
         assert_eq!(properties["twitter:card"], "summary_large_image");
-        assert_eq!(json_ld(&facts)["image"][1]["caption"], "A knife");
+        let images = &json_ld(&facts)["image"];
+        assert_eq!(images[0]["url"], "https://a.example/loaf.jpg");
+        assert_eq!(
+            images[1],
+            json!({"@type": "ImageObject", "caption": "A knife"})
+        );
         assert_eq!(
             json_ld(&facts)["mainEntityOfPage"]["@id"],
             "https://a.example/rye"

@@ -1,6 +1,6 @@
 //! Titles that fit, and the two frames that make a description of a title.
 
-use crate::fit::{fit, full_stop, measure};
+use crate::fit::{Room, fit_in, full_stop};
 use crate::rank::{gerund_to_base, starts_with_verb};
 
 /// Marks between a title and its second half or its site's name.
@@ -13,17 +13,15 @@ pub(crate) fn titles(
     own: &str,
     headings: &[&str],
     brand: Option<&str>,
-    max: usize,
-    language: &str,
+    room: Room<'_>,
 ) -> Vec<String> {
     let mut out = Vec::new();
     for source in [own].iter().chain(headings) {
-        for title in shortened(source, max, language) {
+        for title in shortened(source, room) {
             push_once(&mut out, title);
         }
     }
-    if let Some(promise) = how_to(own, language).filter(|title| fit(title, max, language) == *title)
-    {
+    if let Some(promise) = how_to(own, room.language()).filter(|title| room.holds(title)) {
         let place = out.len().min(1);
         if !out.iter().any(|other| other.eq_ignore_ascii_case(&promise)) {
             out.insert(place, promise);
@@ -31,7 +29,7 @@ pub(crate) fn titles(
     }
     if let Some(brand) = brand.map(str::trim).filter(|brand| !brand.is_empty()) {
         for title in &mut out {
-            *title = branded(title, brand, max, language);
+            *title = branded(title, brand, room);
         }
     }
     out
@@ -44,17 +42,15 @@ fn push_once(out: &mut Vec<String>, title: String) {
 }
 
 /// The title itself when it fits; else its halves that say enough; else its words that fit.
-fn shortened(title: &str, max: usize, language: &str) -> Vec<String> {
+fn shortened(title: &str, room: Room<'_>) -> Vec<String> {
     let title = title
         .trim()
         .trim_end_matches(['.', '。', ':', '：', ',', '，', '#'])
         .trim_end();
-    let whole = fit(title, max, language);
+    let whole = fit_in(title, room);
     if whole == title {
         return vec![whole];
     }
-    #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
-    let room = max as f32;
     let mut out: Vec<String> = Vec::new();
     for separator in SEPARATORS {
         for (at, _) in title.match_indices(separator).take(4) {
@@ -62,8 +58,7 @@ fn shortened(title: &str, max: usize, language: &str) -> Vec<String> {
             let tail = title.get(at + separator.len()..).unwrap_or_default().trim();
             // “Milvus: how we built …”: half of the room is enough to say something.
             for half in [head, tail] {
-                let long = measure(half, language);
-                if long <= room && long >= room * 0.4 {
+                if (0.4..=1.0).contains(&room.share(half)) {
                     out.push(half.to_owned());
                 }
             }
@@ -74,12 +69,10 @@ fn shortened(title: &str, max: usize, language: &str) -> Vec<String> {
 }
 
 /// `Title | Brand`, when that fits and the brand is not named already.
-fn branded(title: &str, brand: &str, max: usize, language: &str) -> String {
+fn branded(title: &str, brand: &str, room: Room<'_>) -> String {
     let named = title.to_lowercase().contains(&brand.to_lowercase());
     let whole = format!("{title} | {brand}");
-    #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
-    let fits = measure(&whole, language) <= max as f32;
-    if !named && fits {
+    if !named && room.holds(&whole) {
         whole
     } else {
         title.to_owned()
@@ -157,7 +150,7 @@ fn lower_first(text: &str) -> String {
 
 /// A title with a full stop, unless it ends in a mark of its own.
 pub(crate) fn as_sentence(title: &str, language: &str) -> String {
-    super::finished(title, language, usize::MAX)
+    super::finished(title, Room::of(usize::MAX, language))
 }
 
 #[cfg(test)]
@@ -201,8 +194,7 @@ mod tests {
             "Announcing the new release: a long list of everything that changed",
             &[],
             None,
-            40,
-            "en",
+            Room::of(40, "en"),
         );
         assert_eq!(found[0], "Announcing the new release");
     }
@@ -210,7 +202,7 @@ mod tests {
     #[test]
     fn a_second_title_says_how() {
         let second = |title: &str, max, language: &str| {
-            let found = titles(title, &["Shapes"], None, max, language);
+            let found = titles(title, &["Shapes"], None, Room::of(max, language));
             assert_eq!(found[0], title);
             found[1].clone()
         };
@@ -233,15 +225,15 @@ mod tests {
     #[test]
     fn a_brand_is_added_when_it_fits() {
         assert_eq!(
-            titles("Bread", &[], Some("Bakery"), 20, "en"),
+            titles("Bread", &[], Some("Bakery"), Room::of(20, "en")),
             ["Bread | Bakery"]
         );
         assert_eq!(
-            titles("Bread", &[], Some("Bakery of the town"), 20, "en"),
+            titles("Bread", &[], Some("Bakery of the town"), Room::of(20, "en")),
             ["Bread"]
         );
         assert_eq!(
-            titles("Bakery bread", &[], Some("bakery"), 40, "en"),
+            titles("Bakery bread", &[], Some("bakery"), Room::of(40, "en")),
             ["Bakery bread"]
         );
     }

@@ -1,3 +1,4 @@
+import { LIMITS, type Target } from '../generated/api.js';
 import type { SmartSummary } from '../types.js';
 import type { Adapter, Site } from './adapter.js';
 import { h, setAttr, setText, show } from './dom.js';
@@ -19,7 +20,8 @@ import { textField } from './view/text.js';
 /**
  * The panel beside an editor. It asks for nothing until the writer shows intent, and changes nothing before "Apply".
  *
- * Attributes: `theme` (`light`, `dark`, `auto`), `lang` (`en`, `zh-Hans`). Events: `ss-run`, `ss-apply` (the values),
+ * Attributes: `theme` (`light`, `dark`, `auto`), `lang` (`en`, `zh-Hans`), `target` (`google`, `google_mobile`, `bing`,
+ * `baidu`, `wechat`, `x`: title and description are fitted to that place, and its preview is the first to be shown). Events: `ss-run`, `ss-apply` (the values),
  * `ss-undo`, `ss-error` (a `SmartSummaryError`).
  *
  * @example
@@ -28,7 +30,7 @@ import { textField } from './view/text.js';
  * panel.adapter = myEditor;
  */
 export class SmartSummaryElement extends HTMLElement {
-  static readonly observedAttributes = ['lang'];
+  static readonly observedAttributes = ['lang', 'target'];
 
   /** The site's name, address and icon in the previews. */
   site: Site = { name: '', url: '' };
@@ -50,6 +52,7 @@ export class SmartSummaryElement extends HTMLElement {
       client: () => this.#client,
       adapter: () => this.#adapter,
       messages: () => this.#messages(),
+      target: () => this.#target(),
       render: () => this.#render(),
       announce: (text) => this.#announce(text),
       emit: (name, detail) => this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true })),
@@ -154,6 +157,11 @@ export class SmartSummaryElement extends HTMLElement {
     return messagesFor(this.lang || document.documentElement.lang || navigator.language);
   }
 
+  #target(): Target | undefined {
+    const named = this.getAttribute('target') ?? '';
+    return Object.hasOwn(LIMITS.places, named) ? (named as Target) : undefined;
+  }
+
   #build(): void {
     const m = this.#messages();
     const panel: Panel = {
@@ -161,6 +169,7 @@ export class SmartSummaryElement extends HTMLElement {
       session: this.#session,
       state: () => this.#session.state,
       site: () => (this.site.name === '' && this.site.url === '' ? undefined : this.site),
+      target: () => this.#target(),
       urlOf: (image) => this.#urlOf(image),
       announce: (text) => this.#announce(text),
       canReveal: () => this.#adapter?.reveal !== undefined,

@@ -1,7 +1,7 @@
 import { SmartSummaryError } from '../error.js';
 import type { Field, Post, SmartSummary, Summary } from '../types.js';
 import type { Adapter, HostValues, UndoHandle } from './adapter.js';
-import { LIMITS } from '../generated/api.js';
+import { LIMITS, type Target } from '../generated/api.js';
 import { beginning, charsOf, chosen, type Bounds } from './choice.js';
 import type { Messages } from './messages/index.js';
 import { charLimitOf } from './refusal.js';
@@ -20,6 +20,8 @@ export interface Surroundings {
   client(): SmartSummary | undefined;
   adapter(): Adapter | undefined;
   messages(): Messages;
+  /** The place that title and description are fitted to. */
+  target(): Target | undefined;
   /** The state has changed, or a second of a countdown is over. */
   render(): void;
   announce(text: string): void;
@@ -116,6 +118,7 @@ export class Session {
       const read = await this.#read();
       if (read === undefined || this.state.empty || !current()) return;
       const post = this.#taken(read);
+      const target = this.#around.target();
       const wanted = fields.filter((name) => name !== 'alt_texts' || post.images.length > 0);
       this.#wanted = wanted;
       const before = { ...this.state.fields };
@@ -126,6 +129,7 @@ export class Session {
         signal: run.signal,
         retry: RETRY,
         fields: [...wanted],
+        limits: target && { target },
         candidates: wanted.length === 1 && isAlternative(wanted[0]) ? ALTERNATIVES : undefined,
         prepared: this.state.pictures.flatMap(({ prepared }) => prepared ?? []),
         onProgress: (progress) => {
@@ -371,8 +375,9 @@ export class Session {
     const post = await this.#read();
     if (client === undefined || post === undefined || this.state.empty) return;
     const first = this.state.draft === undefined;
+    const target = this.#around.target();
     try {
-      const made = await client.draft(post, { signal: draft.signal });
+      const made = await client.draft(post, { signal: draft.signal, limits: target && { target } });
       if (draft.signal.aborted) return;
       this.dispatch({ do: 'drafted', draft: made });
       if (first && this.state.run === undefined) this.#around.announce(this.#around.messages().draftReady);

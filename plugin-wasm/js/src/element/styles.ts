@@ -161,7 +161,12 @@ textarea { border: 0; background: none; resize: none; overflow: hidden; outline:
 .unsupported { display: flex; flex-wrap: wrap; gap: 2px 10px; margin-block-start: 4px; }
 .word { text-decoration: underline dotted var(--near) 2px; text-underline-offset: 3px; }
 button.word { position: relative; border: 0; background: none; padding: 2px 0; min-block-size: 24px; color: var(--near); cursor: help; }
+.claims { display: grid; gap: 6px; list-style: none; }
 .support { padding: 6px 10px; border-inline-start: 3px solid var(--border); overflow-wrap: anywhere; }
+.support[data-supported="false"] { border-color: var(--near); }
+.claim { color: var(--quiet); margin-block-end: 2px; }
+/* The sentence of a field that has but one stands right above. */
+.claims > :only-child > .claim { display: none; }
 
 .structured .field { margin-block-start: 12px; }
 pre { max-block-size: 180px; overflow: auto; padding: 8px 10px; border: 1px solid var(--border); border-radius: 6px; background: var(--soft); font: 12px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; direction: ltr; text-align: left; }

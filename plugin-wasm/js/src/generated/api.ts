@@ -150,7 +150,17 @@ keywords?: number,
 /**
  * Characters of one alt text, 20 to 500.
  */
-alt_chars?: number, };
+alt_chars?: number, 
+/**
+ * Where title and description are to be shown: they are fitted to its characters and to its width in pixels.
+ * Without it only a title whose length is not given either is fitted to a width, Google's.
+ */
+target?: Target, };
+
+/**
+ * A place that shows a title and a description; [`crate::limits::place`] says how much of them.
+ */
+export type Target = "google" | "google_mobile" | "bing" | "baidu" | "wechat" | "x";
 
 /**
  * The engine a request asks for.
@@ -298,7 +308,7 @@ detail: string, };
 /**
  * The kinds of warning.
  */
-export type WarningCode = "image_too_soft" | "image_first_frame_only" | "image_truncated" | "image_not_seen" | "language_uncertain" | "other_language" | "field_shortened" | "field_empty" | "not_in_article" | "must_include_missing" | "avoid_present" | "private_number_masked" | "engine_degraded";
+export type WarningCode = "image_too_soft" | "image_first_frame_only" | "image_truncated" | "image_not_seen" | "language_uncertain" | "other_language" | "field_shortened" | "field_empty" | "not_in_article" | "claim_unsupported" | "must_include_missing" | "avoid_present" | "private_number_masked" | "engine_degraded";
 
 /**
  * Tokens of the model, counted exactly.
@@ -929,8 +939,14 @@ export const LIMITS = {
   max_content_chars: 200000,
   max_candidates: 5,
   max_token_ttl_seconds: 900,
-  title_pixels: 580,
-  description_pixels: 920,
+  places: {
+    google: { title: { font: 20, pixels: 580, narrow_chars: 60, wide_chars: 30 }, description: { font: 14, pixels: 920, narrow_chars: 160, wide_chars: 80 } },
+    google_mobile: { title: { font: 16, pixels: 680, narrow_chars: 60, wide_chars: 30 }, description: { font: 14, pixels: 680, narrow_chars: 120, wide_chars: 60 } },
+    bing: { title: { font: 20, pixels: 560, narrow_chars: 65, wide_chars: 30 }, description: { font: 14, pixels: 980, narrow_chars: 160, wide_chars: 80 } },
+    baidu: { title: { font: 18, pixels: 560, narrow_chars: 60, wide_chars: 30 }, description: { font: 13, pixels: 1040, narrow_chars: 160, wide_chars: 80 } },
+    wechat: { title: { font: 17, pixels: 500, narrow_chars: 64, wide_chars: 64 }, description: { font: 13, pixels: 420, narrow_chars: 120, wide_chars: 120 } },
+    x: { title: { font: 15, pixels: 960, narrow_chars: 70, wide_chars: 70 }, description: { font: 14, pixels: 960, narrow_chars: 200, wide_chars: 200 } },
+  },
   narrow: { title_chars: 60, description_chars: 160, keywords: 8, alt_chars: 125 },
   wide: { title_chars: 30, description_chars: 80, keywords: 8, alt_chars: 60 },
 } as const;

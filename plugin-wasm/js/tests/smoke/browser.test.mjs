@@ -535,7 +535,7 @@ test('a draft and its evidence are made on the device, and Chinese brings its di
   assert.equal(draft.draft.alt_texts[0].text, 'A dark loaf');
   assert.deepEqual(draft.evidence.title, {
     unsupported: ['saffron'],
-    support: 'Rye bread needs time more than skill.',
+    claims: [{ text: 'Rye bread needs saffron', support: 'Rye bread needs time more than skill.' }],
   });
   assert.ok(!server.assets.some((path) => path.endsWith('dictionary.bin')));
 

@@ -26,6 +26,7 @@ const warnings: Record<WarningCode, string> = {
   field_shortened: 'Shortened to fit.',
   field_empty: 'The article does not hold enough for this.',
   not_in_article: 'Holds words that are not in the article.',
+  claim_unsupported: 'Says something that no sentence of the article says.',
   must_include_missing: 'A phrase that should occur is missing.',
   avoid_present: 'Holds a phrase that should not occur.',
   private_number_masked: 'A private number was masked.',

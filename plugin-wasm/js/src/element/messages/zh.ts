@@ -25,6 +25,7 @@ const warnings: Record<WarningCode, string> = {
   field_shortened: '已缩短以符合长度。',
   field_empty: '文章内容不足以生成此项。',
   not_in_article: '含有文章中没有的词。',
+  claim_unsupported: '有文章中没有的说法。',
   must_include_missing: '缺少应出现的词语。',
   avoid_present: '含有不应出现的词语。',
   private_number_masked: '已遮盖私人号码。',

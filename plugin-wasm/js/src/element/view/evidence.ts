@@ -1,9 +1,10 @@
 import { h, Keyed, setAttr, setText, show } from '../dom.js';
 import { iconButton } from './field.js';
-import type { TextField } from '../state.js';
+import type { Claim } from '../../types.js';
+import { languageTag, type TextField } from '../state.js';
 import type { Panel, View } from './panel.js';
 
-/** What the article says of a field: words that it does not hold, and the sentence that supports the text. */
+/** What the article says of a field: words that it does not hold, and for each sentence the one that supports it. */
 export function evidence(panel: Panel, name: Exclude<TextField, 'slug'>, tools: HTMLElement): View {
   const { m, session, state } = panel;
   let open = false;
@@ -20,27 +21,16 @@ export function evidence(panel: Panel, name: Exclude<TextField, 'slug'>, tools: 
     update: () => undefined,
   }));
 
-  const quote = h('q', { part: 'support-text' });
-  const said = h('span', { class: 'note' });
-  const reveal = h('button', { type: 'button', class: 'plain small', part: 'reveal' }, m.reveal);
-  reveal.addEventListener('click', () => {
-    const found = session.reveal(quote.textContent ?? '');
-    setText(said, found ? '' : m.notRevealed);
-    if (!found) panel.announce(m.notRevealed);
+  const claims = h('ul', {
+    class: 'claims',
+    part: 'support',
+    id: `support-${name}`,
+    'aria-label': m.support(m.lower(name)),
   });
-  const intro = h('span');
-  const support = h(
-    'div',
-    { class: 'support', part: 'support', id: `support-${name}` },
-    intro,
-    ' ',
-    quote,
-    ' ',
-    reveal,
-    ' ',
-    said,
+  const proofs = new Keyed<Claim, { root: HTMLElement; update(claim: Claim): void }>(claims, (claim) =>
+    proof(panel, claim),
   );
-  const root = h('div', { class: 'evidence' }, words, support);
+  const root = h('div', { class: 'evidence' }, words, claims);
 
   function update() {
     const found = state().evidence[name];
@@ -51,13 +41,43 @@ export function evidence(panel: Panel, name: Exclude<TextField, 'slug'>, tools: 
     setAttr(find, 'aria-expanded', String(open && known));
     show(words, known && unsupported.length > 0);
     list.update(unsupported, (word) => word);
-    show(support, open && known);
-    setText(intro, found?.support === undefined ? m.noSupport : m.supportedBy);
-    setText(quote, found?.support ?? '');
-    show(quote, found?.support !== undefined);
-    show(reveal, found?.support !== undefined && panel.canReveal());
+    show(claims, open && known);
+    proofs.update(found?.claims ?? [], ({ text, support }) => `${text}\n${support ?? ''}`);
   }
   return { root, update };
+}
+
+/** One sentence of a field, and the article's sentence that supports it. */
+function proof({ m, session, announce, canReveal, state }: Panel, { text, support }: Claim) {
+  const quote = h('q', { part: 'support-text' }, support ?? '');
+  const said = h('span', { class: 'note' });
+  const reveal = h('button', { type: 'button', class: 'plain small', part: 'reveal' }, m.reveal);
+  reveal.addEventListener('click', () => {
+    const found = session.reveal(support ?? '');
+    setText(said, found ? '' : m.notRevealed);
+    if (!found) announce(m.notRevealed);
+  });
+  const claim = h('p', { class: 'claim', part: 'claim' }, text);
+  const intro = h(
+    'span',
+    support === undefined ? { class: 'near' } : {},
+    support === undefined ? m.noSupport : m.supportedBy,
+  );
+  const root = h(
+    'li',
+    { class: 'support', 'data-supported': String(support !== undefined) },
+    claim,
+    intro,
+    ' ',
+    ...(support === undefined ? [] : [quote, ' ', reveal, ' ', said]),
+  );
+  return {
+    root,
+    update() {
+      for (const words of [claim, quote]) setAttr(words, 'lang', languageTag(state()) || undefined);
+      show(reveal, canReveal());
+    },
+  };
 }
 
 /** A word with a dotted line; focus and hover say what it means. */

@@ -1,3 +1,4 @@
+import type { Target } from '../../generated/api.js';
 import type { Site } from '../adapter.js';
 import type { Messages } from '../messages/index.js';
 import type { Session } from '../session.js';
@@ -9,6 +10,8 @@ export interface Panel {
   readonly session: Session;
   state(): State;
   site(): Site | undefined;
+  /** The place that the host publishes for, when it has named one. */
+  target(): Target | undefined;
   /** An address for a prepared picture's bytes; kept while the picture is. */
   urlOf(image: string): string | undefined;
   announce(text: string): void;

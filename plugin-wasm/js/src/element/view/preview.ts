@@ -7,7 +7,7 @@ import { TARGETS, targetName, type Target } from './targets.js';
 /** How search pages and networks may show the post. `changed` is called when another one is chosen. */
 export function preview(panel: Panel, changed: () => void): View & { target(): Target } {
   const { m, state } = panel;
-  let chosen: Target = TARGETS[0];
+  let chosen: Target = TARGETS.find(({ id }) => id === panel.target()) ?? TARGETS[0];
   const tabs = TARGETS.map((target) => {
     const name = targetName(target.id, m.tag);
     const tab = h(

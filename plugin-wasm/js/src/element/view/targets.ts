@@ -1,62 +1,46 @@
-import { LIMITS } from '../../generated/api.js';
+import { LIMITS, type Target as Place } from '../../generated/api.js';
 
-/** A place where a title and a description are shown: fonts and the pixels that it gives them. */
+/** A place where a title and a description are shown: fonts, and how many characters and pixels it gives them. */
 export interface Target {
-  id: 'google' | 'mobile' | 'bing' | 'baidu' | 'wechat' | 'x';
+  id: Place;
   kind: 'result' | 'card';
-  title: { font: string; pixels: number };
-  description: { font: string; pixels: number };
+  title: Line;
+  description: Line;
+}
+
+interface Line {
+  font: string;
+  pixels: number;
+  narrow_chars: number;
+  wide_chars: number;
 }
 
 const LATIN = 'Arial, sans-serif';
 const CHINESE = 'Arial, "PingFang SC", "Microsoft YaHei", sans-serif';
 
-/**
- * The search engines' and networks' present habits; none of them promises these widths. A card's widths are those of two
- * lines of its text.
- */
+/** The places in the order of their tabs; how much each of them shows is in the contract. */
 export const TARGETS: readonly [Target, ...Target[]] = [
-  {
-    id: 'google',
-    kind: 'result',
-    title: { font: `20px ${LATIN}`, pixels: LIMITS.title_pixels },
-    description: { font: `14px ${LATIN}`, pixels: LIMITS.description_pixels },
-  },
-  {
-    id: 'mobile',
-    kind: 'result',
-    title: { font: `16px ${LATIN}`, pixels: 680 },
-    description: { font: `14px ${LATIN}`, pixels: 680 },
-  },
-  {
-    id: 'bing',
-    kind: 'result',
-    title: { font: `20px ${LATIN}`, pixels: 560 },
-    description: { font: `14px ${LATIN}`, pixels: 980 },
-  },
-  {
-    id: 'baidu',
-    kind: 'result',
-    title: { font: `18px ${CHINESE}`, pixels: 560 },
-    description: { font: `13px ${CHINESE}`, pixels: 1040 },
-  },
-  {
-    id: 'wechat',
-    kind: 'card',
-    title: { font: `17px ${CHINESE}`, pixels: 500 },
-    description: { font: `13px ${CHINESE}`, pixels: 420 },
-  },
-  {
-    id: 'x',
-    kind: 'card',
-    title: { font: `15px ${LATIN}`, pixels: 960 },
-    description: { font: `14px ${LATIN}`, pixels: 960 },
-  },
+  target('google', 'result', LATIN),
+  target('google_mobile', 'result', LATIN),
+  target('bing', 'result', LATIN),
+  target('baidu', 'result', CHINESE),
+  target('wechat', 'card', CHINESE),
+  target('x', 'card', LATIN),
 ];
 
+function target(id: Place, kind: Target['kind'], family: string): Target {
+  const { title, description } = LIMITS.places[id];
+  return {
+    id,
+    kind,
+    title: { ...title, font: `${title.font}px ${family}` },
+    description: { ...description, font: `${description.font}px ${family}` },
+  };
+}
+
 /** Names of places are not translated, but for those that have a Chinese one. */
-export function targetName(id: Target['id'], tag: string): string {
-  const chinese = { google: 'Google', mobile: '手机', bing: '必应', baidu: '百度', wechat: '微信', x: 'X' };
-  const latin = { google: 'Google', mobile: 'Mobile', bing: 'Bing', baidu: 'Baidu', wechat: 'WeChat', x: 'X' };
+export function targetName(id: Place, tag: string): string {
+  const chinese = { google: 'Google', google_mobile: '手机', bing: '必应', baidu: '百度', wechat: '微信', x: 'X' };
+  const latin = { google: 'Google', google_mobile: 'Mobile', bing: 'Bing', baidu: 'Baidu', wechat: 'WeChat', x: 'X' };
   return (tag === 'en' ? latin : chinese)[id];
 }

@@ -1,6 +1,6 @@
 import { h, setAttr, setText, show } from '../dom.js';
 import { lengthOf, level, pixelsOf } from '../measure.js';
-import { isWide, languageTag, limits, type TextField } from '../state.js';
+import { isWide, languageTag, type TextField } from '../state.js';
 import { evidence } from './evidence.js';
 import { frame } from './field.js';
 import type { Panel, View } from './panel.js';
@@ -64,9 +64,10 @@ function counters({ m, state }: Panel, name: TextField, target: () => Target) {
     id,
     nodes: [count, spoken, meter],
     update(value: string) {
-      const max = limits(state())[`${kind}_chars`];
-      const length = lengthOf(value, isWide(languageTag(state())));
-      const { font, pixels } = target()[kind];
+      const wideScript = isWide(languageTag(state()));
+      const { font, pixels, narrow_chars, wide_chars } = target()[kind];
+      const max = wideScript ? wide_chars : narrow_chars;
+      const length = lengthOf(value, wideScript);
       const width = Math.round(pixelsOf(value, font));
       setText(shown, `${length} / ${max}`);
       setAttr(count, 'data-level', level(length, max));
