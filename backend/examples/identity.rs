@@ -1,7 +1,8 @@
 //! Times identity and limits together, for requests of many keys in turn: what every request passes before its body is read.
 //!
 //! `identity KEYS REQUESTS` makes the keys in a folder of its own and prints percentiles as JSON, in nanoseconds: `cold` for
-//! the first request of each key, which reads the store, and `warm` for those that follow.
+//! the first request of each key, which reads the store, `warm` for those that follow, and of these by stage `address`
+//! (may it try a key), `identity` (whose key is it) and `quota` (has it room). `within_10_us` is a share of one.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -39,36 +40,69 @@ fn main() -> anyhow::Result<()> {
         callers.push(format!("Bearer {}", made.key));
     }
     let address = std::net::IpAddr::from([127, 0, 0, 1]);
-    let admit = |credentials: &str| -> anyhow::Result<Duration> {
+    let admit = |credentials: &str| -> anyhow::Result<Took> {
         let began = Instant::now();
         limits.may_authenticate(address)?;
+        let asked = Instant::now();
         let caller = auth.authenticate(Some(credentials), None)?;
+        let known = Instant::now();
         let allowance = limits.admit(&caller)?;
-        let took = began.elapsed();
+        let admitted = Instant::now();
         drop(allowance);
-        Ok(took)
+        Ok(Took {
+            address: asked - began,
+            identity: known - asked,
+            quota: admitted - known,
+        })
     };
-    let cold: Vec<Duration> = callers
+    let cold: Vec<Took> = callers
         .iter()
         .map(|caller| admit(caller))
         .collect::<Result<_, _>>()?;
     // A stride without a common divisor visits the keys in an order that no cache of the processor guesses.
     let strides = (0..requests).map(|turn| turn.wrapping_mul(7919) % callers.len());
-    let warm: Vec<Duration> = strides
+    let warm: Vec<Took> = strides
         .filter_map(|place| callers.get(place))
         .map(|caller| admit(caller))
         .collect::<Result<_, _>>()?;
-    let told = serde_json::json!({ "keys": keys, "cold": told(cold), "warm": told(warm) });
+    let told = serde_json::json!({
+        "keys": keys,
+        "cold": told(&cold, Took::whole),
+        "warm": told(&warm, Took::whole),
+        "address": told(&warm, |took| took.address),
+        "identity": told(&warm, |took| took.identity),
+        "quota": told(&warm, |took| took.quota),
+    });
     writeln!(std::io::stdout(), "{told}")?;
     Ok(())
 }
 
-fn told(mut took: Vec<Duration>) -> serde_json::Value {
+/// One request by stage.
+struct Took {
+    address: Duration,
+    identity: Duration,
+    quota: Duration,
+}
+
+impl Took {
+    fn whole(&self) -> Duration {
+        self.address + self.identity + self.quota
+    }
+}
+
+fn told(requests: &[Took], stage: impl Fn(&Took) -> Duration) -> serde_json::Value {
+    let mut took: Vec<Duration> = requests.iter().map(stage).collect();
     took.sort_unstable();
-    let at = |percent: usize| {
-        let place = (took.len() * percent / 100).min(took.len().saturating_sub(1));
+    let at = |per_mille: usize| {
+        let place = (took.len() * per_mille / 1000).min(took.len().saturating_sub(1));
         took.get(place)
             .map(|took| u64::try_from(took.as_nanos()).unwrap_or(u64::MAX))
     };
-    serde_json::json!({ "p50": at(50), "p99": at(99), "most": at(100) })
+    let within = took.partition_point(|took| *took <= Duration::from_micros(10));
+    #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^52")]
+    let share = within as f64 / took.len().max(1) as f64;
+    serde_json::json!({
+        "p50": at(500), "p90": at(900), "p98": at(980), "p99": at(990), "p999": at(999), "most": at(1000),
+        "within_10_us": share,
+    })
 }

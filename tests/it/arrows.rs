@@ -59,7 +59,7 @@ const OUTER: &[(&str, &[&str])] = &[
     ("rustls", &["outbound"]),
     ("jsonwebtoken", &["auth"]),
     ("governor", &["limits"]),
-    ("moka", &["cache", "auth"]),
+    ("moka", &["cache"]),
     ("candle_core", &["engines"]),
     ("llguidance", &["engines"]),
     ("nvml_wrapper", &["engines"]),

@@ -1,21 +1,21 @@
 //! The keys of this server: verified for callers, administered for operators.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use api::{Key, KeyChange, KeyCreated, KeyDraft, Safety, Scope};
-use moka::sync::Cache;
 use zeroize::Zeroizing;
 
 use super::audit::{Act, Actor, Broken, Checker, Entry, Note, Sealer, Whole, head_number, hex};
+use super::kept::{Found, Kept};
 use super::key::{ApiKey, Digest, FirstKey, Pepper};
 use super::origin::Origin;
 use super::peppers::{self, Peppers};
 use super::scopes::ScopeSet;
 use super::store::{
-    KnownPepper, NEWEST, Place, PostgresStore, Rehash, SqliteStore, Store, StoredKey, StoredSecret,
+    KnownPepper, NEWEST, Place, PostgresStore, Rehash, SqliteStore, Store, StoredSecret,
 };
 use super::{Error, files};
 use crate::config::Config;
@@ -23,7 +23,7 @@ use crate::telemetry::{Clock, Metrics};
 
 /// Keys kept in memory at most, about a kilobyte each: one that is not is read from the store while its caller's
 /// connection, and all of the same thread, wait.
-const MAX_KEPT: u64 = 131_072;
+const MAX_KEPT: usize = 131_072;
 /// Origins of one key at most.
 const MAX_ORIGINS: usize = 50;
 const MINUTE_MS: u64 = 60_000;
@@ -86,9 +86,6 @@ impl KeyRecord {
     }
 }
 
-/// A key as it is kept in memory: with its secrets, and as callers get it.
-type Found = (Arc<StoredKey>, Arc<KeyRecord>);
-
 /// The keys of a data directory.
 #[derive(Debug)]
 pub struct Keys {
@@ -106,10 +103,7 @@ pub struct Keys {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     tiers: BTreeSet<String>,
-    /// What was read, with the generation in which it was: it counts only in that one.
-    kept: Cache<String, (u64, Arc<StoredKey>, Arc<KeyRecord>)>,
-    /// Raised by every change, ours or another process's.
-    generation: AtomicU64,
+    kept: Kept,
     /// The store's version when it was last looked at.
     seen: AtomicI64,
     answering: AtomicBool,
@@ -143,10 +137,7 @@ impl Keys {
         let mut peppers = Peppers::read(config)?;
         peppers.follow(&store.peppers(peppers.configured())?)?;
         let sealers = sealers(&peppers)?;
-        let kept = Cache::builder()
-            .max_capacity(MAX_KEPT)
-            .time_to_live(Duration::from_secs(config.auth.cache_seconds))
-            .build();
+        let kept = Kept::new(MAX_KEPT, Duration::from_secs(config.auth.cache_seconds));
         let keys = Self {
             seen: AtomicI64::new(store.version()?),
             store,
@@ -160,7 +151,6 @@ impl Keys {
             metrics,
             tiers: config.tiers.keys().cloned().collect(),
             kept,
-            generation: AtomicU64::new(1),
             answering: AtomicBool::new(true),
             origins: RwLock::default(),
             used: Mutex::default(),
@@ -255,26 +245,26 @@ impl Keys {
     /// [`Keys::verify`], with the digest of the secret that fits.
     fn verify_secret(&self, key: &ApiKey) -> Result<(Arc<KeyRecord>, Digest), Error> {
         let now = self.clock.now_ms();
-        let Some((stored, record)) = self.find(&key.id)? else {
+        let Some(found) = self.find(&key.id)? else {
             // As much work as for a known id.
             let _ = key.fits(&[0; 32], self.peppers.current());
             return Err(Error::KeyUnknown);
         };
-        let fitting = stored
+        let fitting = found
             .secrets
             .iter()
             .filter(|secret| self.peppers.fits(key, secret))
             .last();
         let secret = fitting.ok_or_else(|| self.stranger())?;
         // Only who holds the secret learns what became of the key.
-        record.check_live(now)?;
+        found.record.check_live(now)?;
         if secret.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::KeyExpired);
         }
         if secret.pepper != Some(*self.peppers.current().mark()) {
             self.note_rehash(key, secret);
         }
-        Ok((record, secret.digest))
+        Ok((found.record.clone(), secret.digest))
     }
 
     /// The key of a session that is to begin, with the digests of its secret: as it is kept now, and as it will be when it
@@ -294,13 +284,13 @@ impl Keys {
         secrets: &[Digest],
     ) -> Result<Option<Arc<KeyRecord>>, Error> {
         let now = self.clock.now_ms();
-        let Some((stored, record)) = self.find(id)? else {
+        let Some(found) = self.find(id)? else {
             return Ok(None);
         };
-        let works = stored.secrets.iter().any(|known| {
+        let works = found.secrets.iter().any(|known| {
             secrets.contains(&known.digest) && known.expires_at.is_none_or(|end| end > now)
         });
-        Ok((works && record.check_live(now).is_ok()).then_some(record))
+        Ok((works && found.record.check_live(now).is_ok()).then(|| found.record.clone()))
     }
 
     /// Writes into the audit log that somebody with this key came to the operator's page, or left it.
@@ -469,39 +459,37 @@ impl Keys {
 
     /// The key with this id, when it works now; for a token that names it.
     pub(super) fn live(&self, id: &str) -> Result<Arc<KeyRecord>, Error> {
-        let (_, record) = self.find(id)?.ok_or(Error::KeyRevoked)?;
-        record.check_live(self.clock.now_ms())?;
-        Ok(record)
+        let found = self.find(id)?.ok_or(Error::KeyRevoked)?;
+        found.record.check_live(self.clock.now_ms())?;
+        Ok(found.record.clone())
     }
 
-    fn find(&self, id: &str) -> Result<Option<Found>, Error> {
-        // Read before the store: a row that is older than the change which raised it is never used.
-        let generation = self.generation.load(Ordering::SeqCst);
-        if let Some((read_in, stored, record)) = self.kept.get(id)
-            && read_in == generation
-        {
-            self.metrics.key_lookup(true);
-            return Ok(Some((stored, record)));
+    fn find(&self, id: &str) -> Result<Option<Arc<Found>>, Error> {
+        let now = self.clock.monotonic();
+        let kept = self.kept.get(id, now);
+        self.metrics.key_lookup(kept.is_some());
+        if kept.is_some() {
+            return Ok(kept);
         }
-        self.metrics.key_lookup(false);
+        let generation = self.kept.generation();
         // Unknown ids are not kept: there is no end of them.
         let Some(stored) = self.store.find(id)? else {
             return Ok(None);
         };
-        let record = Arc::new(stored.record.clone());
-        let stored = Arc::new(stored);
-        self.kept
-            .insert(id.to_owned(), (generation, stored.clone(), record.clone()));
-        Ok(Some((stored, record)))
+        let found = Arc::new(Found::from(stored));
+        self.kept.put(id, generation, now, found.clone());
+        Ok(Some(found))
+    }
+
+    /// How many keys are in memory.
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> usize {
+        self.kept.len()
     }
 
     /// Whether finding this key would wait for a network.
     pub(super) fn is_far(&self, id: &str) -> bool {
-        let here = || {
-            let kept = self.kept.get(id);
-            kept.is_some_and(|(read_in, ..)| read_in == self.generation.load(Ordering::SeqCst))
-        };
-        self.shared && !here()
+        self.shared && self.kept.get(id, self.clock.monotonic()).is_none()
     }
 
     /// Brings a key near; false when there is none.
@@ -554,7 +542,7 @@ impl Keys {
     }
 
     fn forget(&self) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.kept.forget();
     }
 
     pub(super) fn ready(&self) -> bool {
@@ -585,7 +573,7 @@ impl Keys {
     }
 
     pub(super) fn allows_somewhere(&self, origin: &Origin) -> bool {
-        let generation = self.generation.load(Ordering::SeqCst);
+        let generation = self.kept.generation();
         {
             let known = self.origins.read().unwrap_or_else(PoisonError::into_inner);
             if known.0 == generation {

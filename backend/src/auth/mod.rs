@@ -17,6 +17,7 @@ mod audit;
 pub mod doors;
 mod error;
 mod files;
+mod kept;
 mod key;
 mod keys;
 mod origin;

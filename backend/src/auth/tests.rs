@@ -192,6 +192,19 @@ fn a_mistyped_key_is_told_apart_from_an_unknown_one() {
 }
 
 #[test]
+fn guessed_ids_take_no_room_in_memory() {
+    let house = House::new();
+    let (_, key) = house.site();
+    house.auth.authenticate(Some(&key), None).unwrap();
+    let known = house.auth.keys().in_memory();
+    for _ in 0..500 {
+        let guess = format!("Bearer {}", ApiKey::generate(None).unwrap().text());
+        house.refused(Some(&guess), None, Code::KeyUnknown);
+    }
+    assert_eq!((known, house.auth.keys().in_memory()), (1, 1));
+}
+
+#[test]
 fn a_key_ends_with_its_last_millisecond_even_when_it_is_kept_in_memory() {
     let house = House::new();
     let draft = KeyDraft {
