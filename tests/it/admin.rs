@@ -1,5 +1,7 @@
 //! `/admin`: the operator's page, its session, and what it may not be made to do.
 
+use std::collections::BTreeSet;
+
 use api::{Code, KeyCreated};
 use serde_json::{Value, json};
 
@@ -16,14 +18,14 @@ struct Page<'a> {
 }
 
 /// A request as the server's own page makes it in a browser.
-fn own(server: &Server, method: &str, path: &str) -> Request {
+pub(crate) fn own(server: &Server, method: &str, path: &str) -> Request {
     let request = server.request(method, &format!("/admin/api/{path}"));
     request
         .header("Sec-Fetch-Site", "same-origin")
         .header("Origin", &format!("http://{}", server.address()))
 }
 
-fn sign_in(server: &Server, key: &str) -> Answer {
+pub(crate) fn sign_in(server: &Server, key: &str) -> Answer {
     own(server, "POST", "session")
         .json(&json!({ "key": key }))
         .send()
@@ -31,7 +33,7 @@ fn sign_in(server: &Server, key: &str) -> Answer {
 
 /// The cookie of an answer, as a browser sends it back.
 #[track_caller]
-fn cookie(answer: &Answer) -> String {
+pub(crate) fn cookie(answer: &Answer) -> String {
     let cookie = answer.header("Set-Cookie").expect("Set-Cookie");
     cookie.split(';').next().unwrap().to_owned()
 }
@@ -297,6 +299,9 @@ fn without_a_session_nothing_is_told_or_done() {
     let twice = format!("{}; {name}=planted", page.cookie);
     for cookie in [None, Some(format!("{name}=guess")), Some(twice)] {
         for (method, path) in calls {
+            if cookie.is_none() && (method, path) == ("GET", "session") {
+                continue; // `a_first_visit_is_no_refusal`
+            }
             let request = own(shared(), method, path)
                 .header("X-CSRF-Token", &page.token)
                 // A key does not stand in for a session.
@@ -559,6 +564,47 @@ fn use_is_told_by_tier_and_by_key_out_of_the_ledger() {
             .len(),
         30
     );
+}
+
+/// The page asks for its session before anybody has signed in; that must not look like somebody who was turned away.
+#[test]
+fn a_first_visit_is_no_refusal() {
+    let server = Server::start(Setup::default());
+    for cookies in [None, Some("theme=dark; smart_summary_admin2=x")] {
+        let ask = own(&server, "GET", "session");
+        let ask = match cookies {
+            Some(cookies) => ask.header("Cookie", cookies),
+            None => ask,
+        };
+        let answer = ask.send();
+        assert_eq!((answer.status, answer.text().as_str()), (204, ""));
+        assert_eq!(answer.header("Set-Cookie"), None);
+    }
+    let refused_codes = || {
+        let page = Page::open(&server, &server.admin);
+        let told = page.told("now")["refusals"]["codes"].clone();
+        let rows = told.as_array().unwrap().iter();
+        let codes = rows.map(|row| row["code"].as_str().unwrap().to_owned());
+        codes.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(refused_codes(), BTreeSet::new());
+    // Another page's question is refused as ever, and so is a session that is over.
+    let foreign = server
+        .get("/admin/api/session")
+        .header("Sec-Fetch-Site", "cross-site");
+    refused(&foreign.send(), Code::OriginRefused);
+    let over = own(&server, "GET", "session").header("Cookie", "smart_summary_admin=gone");
+    refused(&over.send(), Code::SessionOver);
+    let expected = ["origin_refused", "session_over"].map(str::to_owned);
+    assert_eq!(refused_codes(), BTreeSet::from(expected));
+}
+
+#[test]
+fn visits_without_a_session_are_counted_by_address() {
+    let server = Server::start(Setup::default().set("anonymous.requests_per_minute", 2));
+    let visit = || own(&server, "GET", "session").send();
+    assert_eq!([visit().status, visit().status], [204, 204]);
+    refused(&visit(), Code::RateLimited);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use crate::admin;
 use crate::batches::{batch_key, created, items, receiver};
 use crate::check::refused;
 use crate::server::{Server, Setup, eventually, merged, script};
@@ -158,6 +159,70 @@ fn signed(headers: &std::collections::BTreeMap<String, String>, body: &str, secr
     headers["webhook-signature"]
         .split(' ')
         .any(|one| one == signature)
+}
+
+/// An operator signs in while the keys are being hashed anew: no sign-in fails, and no session ends that should go on.
+#[test]
+fn operators_sign_in_while_their_keys_are_hashed_anew() {
+    let draft = json!({ "name": "operator", "scopes": ["admin"] });
+    let server = Server::start(script(Setup::default()).set("auth.pepper", OLD));
+    let keys: Vec<(String, String)> = (0..8).map(|_| server.new_key(&draft)).collect();
+    let server = restarted(server, &[("pepper", NEW), ("other_pepper", OLD)]);
+    let look = |cookie: &str| {
+        let request = admin::own(&server, "GET", "session").header("Cookie", cookie);
+        request.send()
+    };
+    let waiting: Vec<String> = keys.iter().map(|(id, _)| id.clone()).collect();
+    assert!(waiting.iter().all(|id| earlier(&server).contains(id)));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let sessions: Vec<Vec<String>> = std::thread::scope(|scope| {
+        let operators: Vec<_> = keys
+            .iter()
+            .map(|(_, key)| {
+                scope.spawn(|| {
+                    let mut cookies = Vec::new();
+                    // At least once before, and once after it was written.
+                    loop {
+                        let last = done.load(std::sync::atomic::Ordering::SeqCst);
+                        let answer = admin::sign_in(&server, key);
+                        assert_eq!(answer.status, 200, "{}", answer.text());
+                        cookies.push(admin::cookie(&answer));
+                        if last || cookies.len() == 24 {
+                            return cookies;
+                        }
+                        for cookie in &cookies {
+                            assert_eq!(look(cookie).status, 200);
+                        }
+                    }
+                })
+            })
+            .collect();
+        eventually("every key is hashed with the new pepper", || {
+            let left = earlier(&server);
+            (!waiting.iter().any(|id| left.contains(id))).then_some(())
+        });
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        operators
+            .into_iter()
+            .map(|operator| operator.join().unwrap())
+            .collect()
+    });
+    for cookie in sessions.iter().flatten() {
+        let answer = look(cookie);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    // The sessions hang on the secret as ever: they end with it.
+    let (id, _) = &keys[0];
+    let rotated = server.cli(&["keys", "rotate", id, "--overlap", "0s"]);
+    assert!(rotated.status.success(), "{rotated:?}");
+    eventually("the sessions of the rotated key are over", || {
+        (look(&sessions[0][0]).status == 401).then_some(())
+    });
+    for cookie in &sessions[0] {
+        refused(&look(cookie), Code::SessionOver);
+    }
+    assert_eq!(look(&sessions[1][0]).status, 200);
+    whole(&server);
 }
 
 /// Servers get the next pepper one after the other, then change to it one after the other, and none fails.

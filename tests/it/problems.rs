@@ -299,6 +299,7 @@ fn refused_tokens() {
 fn refused_at_the_operators_page() {
     let ask = shared().get("/admin/api/session");
     let ask = ask.header("Sec-Fetch-Site", "same-origin");
+    let ask = ask.header("Cookie", "smart_summary_admin=of-yesterday");
     check(Code::SessionOver, &ask.send());
 }
 

@@ -67,6 +67,16 @@ async fn identify(request: &HttpRequest) -> Result<Operator, Failure> {
     Ok(operator)
 }
 
+/// Whoever sits before the page, or `None` for a browser that was never signed in here: that is no refusal.
+pub(super) async fn whoever(request: &HttpRequest) -> Result<Option<Operator>, Failure> {
+    own_page(request)?;
+    if cookies(request.headers()).next().is_none() {
+        super::routes::anonymous(request)?;
+        return Ok(None);
+    }
+    identify(request).await.map(Some)
+}
+
 async fn session(request: &HttpRequest) -> Result<Operator, Failure> {
     let state = state(request)?;
     let cookie = cookie(request.headers()).ok_or(Error::SessionOver)?;
@@ -132,15 +142,21 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 /// The session's cookie. Two of them are none: one was set by somebody else, a page on a neighbouring name for instance.
 fn cookie(headers: &HeaderMap) -> Option<String> {
+    let mut found = cookies(headers);
+    let value = found.next()?;
+    found.next().is_none().then(|| value.to_owned())
+}
+
+/// The values of every cookie with the session's name.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let texts = headers
         .get_all(COOKIE)
         .filter_map(|value| value.to_str().ok());
-    let mut found = texts
+    texts
         .flat_map(|text| text.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == COOKIE_NAME);
-    let (_, value) = found.next()?;
-    found.next().is_none().then(|| value.to_owned())
+        .filter(|(name, _)| *name == COOKIE_NAME)
+        .map(|(_, value)| value)
 }
 
 /// `Set-Cookie` of a session that lasts `seconds` at most; 0 ends it. A script cannot read it, another site's page cannot

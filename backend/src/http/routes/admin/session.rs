@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::super::State;
 use super::super::super::body::{blocking, small_json};
 use super::super::super::client;
-use super::super::super::operator::{Operator, own_page, set_cookie};
+use super::super::super::operator::{self, Operator, own_page, set_cookie};
 use super::super::super::problem::Failure;
 use crate::auth::{Error, KeyRecord, Session};
 use crate::limits::TierQuotas;
@@ -52,10 +52,14 @@ impl Seen {
     }
 }
 
+/// What a page asks first: 204 where nobody has signed in yet.
 pub(super) async fn show(
-    operator: Operator,
+    request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
+    let Some(operator) = operator::whoever(&request).await? else {
+        return Ok(HttpResponse::NoContent().finish());
+    };
     let seen = Seen::new(&state, operator.session, &operator.key);
     Ok(HttpResponse::Ok().json(seen))
 }

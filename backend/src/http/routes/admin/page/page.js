@@ -791,6 +791,7 @@ function entryItem({ number: place, at, actor, act, subject, detail }, nameOf) {
 addEventListener('hashchange', show);
 paint();
 try {
+  // Nothing where nobody has signed in yet.
   session = await ask('GET', 'session');
   show();
 } catch (refused) {
