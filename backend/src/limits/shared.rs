@@ -20,7 +20,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local unit = tonumber(ARGV[1])
 local full = unit * tonumber(ARGV[2])
-local arrival = tonumber(redis.call('GET', KEYS[1]) or '0')
+local arrival = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
 if arrival < now then arrival = now end
 local new = arrival + unit * tonumber(ARGV[3])
 if ARGV[4] == 'take' and new - now > full then

@@ -2,6 +2,11 @@
 //!
 //! Everything that is asked is a script, which runs there alone and whole. Who is told that Redis does not answer goes on
 //! with what this server knows by itself. While it is lost nobody waits for it: one task asks every second.
+//!
+//! A Redis that takes no writes is lost as one that is silent: it is full, loads its file, follows another, or runs a
+//! script without an end. It is back when it takes a write. An error about what lies under one name is the trouble of that
+//! name alone, or whoever can put something there would end all sharing. A script that it does not know any more is sent
+//! again.
 
 mod lease;
 
@@ -9,11 +14,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, RedisError, ScriptInvocation, ToRedisArgs,
+    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, RedisError, ScriptInvocation,
+    ToRedisArgs,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -29,7 +35,24 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// How long a lost Redis is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
-static PING: LazyLock<Script> = LazyLock::new(|| Script::new("return 1"));
+/// What only a Redis answers that takes writes.
+static PROBE: LazyLock<Script> =
+    LazyLock::new(|| Script::new("redis.call('SET', KEYS[1], '', 'PX', 1000) return 1"));
+
+/// Words of errors by which Redis refuses whatever is asked. Its sixth version wraps them when a script meets one.
+const REFUSING: [&str; 11] = [
+    "OOM",
+    "READONLY",
+    "LOADING",
+    "BUSY",
+    "MISCONF",
+    "NOREPLICAS",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOAUTH",
+    "NOPERM",
+    "UNKILLABLE",
+];
 
 /// What can be asked, in Lua.
 pub struct Script(redis::Script);
@@ -73,6 +96,9 @@ struct House {
     answering: AtomicBool,
     /// Whether somebody finds out at this moment if it still answers.
     doubted: AtomicBool,
+    /// When an error about one name was last logged, in seconds since `began`.
+    baffled: AtomicU64,
+    began: Instant,
     /// This process, and how many unique bytes it has given.
     unique: ([u8; 16], AtomicU64),
     metrics: Arc<Metrics>,
@@ -123,6 +149,8 @@ impl Redis {
             connection: tokio::sync::Mutex::new(None),
             answering: AtomicBool::new(true),
             doubted: AtomicBool::new(false),
+            baffled: AtomicU64::new(0),
+            began: Instant::now(),
             unique: (process, AtomicU64::new(0)),
             metrics,
         };
@@ -184,7 +212,8 @@ impl House {
     async fn answer<T: FromRedisValue>(self: &Arc<Self>, question: &Question) -> Option<T> {
         match tokio::time::timeout(PATIENCE, self.try_answer(question)).await {
             Ok(Ok(answer)) => return Some(answer),
-            Ok(Err(error)) => self.lost(error.category()).await,
+            Ok(Err(error)) if is_about_one_name(&error) => self.baffled(&error),
+            Ok(Err(error)) => self.lost(word(&error)).await,
             Err(_) => self.doubt(),
         }
         None
@@ -224,9 +253,20 @@ impl House {
         });
     }
 
+    /// Says at most once a second that what lies under a name is not ours.
+    fn baffled(&self, error: &RedisError) {
+        let now = self.began.elapsed().as_secs() + 1;
+        if self.baffled.swap(now, Ordering::Relaxed) != now {
+            tracing::warn!(
+                error = word(error),
+                "what lies in Redis under one name is not ours; this server goes on by itself there"
+            );
+        }
+    }
+
     async fn is_there(&self) -> bool {
-        let ping = PING.about("smart-summary");
-        let answer = tokio::time::timeout(PATIENCE, self.try_answer::<i64>(&ping)).await;
+        let probe = PROBE.about("smart-summary:probe");
+        let answer = tokio::time::timeout(PATIENCE, self.try_answer::<i64>(&probe)).await;
         matches!(answer, Ok(Ok(_)))
     }
 
@@ -254,6 +294,29 @@ impl House {
             house.metrics.set_redis(true);
             tracing::info!("Redis answers again: what servers share is shared again");
         });
+    }
+}
+
+/// What Redis calls the error, or what kind it is. The rest of its text may name keys.
+fn word(error: &RedisError) -> &str {
+    error.code().unwrap_or_else(|| error.category())
+}
+
+/// Whether the error comes of what lies under the name that was asked about, and another name may be answered.
+fn is_about_one_name(error: &RedisError) -> bool {
+    let Some(code) = error.code() else {
+        return matches!(
+            error.kind(),
+            ErrorKind::UnexpectedReturnType | ErrorKind::Parse
+        );
+    };
+    let detail = error.detail().unwrap_or_default();
+    let mut words = detail.split(|letter: char| !letter.is_ascii_uppercase());
+    match code {
+        "WRONGTYPE" => true,
+        // Whatever else goes wrong while a script runs.
+        "ERR" => detail.contains("user_script") && !words.any(|word| REFUSING.contains(&word)),
+        _ => false,
     }
 }
 
@@ -286,8 +349,15 @@ mod tests {
             .collect()
     }
 
+    /// A Redis that answers every script the same.
+    fn fake_saying(answer: &'static str) -> (Redis, Arc<Metrics>) {
+        fake(move |_, _| answer)
+    }
+
     /// A Redis that answers its scripts by what `answers` gives for the connection's and the script's number.
-    fn fake(answers: fn(usize, usize) -> &'static str) -> (Redis, Arc<Metrics>) {
+    fn fake(
+        answers: impl Fn(usize, usize) -> &'static str + Copy + Send + 'static,
+    ) -> (Redis, Arc<Metrics>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
@@ -320,7 +390,7 @@ mod tests {
     }
 
     fn ask(redis: &Redis) -> Option<i64> {
-        redis.ask_blocking(PING.about("name"))
+        redis.ask_blocking(PROBE.about("name"))
     }
 
     #[test]
@@ -338,6 +408,47 @@ mod tests {
         }
         assert!(redis.is_answering());
         assert_eq!(ask(&redis), Some(2), "over the same connection");
+    }
+
+    #[test]
+    fn an_error_about_one_name_loses_no_redis() {
+        let (redis, _) = fake(|_, script| match script {
+            1 => {
+                "-WRONGTYPE Operation against a key holding the wrong kind of value script: 0, on @user_script:5.\r\n"
+            }
+            2 => {
+                "-ERR user_script:8: attempt to compare nil with number script: 0, on @user_script:8.\r\n"
+            }
+            3 => {
+                "-ERR Error running script (call to f_0): @user_script:5: WRONGTYPE Operation against a key\r\n"
+            }
+            4 => "+what no script of ours says\r\n",
+            _ => ":5\r\n",
+        });
+        for _ in 1..=4 {
+            assert_eq!(ask(&redis), None);
+            assert!(redis.is_answering());
+        }
+        assert_eq!(ask(&redis), Some(5), "over the same connection");
+    }
+
+    #[test]
+    fn a_redis_that_refuses_everybody_is_lost() {
+        // In the words of the seventh version, and as the sixth wraps what a script meets.
+        for answer in [
+            "-LOADING Redis is loading the dataset in memory\r\n",
+            "-BUSY Redis is busy running a script.\r\n",
+            "-OOM command not allowed when used memory > 'maxmemory'.\r\n",
+            "-READONLY You can't write against a read only replica.\r\n",
+            "-MISCONF Redis is configured to save RDB snapshots\r\n",
+            "-NOAUTH Authentication required.\r\n",
+            "-ERR Error running script (call to f_0): @user_script:5: -OOM command not allowed\r\n",
+            "-ERR unknown command 'EVALSHA'\r\n",
+        ] {
+            let (redis, _) = fake_saying(answer);
+            assert_eq!(ask(&redis), None, "{answer}");
+            assert!(!redis.is_answering(), "{answer}");
+        }
     }
 
     #[test]
