@@ -1,10 +1,11 @@
 //! A real PostgreSQL and a real Redis for a test: on loopback, on free ports, in temporary folders, ended by their pid.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
@@ -176,6 +177,10 @@ impl Postgres {
         address
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
     /// Runs statements in one of its databases, as whoever holds its password may.
     #[track_caller]
     pub(crate) fn sql(&self, database: &str, statements: &str) {
@@ -231,6 +236,88 @@ impl Postgres {
         run(create);
         format!("\"postgres://summaries@127.0.0.1:{}/{name}\"", self.port)
     }
+}
+
+/// A line to a database that is cut, when it is armed, where a charge was committed and the word of it is on its way.
+pub(crate) struct Cutter {
+    target: SocketAddr,
+    near: SocketAddr,
+    armed: Arc<AtomicBool>,
+    cuts: Arc<AtomicUsize>,
+}
+
+impl Cutter {
+    #[track_caller]
+    pub(crate) fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = listener.local_addr().unwrap();
+        let (armed, cuts) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let (its_armed, its_cuts) = (Arc::clone(&armed), Arc::clone(&cuts));
+        std::thread::spawn(move || {
+            for caller in listener.incoming().map_while(Result::ok) {
+                let Ok(database) = TcpStream::connect(target) else {
+                    continue;
+                };
+                let committing = Arc::<AtomicBool>::default();
+                let asks = (caller.try_clone().unwrap(), database.try_clone().unwrap());
+                let (armed, told) = (Arc::clone(&its_armed), Arc::clone(&committing));
+                std::thread::spawn(move || {
+                    let mut charges = false;
+                    carry(asks.0, asks.1, |words| {
+                        charges |= has(words, b"INSERT INTO charges");
+                        if charges && has(words, b"COMMIT") {
+                            charges = false;
+                            told.store(armed.swap(false, Ordering::SeqCst), Ordering::SeqCst);
+                        }
+                        true
+                    });
+                });
+                let cuts = Arc::clone(&its_cuts);
+                std::thread::spawn(move || {
+                    carry(database, caller, |_| {
+                        let cut = committing.load(Ordering::SeqCst);
+                        cuts.fetch_add(usize::from(cut), Ordering::SeqCst);
+                        !cut
+                    });
+                });
+            }
+        });
+        Self {
+            target,
+            near,
+            armed,
+            cuts,
+        }
+    }
+
+    /// A database's address, by way of this line.
+    pub(crate) fn through(&self, database: &str) -> String {
+        database.replace(&self.target.to_string(), &self.near.to_string())
+    }
+
+    /// The next charge's answer is lost.
+    pub(crate) fn arm(&self) {
+        self.armed.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn cuts(&self) -> usize {
+        self.cuts.load(Ordering::SeqCst)
+    }
+}
+
+fn has(words: &[u8], wanted: &[u8]) -> bool {
+    words.windows(wanted.len()).any(|word| word == wanted)
+}
+
+/// Carries what comes until an end comes, or something that does not pass.
+fn carry(mut from: TcpStream, mut to: TcpStream, mut passes: impl FnMut(&[u8]) -> bool) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(read) = from.read(&mut buffer) {
+        if read == 0 || !passes(&buffer[..read]) || to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }
 
 /// An open transaction; dropped, it is rolled back.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::check::{fresh, refused};
 use crate::client::Stream;
-use crate::databases::{Postgres, Redis};
+use crate::databases::{Cutter, Postgres, Redis};
 use crate::server::{Server, Setup, eventually, script};
 
 /// One cluster for the tests that leave it alone; each has a database of its own.
@@ -306,6 +306,78 @@ fn what_is_set_aside_when_the_database_is_lost_is_settled_when_it_is_back() {
     });
 }
 
+/// A database that counts a charge, and whose answer is lost on its way.
+#[test]
+fn use_whose_answer_is_lost_is_counted_once() {
+    let database = postgres().database("lost_answer");
+    // Between a server and the database: cuts the line where a charge was committed and the word of it is on its way.
+    let line = Cutter::to(postgres().address());
+    let server =
+        Server::start(setup(&line.through(&database)).set("tiers.free.requests_per_minute", 1_000));
+    for tier in ["budget", "free"] {
+        let (id, key) =
+            server.new_key(&json!({ "name": tier, "scopes": ["summaries:write"], "tier": tier }));
+        let of_key = |sql: &str| postgres().rows("lost_answer", &sql.replace("KEY", &id));
+        let cut = line.cuts();
+        line.arm();
+        let request = server.post("/v1/summaries").bearer(&key);
+        request.json(&fresh("Bread.")).send().summary();
+        eventually("an answer was lost", || (line.cuts() > cut).then_some(()));
+        eventually("it was counted", || {
+            (of_key("SELECT sum(tokens) FROM usage WHERE key_id = 'KEY'") == "140").then_some(())
+        });
+        eventually("nothing is set aside", || {
+            (of_key("SELECT count(*) FROM asides WHERE key_id = 'KEY'") == "0").then_some(())
+        });
+        // It was told again, and another request is counted beside it.
+        let request = server.post("/v1/summaries").bearer(&key);
+        request.json(&fresh("Bread.")).send().summary();
+        let told = || of_key("SELECT sum(tokens) FROM usage WHERE key_id = 'KEY'");
+        eventually("both are counted", || (told() == "280").then_some(()));
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_millis(2500) {
+            assert_eq!(told(), "280", "{tier}: nothing is counted again");
+        }
+        let log = server.log();
+        assert!(log.contains("used tokens could not be written"), "{log}");
+    }
+}
+
+/// Clocks of servers differ: leases are told by the one clock that all of them ask.
+#[test]
+fn leases_of_budgets_are_told_by_the_clock_of_the_database() {
+    // An hour ahead of every server: the name is looked up here first.
+    let database = postgres().database("ahead");
+    postgres().sql(
+        "ahead",
+        "CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+         AS $$ SELECT pg_catalog.clock_timestamp() + interval '1 hour' $$;
+         ALTER DATABASE ahead SET search_path = public, pg_catalog",
+    );
+    let start = || {
+        let setup = setup(&database).set("tiers.small.tokens_per_day", 4000);
+        Server::start(setup)
+    };
+    let (one, other) = (start(), start());
+    let key = one.key_with(json!({ "tier": "small" }));
+    let running = [stall(&one, &key).unwrap(), stall(&other, &key).unwrap()];
+    for server in [&one, &other] {
+        assert!(stall(server, &key).is_none(), "the budget is set aside");
+    }
+    let ahead = "SELECT min(lease_until) > (extract(epoch FROM pg_catalog.clock_timestamp()) + 3000) * 1000 FROM asides";
+    let leases = || postgres().rows("ahead", "SELECT min(lease_until) FROM asides");
+    let before = leases();
+    assert_eq!(postgres().rows("ahead", ahead), "t");
+    eventually("the leases are renewed", || {
+        (leases() > before).then_some(())
+    });
+    assert_eq!(postgres().rows("ahead", ahead), "t");
+    assert!(stall(&other, &key).is_none());
+    drop(running);
+    drop(one);
+    eventually("what was set aside is free", || stall(&other, &key));
+}
+
 #[test]
 fn without_its_database_a_server_knows_whom_it_knew_and_nobody_else() {
     let postgres = Postgres::start();
@@ -455,6 +527,126 @@ fn without_redis_a_server_gives_out_its_part_and_recovers_by_itself() {
     });
     assert_eq!(admitted(), 10);
     assert!(server.log().contains("Redis answers again"));
+}
+
+/// Redis is there and takes no writes: a server must not count by Redis at one moment and by itself at the next.
+#[test]
+fn a_redis_that_takes_no_writes_is_lost_until_it_does() {
+    let redis = Redis::start();
+    let server = limited(&redis);
+    let answering = || server.metric("smart_summary_redis_answering", &[]);
+    let admitted = || {
+        let key = server.key_with(json!({ "tier": "ten" }));
+        (0..20)
+            .filter(|_| usage(&server, &key).status == 200)
+            .count()
+    };
+    let nobody = "1";
+    let cases: [(&str, &[&str], &[&str]); 3] = [
+        (
+            "OOM",
+            &["CONFIG", "SET", "maxmemory", "1"],
+            &["CONFIG", "SET", "maxmemory", "0"],
+        ),
+        (
+            "READONLY",
+            &["REPLICAOF", "127.0.0.1", nobody],
+            &["REPLICAOF", "NO", "ONE"],
+        ),
+        (
+            "NOAUTH",
+            &["CONFIG", "SET", "requirepass", "word"],
+            &["-a", "word", "CONFIG", "SET", "requirepass", ""],
+        ),
+    ];
+    for (word, trouble, end) in cases {
+        assert_eq!(admitted(), 10, "before {word}");
+        redis.run(trouble);
+        if word == "NOAUTH" {
+            // Who is in stays in.
+            redis.run(&["-a", "word", "CLIENT", "KILL", "TYPE", "normal"]);
+        }
+        eventually("it is noticed", || {
+            usage(&server, &server.key);
+            (answering() == 0.0).then_some(())
+        });
+        // Longer than it takes to ask again: a look that only reads would find it well.
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_millis(2500) {
+            assert_eq!(admitted(), 5, "{word}: half of the quota, all the time");
+            assert_eq!(answering(), 0.0, "{word}");
+        }
+        redis.run(end);
+        eventually("Redis is used again", || (answering() == 1.0).then_some(()));
+    }
+    assert_eq!(admitted(), 10);
+    let log = server.log();
+    for word in ["OOM", "READONLY"] {
+        assert!(
+            log.contains(&format!("\"error\":\"{word}\"")),
+            "{word}: {log}"
+        );
+    }
+    assert_eq!(log.matches("Redis does not answer").count(), 3, "{log}");
+}
+
+/// A script without an end, of somebody else: Redis is back when it is killed.
+#[test]
+fn a_redis_that_is_busy_is_lost_until_it_is_not() {
+    let redis = Redis::start();
+    redis.run(&["CONFIG", "SET", "lua-time-limit", "20"]);
+    let server = limited(&redis);
+    let answering = || server.metric("smart_summary_redis_answering", &[]);
+    usage(&server, &server.key);
+    assert_eq!(answering(), 1.0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| redis.run(&["EVAL", "while true do end", "0"]));
+        eventually("it is noticed", || {
+            usage(&server, &server.key);
+            (answering() == 0.0).then_some(())
+        });
+        let key = server.key_with(json!({ "tier": "ten" }));
+        let admitted = (0..20).filter(|_| usage(&server, &key).status == 200);
+        assert_eq!(admitted.count(), 5);
+        redis.run(&["SCRIPT", "KILL"]);
+    });
+    eventually("Redis is used again", || (answering() == 1.0).then_some(()));
+}
+
+/// What somebody puts under one key's name ends nothing for the others, and scripts that Redis forgot are sent again.
+#[test]
+fn an_error_about_one_name_and_a_forgotten_script_lose_no_redis() {
+    let redis = Redis::start();
+    let (one, other) = (limited(&redis), limited(&redis));
+    let draft = json!({ "name": "ten", "scopes": ["summaries:write"], "tier": "ten" });
+    let admitted = |key: &str| {
+        let asked = (0..20).filter(|_| usage(&one, key).status == 200);
+        asked.count()
+    };
+    let (id, troubled) = one.new_key(&draft);
+    let (garbled_id, garbled) = one.new_key(&draft);
+    let name = |id: &str| format!("smart-summary:{{{id}}}:requests");
+    redis.run(&["LPUSH", &name(&id), "not ours"]);
+    redis.run(&["SET", &name(&garbled_id), "not a number"]);
+    assert_eq!(admitted(&troubled), 5, "its part, and no open door");
+    assert_eq!(admitted(&garbled), 10, "what is no number is written over");
+    assert_eq!(
+        admitted(&one.new_key(&draft).1),
+        10,
+        "of another key the whole"
+    );
+    redis.run(&["SCRIPT", "FLUSH"]);
+    assert_eq!(admitted(&one.new_key(&draft).1), 10);
+    usage(&other, &other.key);
+    for server in [&one, &other] {
+        assert_eq!(server.metric("smart_summary_redis_answering", &[]), 1.0);
+        assert!(!server.log().contains("Redis does not answer"));
+    }
+    assert!(
+        one.log().contains("\"error\":\"WRONGTYPE\""),
+        "{}",
+        one.log()
+    );
 }
 
 #[test]

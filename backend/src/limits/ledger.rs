@@ -4,13 +4,17 @@
 //! the ledger, also when the process is killed in the next moment. What is set aside lives in memory, and ends with the
 //! process as the work does. Where several servers share a store it is set aside there as well, under a lease, so that they
 //! cannot pass a budget together; what a killed server had is free when its lease is over.
+//!
+//! A store that fails may have written all the same, and only its answer was lost. So what it was told is told again under
+//! the same name until it answers, and is counted once.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Error;
-use crate::store::{Budgets, DAY_MS, DayRow, Error as StoreError, Settled, Wanted, Work};
+use crate::store::{Budgets, Charge, DAY_MS, DayRow, Error as StoreError, Settled, Wanted, Work};
 use crate::telemetry::Clock;
 
 /// Days that are kept, for an operator's questions.
@@ -22,12 +26,19 @@ const RUNNING: Duration = Duration::from_secs(2);
 /// How long what a killed server had set aside is missing from a budget.
 const LEASE_MS: u64 = 10_000;
 
+/// Charges of a key that the store was told without an answer, at most; further ones wait to be told as one.
+const MAX_UNHEARD: usize = 64;
+
 /// Tokens of the day, by key.
 #[derive(Debug)]
 pub(super) struct Ledger {
     days: Mutex<HashMap<String, Day>>,
     /// This process among the servers that share the store.
     owner: String,
+    /// Charges that were named so far.
+    named: AtomicU64,
+    /// Held by whoever tells the store again: a file counts what it is told twice at once.
+    telling: Mutex<()>,
     store: Arc<dyn Work>,
     clock: Arc<dyn Clock>,
 }
@@ -39,19 +50,53 @@ struct Day {
     day: u64,
     used: u64,
     reserved: u64,
-    /// Of `used`, what the store did not take yet.
+    /// Of `used`, what the store was not told yet.
     unsaved: u64,
-    /// What is no longer set aside, and the store did not free yet.
+    /// What is no longer set aside, and the store was not told yet.
     unfreed: u64,
+    /// What the store was told and did not answer.
+    unheard: Vec<End>,
 }
 
-/// A reservation's end, and what of it the store does not know yet.
-#[derive(Debug, Clone, Copy)]
-struct Ended {
-    reserved: u64,
+impl Day {
+    /// Of the day's tokens, what the store may not have.
+    fn open(&self) -> u64 {
+        self.unsaved + self.unheard_of(self.day)
+    }
+
+    fn unheard_of(&self, day: u64) -> u64 {
+        let ends = self.unheard.iter().filter(|end| end.day == day);
+        ends.map(|end| end.used).sum()
+    }
+
+    /// Whether there is something that the store is to be told.
+    fn is_told(&self) -> bool {
+        self.unsaved + self.unfreed == 0 && self.unheard.is_empty()
+    }
+}
+
+/// A reservation's end as the store is told it.
+#[derive(Debug, Clone)]
+struct End {
+    /// Its own name.
+    id: String,
+    day: u64,
     used: u64,
-    unsaved: u64,
-    unfreed: u64,
+    /// What of the reservation the other servers see.
+    aside: u64,
+}
+
+/// What of a reservation's end the store does not know yet.
+#[derive(Debug)]
+enum Left {
+    Nothing,
+    /// It did not answer.
+    Unheard(End),
+    /// It was not told.
+    Untold {
+        used: u64,
+        aside: u64,
+    },
 }
 
 /// A key's day as others see it.
@@ -72,6 +117,8 @@ impl Ledger {
         Self {
             days: Mutex::default(),
             owner: format!("{owner:016x}"),
+            named: AtomicU64::new(0),
+            telling: Mutex::default(),
             store,
             clock,
         }
@@ -124,21 +171,20 @@ impl Ledger {
         budget: u64,
         budgets: &dyn Budgets,
     ) -> Result<Result<(), Today>, Error> {
-        let now = self.clock.now_ms();
-        let unsaved = self.with(key, |day| day.unsaved)?;
+        let today = self.clock.now_ms() / DAY_MS;
+        let unsaved = self.with(key, |day| day.open())?;
         let (fits, stored) = budgets.set_aside(&Wanted {
             key,
-            day: now / DAY_MS,
+            day: today,
             owner: &self.owner,
             tokens,
-            // The others do not know of it.
+            // The others may not know of it.
             budget: budget.saturating_sub(unsaved),
-            now,
-            lease_until: now + LEASE_MS,
+            lease_ms: LEASE_MS,
         })?;
         let used = stored.saturating_add(unsaved);
         let taken = self.with(key, |day| {
-            if day.day == now / DAY_MS {
+            if day.day == today {
                 day.used = used;
             }
             if fits {
@@ -167,47 +213,20 @@ impl Ledger {
 
     /// Ends a reservation under `budget`: what was used counts and is in the store when this returns; the rest is free again.
     pub(super) fn settle(&self, key: &str, reserved: u64, used: u64, budget: Option<u64>) {
-        let today = self.clock.now_ms() / DAY_MS;
-        let aside = self.aside(reserved, budget);
-        let saved = self
-            .tell(key, today, aside, used)
-            .inspect_err(|error| {
-                tracing::error!(%error, key.id = %key, tokens = used, "used tokens could not be written; they are kept and tried again");
-            })
-            .is_ok();
-        let (unsaved, unfreed) = if saved { (0, 0) } else { (used, aside) };
-        let ended = Ended {
-            reserved,
-            used,
-            unsaved,
-            unfreed,
-        };
-        self.count(key, today, ended);
+        let left = self.end(key, used, self.aside(reserved, budget));
+        self.count(key, reserved, used, left);
     }
 
     /// Ends a reservation whose use the store has already, with the result that it paid for.
     pub(super) fn settle_saved(&self, key: &str, reserved: u64, used: u64, budget: Option<u64>) {
-        let today = self.clock.now_ms() / DAY_MS;
-        let aside = self.aside(reserved, budget);
-        let freed = self.tell(key, today, aside, 0).is_ok();
-        let ended = Ended {
-            reserved,
-            used,
-            unsaved: 0,
-            unfreed: if freed { 0 } else { aside },
-        };
-        self.count(key, today, ended);
+        let left = self.end(key, 0, self.aside(reserved, budget));
+        self.count(key, reserved, used, left);
     }
 
     /// Ends a reservation of which nothing was used, without waiting for the store: the next [`Ledger::write`] tells it.
     pub(super) fn leave(&self, key: &str, reserved: u64, budget: Option<u64>) {
-        let ended = Ended {
-            reserved,
-            used: 0,
-            unsaved: 0,
-            unfreed: self.aside(reserved, budget),
-        };
-        self.count(key, self.clock.now_ms() / DAY_MS, ended);
+        let aside = self.aside(reserved, budget);
+        self.count(key, reserved, 0, Left::Untold { used: 0, aside });
     }
 
     /// What of a reservation under `budget` the other servers see.
@@ -218,48 +237,84 @@ impl Ledger {
         }
     }
 
-    fn tell(&self, key: &str, day: u64, aside: u64, used: u64) -> Result<(), StoreError> {
-        match self.store.budgets().filter(|_| aside > 0) {
+    /// Tells the store, unless it has not answered so often that nobody waits for it any more.
+    fn end(&self, key: &str, used: u64, aside: u64) -> Left {
+        if used == 0 && aside == 0 {
+            return Left::Nothing;
+        }
+        let days = self.lock_days();
+        let many = days
+            .get(key)
+            .is_some_and(|day| day.unheard.len() >= MAX_UNHEARD);
+        drop(days);
+        if many {
+            return Left::Untold { used, aside };
+        }
+        let end = self.named(self.clock.now_ms() / DAY_MS, used, aside);
+        match self.tell(key, &end) {
+            Ok(()) => Left::Nothing,
+            Err(error) => {
+                tracing::error!(%error, key.id = %key, tokens = used, "used tokens could not be written; they are kept and tried again");
+                Left::Unheard(end)
+            }
+        }
+    }
+
+    fn named(&self, day: u64, used: u64, aside: u64) -> End {
+        let number = self.named.fetch_add(1, Ordering::Relaxed);
+        End {
+            id: format!("{}-{number:x}", self.owner),
+            day,
+            used,
+            aside,
+        }
+    }
+
+    fn tell(&self, key: &str, end: &End) -> Result<(), StoreError> {
+        let charge = Charge {
+            id: &end.id,
+            key,
+            day: end.day,
+            tokens: end.used,
+        };
+        match self.store.budgets().filter(|_| end.aside > 0) {
             Some(budgets) => budgets.settle(&Settled {
-                key,
-                day,
+                charge,
                 owner: &self.owner,
-                aside,
-                used,
+                aside: end.aside,
             }),
-            None if used > 0 => self.store.add(key, day, used),
+            None if end.used > 0 => self.store.add(&charge),
             None => Ok(()),
         }
     }
 
-    fn count(&self, key: &str, today: u64, ended: Ended) {
-        let Ended {
-            reserved,
-            used,
-            unsaved,
-            unfreed,
-        } = ended;
+    fn count(&self, key: &str, reserved: u64, used: u64, left: Left) {
+        let today = self.clock.now_ms() / DAY_MS;
         let mut days = self.lock_days();
-        let Some(day) = days.get_mut(key) else {
-            // Nobody has asked for this day yet: the store's word will be the first.
-            if unsaved > 0 || unfreed > 0 {
-                let day = Day {
-                    day: today,
-                    used,
-                    reserved: 0,
-                    unsaved,
-                    unfreed,
-                };
-                days.insert(key.to_owned(), day);
+        if let Some(day) = days.get_mut(key) {
+            day.reserved = day.reserved.saturating_sub(reserved);
+            if day.day == today {
+                day.used = day.used.saturating_add(used);
             }
+        } else if matches!(left, Left::Nothing | Left::Untold { used: 0, aside: 0 }) {
+            // Nobody has asked for this day yet: the store's word will be the first.
             return;
-        };
-        day.reserved = day.reserved.saturating_sub(reserved);
-        if day.day == today || unsaved > 0 {
-            day.used = day.used.saturating_add(used);
         }
-        day.unsaved = day.unsaved.saturating_add(unsaved);
-        day.unfreed = day.unfreed.saturating_add(unfreed);
+        let day = days.entry(key.to_owned()).or_insert_with(|| Day {
+            day: today,
+            used,
+            ..Day::default()
+        });
+        match left {
+            Left::Nothing => {}
+            Left::Unheard(end) => day.unheard.push(end),
+            Left::Untold { used, aside } if day.day == today => {
+                day.unsaved = day.unsaved.saturating_add(used);
+                day.unfreed = day.unfreed.saturating_add(aside);
+            }
+            // The day before has not ended here yet.
+            Left::Untold { used, aside } => day.unheard.push(self.named(today, used, aside)),
+        }
     }
 
     /// Makes the leases of what is set aside longer.
@@ -270,12 +325,11 @@ impl Ledger {
         let days = self.lock_days();
         let running = days
             .iter()
-            .filter(|(_, day)| day.reserved > 0 || day.unfreed > 0);
+            .filter(|(_, day)| day.reserved > 0 || !day.is_told());
         let keys: Vec<String> = running.map(|(key, _)| key.clone()).collect();
         drop(days);
         if !keys.is_empty() {
-            let until = self.clock.now_ms() + LEASE_MS;
-            if let Err(error) = budgets.renew(&self.owner, keys, until) {
+            if let Err(error) = budgets.renew(&self.owner, keys, LEASE_MS) {
                 tracing::warn!(%error, "what is set aside of budgets could not be renewed");
             }
         }
@@ -292,37 +346,41 @@ impl Ledger {
         // The first of its day: once per key and day, so under the lock. Requests that run over midnight keep what they set
         // aside, and what the store does not take stays to be told.
         let day = days.entry(key.to_owned()).or_default();
-        if day.unsaved > 0 {
-            self.store.add(key, day.day, day.unsaved)?;
-            day.unsaved = 0;
-        }
-        day.used = self.store.used(key, today)?;
+        self.name_what_is_untold(day);
+        day.used = self.store.used(key, today)? + day.unheard_of(today);
         day.day = today;
         Ok(act(day))
     }
 
-    /// Writes what the store did not take before. What cannot be written is tried again the next time.
+    /// Tells the store what it was not told, or did not answer. What it does not answer now is told again the next time.
     pub(super) fn write(&self) {
-        let unsaved: Vec<(String, u64, u64, u64)> = self
+        let _alone = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        let untold: Vec<(String, Vec<End>)> = self
             .lock_days()
             .iter_mut()
-            .filter(|(_, day)| day.unsaved > 0 || day.unfreed > 0)
+            .filter(|(_, day)| !day.is_told())
             .map(|(key, day)| {
-                let (unsaved, unfreed) = (&mut day.unsaved, &mut day.unfreed);
-                let taken = (std::mem::take(unsaved), std::mem::take(unfreed));
-                (key.clone(), day.day, taken.0, taken.1)
+                self.name_what_is_untold(day);
+                (key.clone(), day.unheard.clone())
             })
             .collect();
-        for (key, day, used, aside) in unsaved {
-            if self.tell(&key, day, aside, used).is_err() {
-                let mut days = self.lock_days();
-                let entry = days.entry(key).or_insert_with(|| Day {
-                    day,
-                    ..Day::default()
-                });
-                entry.unsaved = entry.unsaved.saturating_add(used);
-                entry.unfreed = entry.unfreed.saturating_add(aside);
+        for (key, ends) in untold {
+            for end in ends {
+                if self.tell(&key, &end).is_err() {
+                    break;
+                }
+                if let Some(day) = self.lock_days().get_mut(&key) {
+                    day.unheard.retain(|unheard| unheard.id != end.id);
+                }
             }
+        }
+    }
+
+    fn name_what_is_untold(&self, day: &mut Day) {
+        if day.unsaved + day.unfreed > 0 {
+            let (unsaved, unfreed) = (&mut day.unsaved, &mut day.unfreed);
+            let (used, aside) = (std::mem::take(unsaved), std::mem::take(unfreed));
+            day.unheard.push(self.named(day.day, used, aside));
         }
     }
 
@@ -331,7 +389,7 @@ impl Ledger {
         self.write();
         let today = self.clock.now_ms() / DAY_MS;
         self.lock_days()
-            .retain(|_, day| day.day == today || day.unsaved + day.unfreed + day.reserved > 0);
+            .retain(|_, day| day.day == today || day.reserved > 0 || !day.is_told());
         if let Err(error) = self.store.forget_days(today.saturating_sub(KEEP_DAYS)) {
             tracing::warn!(%error, "old days could not be removed from the ledger");
         }
@@ -432,7 +490,13 @@ mod tests {
         let house = house();
         let ledger = house.open();
         assert!(ledger.reserve("a", 9, None).unwrap().is_ok());
-        house.store().add("a", NOON / DAY_MS, 5).unwrap();
+        let charge = Charge {
+            id: "with its result",
+            key: "a",
+            day: NOON / DAY_MS,
+            tokens: 5,
+        };
+        house.store().add(&charge).unwrap();
         ledger.settle_saved("a", 9, 5, None);
         assert_eq!(ledger.today("a").unwrap().used, 5);
         assert_eq!(house.open().today("a").unwrap().used, 5);

@@ -249,8 +249,8 @@ pub enum Cancelled {
 pub trait Work: Debug + Send + Sync {
     /// Tokens that a key has used in a day.
     fn used(&self, key: &str, day: u64) -> Result<u64, Error>;
-    /// Adds tokens to a key's day.
-    fn add(&self, key: &str, day: u64, tokens: u64) -> Result<(), Error>;
+    /// Adds tokens to a key's day, once however often it is told.
+    fn add(&self, charge: &Charge<'_>) -> Result<(), Error>;
     /// Forgets the days before `day`.
     fn forget_days(&self, day: u64) -> Result<(), Error>;
 
@@ -306,14 +306,29 @@ pub trait Work: Debug + Send + Sync {
     }
 }
 
-/// What servers that share a store set aside of a key's budget for requests that run. Leases are for servers that are killed.
+/// Tokens that a key used in a day.
+#[derive(Debug, Clone, Copy)]
+pub struct Charge<'a> {
+    /// Its own name. The database may have counted it and the answer may be lost: told again under the same name it is not
+    /// counted again.
+    pub id: &'a str,
+    /// Who pays.
+    pub key: &'a str,
+    /// Of which day.
+    pub day: u64,
+    /// How many; none for what was set aside and not used.
+    pub tokens: u64,
+}
+
+/// What servers that share a store set aside of a key's budget for requests that run. Leases are for servers that are
+/// killed, and are told by the database's clock: those of servers differ.
 pub trait Budgets: Debug + Send + Sync {
     /// Sets tokens aside if the budget has them; whether it had, and the tokens that were used before.
     fn set_aside(&self, wanted: &Wanted<'_>) -> Result<(bool, u64), Error>;
-    /// Frees tokens that were set aside and adds those that were used, in one step.
+    /// Frees tokens that were set aside and adds those that were used, in one step, and once however often it is told.
     fn settle(&self, settled: &Settled<'_>) -> Result<(), Error>;
-    /// Makes the leases of `owner` on these keys longer.
-    fn renew(&self, owner: &str, keys: Vec<String>, lease_until: u64) -> Result<(), Error>;
+    /// Makes the leases of `owner` on these keys last `lease_ms` from now.
+    fn renew(&self, owner: &str, keys: Vec<String>, lease_ms: u64) -> Result<(), Error>;
 }
 
 /// Tokens that are to be set aside.
@@ -329,25 +344,19 @@ pub struct Wanted<'a> {
     pub tokens: u64,
     /// The most that may be used and set aside together.
     pub budget: u64,
-    /// The time; what is under an older lease does not count.
-    pub now: u64,
-    /// When these do not count any more, unless renewed.
-    pub lease_until: u64,
+    /// For how long, unless renewed. What is under a lease that is over does not count.
+    pub lease_ms: u64,
 }
 
 /// Tokens that are no longer set aside.
 #[derive(Debug, Clone, Copy)]
 pub struct Settled<'a> {
-    /// Whose budget.
-    pub key: &'a str,
-    /// Of which day are those that were used.
-    pub day: u64,
+    /// Whose budget, and what was used of it.
+    pub charge: Charge<'a>,
     /// Which server.
     pub owner: &'a str,
     /// How many were set aside.
     pub aside: u64,
-    /// How many were used.
-    pub used: u64,
 }
 
 /// Milliseconds of a day.
@@ -405,16 +414,25 @@ pub(crate) mod tests {
     }
 
     fn ledger(store: &dyn Work) {
-        store.add("ledger", 3, 5).unwrap();
-        store.add("ledger", 3, 6).unwrap();
-        store.add("ledger", 4, 1).unwrap();
+        let add = |id: &str, key: &str, day, tokens| {
+            let charge = Charge {
+                id,
+                key,
+                day,
+                tokens,
+            };
+            store.add(&charge).unwrap();
+        };
+        add("1", "ledger", 3, 5);
+        add("2", "ledger", 3, 6);
+        add("3", "ledger", 4, 1);
         assert_eq!(store.used("ledger", 3).unwrap(), 11);
         let row = |key: &str, day, tokens| DayRow {
             key: key.to_owned(),
             day,
             tokens,
         };
-        store.add("aside", 4, 2).unwrap();
+        add("4", "aside", 4, 2);
         let (all, late) = (store.days(3, ("", 0), 9), store.days(4, ("", 0), 9));
         let rows = [
             row("aside", 4, 2),

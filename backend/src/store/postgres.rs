@@ -11,15 +11,15 @@ use api::TokenUsage;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Config, NoTls, Row, Transaction};
 
 use super::{
-    BatchRow, Budgets, Cancelled, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow,
+    BatchRow, Budgets, Cancelled, Charge, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow,
     ItemState, Kept, NewBatch, Place, Settled, Wanted, Work, tokens,
 };
 
 /// Each brings the form one further. Never edit one that was released.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     "
     CREATE TABLE keys (
         id TEXT PRIMARY KEY,
@@ -129,10 +129,19 @@ const MIGRATIONS: [&str; 5] = [
     );
     CREATE INDEX asides_of_owner ON asides (owner);
 ",
+    "
+    CREATE TABLE charges (id TEXT PRIMARY KEY, at BIGINT NOT NULL);
+    CREATE INDEX charges_by_time ON charges (at);
+",
 ];
 
 /// The form that this version writes.
 const NEWEST: usize = MIGRATIONS.len();
+
+/// The database's clock in Unix milliseconds.
+const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::BIGINT";
+/// How long it is known that a charge was counted. A server tells it again every second until it hears that it was.
+const CHARGES_MS: i64 = 6 * 3_600_000;
 
 /// Any number will do that no other program takes: servers that start at once migrate one after the other.
 const MIGRATION_LOCK: i64 = 0x736d_6172_7473_756d;
@@ -575,10 +584,18 @@ impl Work for Postgres {
         Ok(row.map_or(0, |row| unsigned(&row, "tokens")))
     }
 
-    fn add(&self, key: &str, day: u64, tokens: u64) -> Result<(), Error> {
-        let (key, day, tokens) = (key.to_owned(), integer(day), integer(tokens));
+    fn add(&self, charge: &Charge<'_>) -> Result<(), Error> {
+        let (id, key) = (charge.id.to_owned(), charge.key.to_owned());
+        let numbers = [charge.day, charge.tokens].map(integer);
         self.run(move |client| {
-            Box::pin(async move { client.execute(ADD, &[&key, &day, &tokens]).await.map(drop) })
+            Box::pin(async move {
+                let change = client.transaction().await?;
+                if is_new(&change, &id).await? {
+                    let [day, tokens] = numbers;
+                    change.execute(ADD, &[&key, &day, &tokens]).await?;
+                }
+                change.commit().await
+            })
         })
     }
 
@@ -586,6 +603,8 @@ impl Work for Postgres {
         let day = integer(day);
         self.run(move |client| {
             Box::pin(async move {
+                let old = format!("DELETE FROM charges WHERE at < {NOW} - {CHARGES_MS}");
+                client.execute(&old, &[]).await?;
                 client
                     .execute("DELETE FROM usage WHERE day < $1", &[&day])
                     .await
@@ -822,10 +841,16 @@ impl Work for Postgres {
     }
 }
 
+/// Whether a charge was not counted before; from here on it is known.
+async fn is_new(change: &Transaction<'_>, id: &str) -> Result<bool, tokio_postgres::Error> {
+    let sql = format!("INSERT INTO charges (id, at) VALUES ($1, {NOW}) ON CONFLICT DO NOTHING");
+    Ok(change.execute(&sql, &[&id]).await? > 0)
+}
+
 async fn set_aside(
     client: &mut Client,
     (key, owner): (&str, &str),
-    [day, tokens, budget, now, lease_until]: [i64; 5],
+    [day, tokens, budget, lease_ms]: [i64; 4],
 ) -> Result<(bool, u64), tokio_postgres::Error> {
     let change = client.transaction().await?;
     // One of a key at a time: what is counted here stays true until the end.
@@ -835,25 +860,23 @@ async fn set_aside(
             &[&key],
         )
         .await?;
-    let taken = change
-        .query_one(
-            "SELECT coalesce((SELECT tokens FROM usage WHERE key_id = $1 AND day = $2), 0) AS used,
-                    coalesce((SELECT sum(tokens) FROM asides
-                              WHERE key_id = $1 AND lease_until >= $3), 0)::BIGINT AS aside",
-            &[&key, &day, &now],
-        )
-        .await?;
+    let sql = format!(
+        "SELECT coalesce((SELECT tokens FROM usage WHERE key_id = $1 AND day = $2), 0) AS used,
+                coalesce((SELECT sum(tokens) FROM asides
+                          WHERE key_id = $1 AND lease_until >= {NOW}), 0)::BIGINT AS aside"
+    );
+    let taken = change.query_one(&sql, &[&key, &day]).await?;
     let (used, aside): (i64, i64) = (taken.get("used"), taken.get("aside"));
     let fits = used.saturating_add(aside).saturating_add(tokens) <= budget;
     if fits {
+        let sql = format!(
+            "INSERT INTO asides (key_id, owner, tokens, lease_until) VALUES ($1, $2, $3, {NOW} + $4)
+             ON CONFLICT (key_id, owner) DO UPDATE
+             SET tokens = excluded.tokens + CASE WHEN asides.lease_until >= {NOW} THEN asides.tokens ELSE 0 END,
+                 lease_until = excluded.lease_until"
+        );
         change
-            .execute(
-                "INSERT INTO asides (key_id, owner, tokens, lease_until) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (key_id, owner) DO UPDATE
-                 SET tokens = excluded.tokens + CASE WHEN asides.lease_until >= $5 THEN asides.tokens ELSE 0 END,
-                     lease_until = excluded.lease_until",
-                &[&key, &owner, &tokens, &lease_until, &now],
-            )
+            .execute(&sql, &[&key, &owner, &tokens, &lease_ms])
             .await?;
         change.commit().await?;
     }
@@ -862,10 +885,13 @@ async fn set_aside(
 
 async fn settle(
     client: &mut Client,
-    (key, owner): (&str, &str),
+    (id, key, owner): (&str, &str, &str),
     [day, aside, used]: [i64; 3],
 ) -> Result<(), tokio_postgres::Error> {
     let change = client.transaction().await?;
+    if !is_new(&change, id).await? {
+        return Ok(());
+    }
     let freed = "UPDATE asides SET tokens = tokens - $3 WHERE key_id = $1 AND owner = $2";
     change.execute(freed, &[&key, &owner, &aside]).await?;
     let gone = "DELETE FROM asides WHERE key_id = $1 AND owner = $2 AND tokens <= 0";
@@ -879,45 +905,35 @@ async fn settle(
 impl Budgets for Postgres {
     fn set_aside(&self, wanted: &Wanted<'_>) -> Result<(bool, u64), Error> {
         let (key, owner) = (wanted.key.to_owned(), wanted.owner.to_owned());
-        let numbers = [
-            wanted.day,
-            wanted.tokens,
-            wanted.budget,
-            wanted.now,
-            wanted.lease_until,
-        ]
-        .map(integer);
+        let numbers = [wanted.day, wanted.tokens, wanted.budget, wanted.lease_ms].map(integer);
         self.run(move |client| {
             Box::pin(async move { set_aside(client, (&key, &owner), numbers).await })
         })
     }
 
     fn settle(&self, settled: &Settled<'_>) -> Result<(), Error> {
-        let (key, owner) = (settled.key.to_owned(), settled.owner.to_owned());
-        let numbers = [settled.day, settled.aside, settled.used].map(integer);
+        let charge = settled.charge;
+        let names = [charge.id, charge.key, settled.owner].map(str::to_owned);
+        let numbers = [charge.day, settled.aside, charge.tokens].map(integer);
         self.run(move |client| {
-            Box::pin(async move { settle(client, (&key, &owner), numbers).await })
+            Box::pin(async move {
+                let [id, key, owner] = &names;
+                settle(client, (id, key, owner), numbers).await
+            })
         })
     }
 
-    fn renew(&self, owner: &str, keys: Vec<String>, lease_until: u64) -> Result<(), Error> {
-        let (owner, until) = (owner.to_owned(), integer(lease_until));
+    fn renew(&self, owner: &str, keys: Vec<String>, lease_ms: u64) -> Result<(), Error> {
+        let (owner, lease_ms) = (owner.to_owned(), integer(lease_ms));
         self.run(move |client| {
             Box::pin(async move {
-                client
-                    .execute(
-                        "UPDATE asides SET lease_until = $2 WHERE owner = $1 AND key_id = ANY($3)",
-                        &[&owner, &until, &keys],
-                    )
-                    .await?;
+                let longer = format!(
+                    "UPDATE asides SET lease_until = {NOW} + $2 WHERE owner = $1 AND key_id = ANY($3)"
+                );
+                client.execute(&longer, &[&owner, &lease_ms, &keys]).await?;
                 // A server that could not renew for an hour has nothing that runs.
-                client
-                    .execute(
-                        "DELETE FROM asides WHERE lease_until < $1",
-                        &[&(until - 3_600_000)],
-                    )
-                    .await
-                    .map(drop)
+                let old = format!("DELETE FROM asides WHERE lease_until < {NOW} - 3600000");
+                client.execute(&old, &[]).await.map(drop)
             })
         })
     }

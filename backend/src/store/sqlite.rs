@@ -8,7 +8,7 @@ use api::TokenUsage;
 use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, params};
 
 use super::{
-    BatchRow, Budgets, Cancelled, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow,
+    BatchRow, Budgets, Cancelled, Charge, Claimed, DAY_MS, DayRow, Done, Error, HookState, ItemRow,
     ItemState, Kept, NewBatch, Place, Work, tokens,
 };
 
@@ -194,8 +194,9 @@ impl Work for SqliteWork {
             .unwrap_or_default())
     }
 
-    fn add(&self, key: &str, day: u64, tokens: u64) -> Result<(), Error> {
-        add(&lock(&self.ledger), key, day, tokens)
+    /// A file says at once whether it took it: what failed is told again and was not counted.
+    fn add(&self, charge: &Charge<'_>) -> Result<(), Error> {
+        add(&lock(&self.ledger), charge.key, charge.day, charge.tokens)
     }
 
     fn forget_days(&self, day: u64) -> Result<(), Error> {
