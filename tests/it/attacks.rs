@@ -226,6 +226,47 @@ fn sixty_four_callers_with_bombs_at_once_are_refused_and_take_no_memory() {
     assert_eq!(send(&server, &pictures::png(8, 8)).status, 200);
 }
 
+/// What the process has of memory now, in MiB.
+fn resident_mib(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse::<u64>().unwrap() / 1024
+}
+
+/// Others grow with every picture, by gigabytes a day. A warm server has the same size after many more.
+#[test]
+fn ten_thousand_different_pictures_leave_nothing_in_memory() {
+    const PICTURES: u32 = 10_000;
+    let server = Server::start(script(Setup::default()).set("cache.max_bytes", 1_000_000));
+    let through = |numbers: std::ops::Range<u32>| {
+        let next = std::sync::atomic::AtomicU32::new(numbers.start);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        if number >= numbers.end {
+                            return;
+                        }
+                        // 48 kB and 192 x 192 pixels; each has a size and a text of its own.
+                        let note = format!("{number:>12000}");
+                        let picture = pictures::png_with_text(192, 192, &note);
+                        let answer = send(&server, &picture);
+                        assert_eq!(answer.status, 200, "{}", answer.text());
+                    }
+                });
+            }
+        });
+    };
+    through(0..PICTURES / 5);
+    let warm = resident_mib(&server);
+    through(PICTURES / 5..PICTURES);
+    let then = resident_mib(&server);
+    // Kept whole they would be 370 MiB, and their pixels more than a GiB.
+    assert!(then < warm + 48, "{warm} MiB, then {then} MiB");
+}
+
 #[test]
 fn ten_thousand_frames_are_one_picture() {
     let answer = send(shared(), &moving_gif(10_000));

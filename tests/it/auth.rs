@@ -1,5 +1,7 @@
 //! Who may call: every route with every kind of credential.
 
+use std::collections::BTreeSet;
+
 use api::Code;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -149,6 +151,98 @@ fn a_header_that_is_not_bearer_and_one_credential_is_malformed() {
     ] {
         println!("{header:?}");
         check_header(Code::CredentialsMalformed, header);
+    }
+    // Longer than any token of ours: it is not even looked at, though it begins as one.
+    for longer in [
+        "x".repeat(5000),
+        format!("ss_live_{}", "x".repeat(5000)),
+        "e.".repeat(3000),
+    ] {
+        check_header(Code::CredentialsMalformed, &format!("Bearer {longer}"));
+    }
+}
+
+/// The table above is what the document promises: a new route cannot be forgotten here.
+#[test]
+fn every_route_that_asks_for_credentials_is_in_the_table() {
+    let document = shared().get("/openapi.json").send().json();
+    // They answer with OpenAI's errors: `chat::the_doors_are_behind_the_same_locks`.
+    let chats = [
+        "post /api/v1/inference",
+        "post /infer",
+        "post /v1/chat/completions",
+        "get /v1/models",
+        "post /v1/multimodal/completion",
+    ];
+    let (mut closed, mut open) = (BTreeSet::new(), BTreeSet::new());
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let all = if operation["security"].is_array() {
+                &mut closed
+            } else {
+                &mut open
+            };
+            all.insert(format!("{method} {path}"));
+        }
+    }
+    let table = ROUTES.iter().map(|route| {
+        let path = route.path.replace("nobody", "{id}");
+        format!("{} {path}", route.method.to_ascii_lowercase())
+    });
+    let known: BTreeSet<_> = table.chain(chats.map(str::to_owned)).collect();
+    assert_eq!(closed, known);
+    assert_eq!(
+        open,
+        BTreeSet::from(["get /healthz", "get /readyz"].map(str::to_owned))
+    );
+}
+
+/// Other servers leave doors open by a prefix, a spelling or a header that a proxy would have set.
+#[test]
+fn no_spelling_of_an_address_and_no_header_goes_around_the_door() {
+    let server = shared();
+    for path in [
+        "/v1/usage/",
+        "//v1/usage",
+        "/v1//usage",
+        "/V1/usage",
+        "/v1/./usage",
+        "/v1/usage/.",
+        "/healthz/../v1/usage",
+        "/healthz/v1/usage",
+        "/healthz%2f..%2fv1/usage",
+        "/docs/../v1/admin/keys",
+        "/docs/v1/admin/keys",
+        "/v1/%75sage",
+        "/v1/usage%2f",
+        "/v1/usage%00",
+        "/v1/usage;a=b",
+        "/v1/usage?healthz",
+        "/v1/admin/keys?path=/healthz",
+    ] {
+        for method in [
+            "GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PROPFIND",
+        ] {
+            let status = server.request(method, path).send().status;
+            assert!((400..500).contains(&status), "{method} {path}: {status}");
+        }
+    }
+    for (name, value) in [
+        ("X-API-Key", server.admin.as_str()),
+        ("Api-Key", &server.admin),
+        ("Proxy-Authorization", &format!("Bearer {}", server.admin)),
+        ("Cookie", &format!("authorization={}", server.admin)),
+        ("X-Original-URL", "/healthz"),
+        ("X-Rewrite-URL", "/healthz"),
+        ("X-Forwarded-Prefix", "/healthz"),
+        ("X-Forwarded-User", "admin"),
+        ("X-HTTP-Method-Override", "OPTIONS"),
+        ("Upgrade", "h2c"),
+    ] {
+        println!("{name}");
+        check_everywhere(server, Code::CredentialsMissing, |request| {
+            request.header(name, value)
+        });
     }
 }
 

@@ -100,6 +100,14 @@ fn the_pictures_bytes_count_and_their_way_does_not() {
     assert!(!by_form(&one));
     assert!(!by_form(&two));
     assert!(by_form(&one));
+    // Others hashed the beginning alone, and gave one user's picture to another.
+    let large = |last| pictures::png_with_last_pixel(400, 400, last);
+    assert!(!by_form(&large(7)));
+    assert!(
+        !by_form(&large(8)),
+        "only the last of 160,000 pixels differs"
+    );
+    assert!(by_form(&large(7)));
     let mut by_uri = base.clone();
     by_uri["images"][0]["data"] = Value::String(pictures::data_uri(&one));
     assert!(

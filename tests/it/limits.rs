@@ -103,6 +103,37 @@ fn a_caller_over_its_requests_is_told_when_to_come_back() {
     assert!((1..=3).contains(&retry_after), "{retry_after}");
 }
 
+/// Others lose a key's limits once the key, or its answer, comes from memory.
+#[test]
+fn a_known_key_and_a_known_answer_count_as_any_other() {
+    let key = key("requests");
+    let article = fresh("Rye bread needs time.");
+    let ask = || {
+        let request = server().post("/v1/summaries").bearer(&key);
+        request.json(&article).send()
+    };
+    let cached: Vec<bool> = (0..3).map(|_| ask().summary().cached).collect();
+    assert_eq!(cached, [false, true, true]);
+    refused(&ask(), Code::RateLimited);
+}
+
+#[test]
+fn a_key_that_is_in_memory_has_its_new_tier_from_the_next_request_on() {
+    let server = server();
+    let (id, key) = server.new_key(&json!({ "name": "moved", "scopes": ["summaries:write"] }));
+    for _ in 0..6 {
+        assert_eq!(summarize(&key).status, 200);
+    }
+    let change = server.request("PATCH", &format!("/v1/admin/keys/{id}"));
+    let change = change.bearer(&server.admin);
+    assert_eq!(
+        change.json(&json!({ "tier": "requests" })).send().status,
+        200
+    );
+    let codes: Vec<u16> = (0..4).map(|_| summarize(&key).status).collect();
+    assert_eq!(codes, [200, 200, 200, 429]);
+}
+
 #[test]
 fn retry_after_is_not_earlier_than_the_header_says() {
     let key = key("requests");

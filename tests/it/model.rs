@@ -95,6 +95,23 @@ fn a_checkpoint_writes_every_field_within_its_bounds() {
     );
 }
 
+/// Others are ready before their model has ever seen a picture, and the first caller waits for what is done only once.
+#[test]
+fn a_server_is_ready_when_its_model_has_seen_a_picture_and_written_a_line() {
+    let server = start(Setup::default());
+    assert_eq!(answers(&server, "stop"), 0.0, "nobody has asked yet");
+    for stage in ["prefill", "decode"] {
+        let name = "smart_summary_engine_tokens_total";
+        let tokens = server.metric(name, &[&format!("\"{stage}\"")]);
+        assert!(tokens > 0.0, "{stage}");
+    }
+    let seen = server.metric(
+        "smart_summary_engine_reuse_total",
+        &["\"picture\"", "\"miss\""],
+    );
+    assert!(seen > 0.0, "a picture was looked at");
+}
+
 #[test]
 fn many_callers_are_answered_together() {
     let server = start(Setup::default());

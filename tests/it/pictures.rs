@@ -4,6 +4,18 @@ use base64::Engine as _;
 
 /// A PNG of grey stripes.
 pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
+    of_pixels(width, height, &stripes(width, height))
+}
+
+/// The same with a grey of one's own as the last pixel.
+pub(crate) fn png_with_last_pixel(width: u32, height: u32, grey: u8) -> Vec<u8> {
+    let mut pixels = stripes(width, height);
+    *pixels.last_mut().unwrap() = grey;
+    of_pixels(width, height, &pixels)
+}
+
+/// Rows of a grey PNG.
+fn stripes(width: u32, height: u32) -> Vec<u8> {
     // Filter byte 0, then one byte a pixel.
     let row = |y: u32| {
         std::iter::once(0).chain((0..width).map(move |x| {
@@ -14,10 +26,13 @@ pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
             }
         }))
     };
-    let pixels: Vec<u8> = (0..height).flat_map(row).collect();
+    (0..height).flat_map(row).collect()
+}
+
+fn of_pixels(width: u32, height: u32, rows: &[u8]) -> Vec<u8> {
     let chunks = [
         chunk(b"IHDR", &header(width, height)),
-        chunk(b"IDAT", &stored(&pixels)),
+        chunk(b"IDAT", &stored(rows)),
         chunk(b"IEND", &[]),
     ];
     [b"\x89PNG\r\n\x1a\n".to_vec(), chunks.concat()].concat()

@@ -476,3 +476,87 @@ fn stopped(server: Server) -> Arc<TempDir> {
 fn written(data: &Path) -> String {
     files(data).into_iter().map(|(_, text)| text).collect()
 }
+
+/// What credentials look like: how they begin, which characters follow, and at least how many.
+const CREDENTIALS: [(&str, fn(u8) -> bool, usize); 10] = [
+    // A key of ours, of any server: its name, its secret and its checksum.
+    ("ss_live_", is_word, 12 + 1 + 43 + 1 + 6),
+    ("whsec_", is_base64, 40),
+    // A token begins with its header: `{"alg":` or `{"typ":`.
+    ("eyJhbGciOi", is_token, 60),
+    ("eyJ0eXAiOi", is_token, 60),
+    ("sk-", is_word, 24),
+    ("ghp_", is_word, 36),
+    ("github_pat_", is_word, 40),
+    ("hf_", is_word, 32),
+    ("AKIA", is_word, 16),
+    ("PRIVATE KEY-----\n", is_base64, 40),
+];
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
+}
+
+/// The first thing that looks like a credential and is not one character over and over, as made-up ones are.
+fn credential(bytes: &[u8]) -> Option<String> {
+    CREDENTIALS.iter().find_map(|(begin, follows, least)| {
+        let places = bytes.windows(begin.len()).enumerate();
+        let mut places = places.filter(|(_, word)| *word == begin.as_bytes());
+        places.find_map(|(at, _)| {
+            let rest = &bytes[at + begin.len()..];
+            let length = rest.iter().take_while(|byte| follows(**byte)).count();
+            let rest = &rest[..length];
+            let kinds: std::collections::BTreeSet<u8> = rest.iter().copied().collect();
+            (length >= *least && kinds.len() > 6).then(|| format!("{begin}… at {at}"))
+        })
+    })
+}
+
+/// Keys of other people's models lie in the pages of others for everybody to use: nothing that we publish holds one.
+#[test]
+fn no_credential_lies_in_what_is_published() {
+    let root = crate::project::root();
+    let server = Server::start(Setup::default());
+    let token = server.token(
+        &server.key_with(json!({ "origins": ["https://blog.example"] })),
+        json!({}),
+    );
+    for real in [&server.admin, &server.key, &token] {
+        let page = format!("const key = '{real}';");
+        assert!(credential(page.as_bytes()).is_some(), "it would be found");
+    }
+    assert_eq!(
+        credential(b"ss_live_<12 id>_<43 secret>_<6 checksum>"),
+        None
+    );
+    let mut open = vec![root.clone()];
+    let mut seen = 0;
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let name = entry.file_name();
+            // What the fuzzers begin with is made up, and has to look real.
+            let apart = ["target", "node_modules", "vendor", ".git", "corpus"];
+            if apart.iter().any(|apart| name == *apart) {
+                continue;
+            }
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                open.push(entry.path());
+            } else if kind.is_file() {
+                let bytes = std::fs::read(entry.path()).unwrap();
+                let found = credential(&bytes);
+                assert_eq!(found, None, "{}", entry.path().display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 500, "only {seen} files were read");
+}

@@ -397,6 +397,35 @@ mod tests {
     }
 
     #[test]
+    fn no_minute_has_more_than_the_pace_and_one_burst_wherever_it_begins() {
+        let (quota, clock) = quota(60, 10, 10);
+        // Whenever there is one, in steps that fit no minute: a window that begins anew would let two bursts meet.
+        let mut taken = Vec::new();
+        for step in 0_u64..4000 {
+            let now = clock.monotonic();
+            while quota.take(&1, 1).is_ok() {
+                taken.push(now);
+            }
+            // Sometimes nobody asks for a while, and the burst is there again.
+            let pause = if step % 97 == 0 {
+                13_000
+            } else {
+                step * 37 % 400
+            };
+            clock.advance(Duration::from_millis(pause));
+        }
+        assert!(taken.len() > 500, "{}", taken.len());
+        let most = taken
+            .iter()
+            .map(|from| {
+                let within = |at: &&Duration| *at >= from && **at < *from + 60 * SECOND;
+                taken.iter().filter(within).count()
+            })
+            .max();
+        assert!((60..=70).contains(&most.unwrap()), "{most:?}");
+    }
+
+    #[test]
     fn a_million_keys_take_no_more_room_than_the_bound() {
         let (quota, clock) = quota(60, 2, 16);
         for key in 0..10_000 {

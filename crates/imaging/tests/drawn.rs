@@ -323,3 +323,38 @@ fn a_jpeg_that_starts_with_rubbish_is_bounded_all_the_same() {
         "{error:?}"
     );
 }
+
+/// A picture may hide another in the few pixels that a crude downscale looks at: the writer sees one, the model another.
+/// Here every pixel of the original counts.
+#[test]
+fn a_picture_hidden_in_the_pixels_that_a_crude_downscale_would_take_does_not_come_out() {
+    let far = |shades: &mut dyn Iterator<Item = u8>| {
+        shades.filter(|shade| shade.abs_diff(190) > 24).count()
+    };
+    for taken in [[0, 0], [3, 4], [4, 4], [7, 7]] {
+        let file = drawn(2048, 1024, |x, y| {
+            let hidden = taken.contains(&(x % 8)) && taken.contains(&(y % 8));
+            // A chessboard, that would be plain to see.
+            let black = (x / 256 + y / 256) % 2 == 0;
+            match (hidden, black) {
+                (true, true) => [0, 0, 0],
+                (true, false) => [255, 255, 255],
+                _ => [190, 190, 190],
+            }
+        });
+        let sent = prepared(&file, 256);
+        let seen = imaging::decode(&sent.bytes, &Options::default()).unwrap();
+        assert_eq!((seen.width, seen.height), (256, 128));
+        let mut shades = seen
+            .pixels
+            .chunks(seen.channels.count())
+            .map(|pixel| pixel[0]);
+        assert_eq!(far(&mut shades), 0, "hidden at {taken:?}");
+        if taken == [4, 4] {
+            let crude = image::load_from_memory(&file).unwrap();
+            let crude = crude.resize_exact(256, 128, image::imageops::FilterType::Nearest);
+            let mut shades = crude.to_luma8().into_raw().into_iter();
+            assert!(far(&mut shades) > 30_000, "the attack is one");
+        }
+    }
+}
