@@ -16,7 +16,7 @@ use glm4v::generation::GenerationConfig;
 use glm4v::hub::{Hub, ProgressBars};
 use glm4v::processor::{Processor, Rgb};
 use glm4v::prompt::{ChatOptions, ChatTemplate, Message, Part, Prompt, Role};
-use glm4v::sample::Sampler;
+use glm4v::sample::{LoopGuard, Sampler};
 use glm4v::tokenizer::{SkipSpecial, TextStream, Tokenizer};
 use glm4v::{LoadOptions, Model, Scheme};
 
@@ -72,7 +72,10 @@ fn describe(dir: &Path, picture: &Rgb, question: &str) -> Result<()> {
     let prompt = Prompt::expand(&ids, model.config().image_token_id, &grids, merge)?;
     let input = model.input(prompt.token_ids, seen.into_iter().map(Arc::new).collect())?;
 
-    let mut sampler = Sampler::new(generation.sampling())?;
+    let mut sampling = generation.sampling();
+    sampling.forbidden = tokenizer.marker_ids();
+    sampling.loop_guard = Some(LoopGuard::default());
+    let mut sampler = Sampler::new(sampling)?;
     sampler.see(input.ids());
     let mut row = model.row(None)?;
     let mut logits = model.prefill(&mut row, &input, CHUNK)?;
@@ -80,7 +83,6 @@ fn describe(dir: &Path, picture: &Rgb, question: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     for _ in 0..MOST_TOKENS {
         let token = sampler.sample(&logits.to_vec1::<f32>()?, None)?;
-        sampler.accept(token);
         if generation.eos_token_id.contains(&token) {
             break;
         }

@@ -3,6 +3,30 @@
 //! A scheduler gives [`Model::step`] one [`Work`] for each running sequence: a decoded token, or the next chunk of a
 //! prompt. A long prompt so never holds up those that decode, and a sequence whose caller has left is simply not in the
 //! next step.
+//!
+//! ```no_run
+//! use glm4v::{Input, Model, Row, Work};
+//!
+//! /// One step: every running row takes its last token, and a prompt that came in takes 256 of its own beside them.
+//! fn step(
+//!     model: &Model,
+//!     running: &mut [(Row, u32)],
+//!     (row, prompt): (&mut Row, &Input),
+//! ) -> glm4v::Result<()> {
+//!     let decode = running.iter_mut().map(|(row, token)| Work::Decode { row, token: *token });
+//!     let mut work: Vec<Work<'_>> = decode.collect();
+//!     work.push(Work::Prefill { row, input: prompt, most: 256 });
+//!     let step = model.step(&mut work)?;
+//!     // The prompt is among the finished only when this was its last chunk.
+//!     for (token, of) in step.greedy()?.into_iter().zip(&step.finished) {
+//!         match running.get_mut(*of) {
+//!             Some((_, last)) => *last = token,
+//!             None => println!("the answer to the new prompt begins with {token}"),
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
 
 use candle_core::{DType, Device, Tensor};
 

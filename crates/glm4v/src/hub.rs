@@ -4,6 +4,18 @@
 //! Everything is taken from one commit, also when the branch moves meanwhile.
 //! A file whose SHA-256 the hub tells, as it does of weights, is compared with it before it is used.
 //! With the feature `hub`, which is on by default.
+//!
+//! ```no_run
+//! use glm4v::hub::{Hub, ProgressBars};
+//! use glm4v::{LoadOptions, Model};
+//!
+//! # fn fetched() -> glm4v::Result<Model> {
+//! // `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` and the others are read as the hub's own tools read them.
+//! let dir = Hub::from_env().fetch("zai-org/GLM-4.6V-Flash", Some("main"), &mut ProgressBars::from_env())?;
+//! let model = Model::load(&dir, &LoadOptions::default())?;
+//! # Ok(model)
+//! # }
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -12,7 +12,7 @@
 //! use glm4v::generation::GenerationConfig;
 //! use glm4v::processor::{Processor, Rgb};
 //! use glm4v::prompt::{ChatOptions, ChatTemplate, Message, Part, Prompt, Role};
-//! use glm4v::sample::Sampler;
+//! use glm4v::sample::{LoopGuard, Sampler};
 //! use glm4v::tokenizer::{SkipSpecial, TextStream, Tokenizer};
 //! use glm4v::{LoadOptions, Model};
 //!
@@ -37,7 +37,10 @@
 //!     let input = model.input(prompt.token_ids, seen)?;
 //!
 //!     // Tokens, one after the other.
-//!     let mut sampler = Sampler::new(generation.sampling())?;
+//!     let mut sampling = generation.sampling();
+//!     sampling.forbidden = tokenizer.marker_ids();
+//!     sampling.loop_guard = Some(LoopGuard::default());
+//!     let mut sampler = Sampler::new(sampling)?;
 //!     sampler.see(input.ids());
 //!     let mut row = model.row(None)?;
 //!     let mut logits = model.prefill(&mut row, &input, 512)?;
@@ -45,7 +48,6 @@
 //!     let mut text = String::new();
 //!     for _ in 0..200 {
 //!         let token = sampler.sample(&logits.to_vec1::<f32>()?, None)?;
-//!         sampler.accept(token);
 //!         if generation.eos_token_id.contains(&token) {
 //!             break;
 //!         }
@@ -56,10 +58,22 @@
 //! }
 //! ```
 //!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | many sequences at once, prompts in chunks beside those that decode | [`batch`] |
+//! | weights in 4 to 8 bits, and what a model then occupies | [`quant`], [`memory`] |
+//! | a GPU, other types, files in GGUF | [`LoadOptions`], [`Model::load_gguf`] |
+//! | adapters, merged or chosen by each sequence | [`lora`] |
+//! | a model from a hub | `hub` |
+//! | constrained decoding, loops, forbidden tokens | [`sample`] |
+//!
 //! # What holds
 //!
 //! - Row `i` of a batch is row `i` alone; step by step is one prefill; a picture among others is the picture alone.
-//! - `cargo run --release -p glm4v --example parity -- DIR` compares every value with Hugging Face transformers.
+//! - `cargo run --release -p glm4v --example parity -- DIR` compares every value with Hugging Face transformers;
+//!   `--device cuda:0` does so on a GPU.
 //! - User text can make no control token, whatever is typed.
 //! - A broken checkpoint is one line that names the key, the file or the tensor.
 //!
@@ -74,6 +88,7 @@ mod error;
 mod gguf;
 mod json;
 mod kv_cache;
+mod norm;
 mod swiglu;
 mod tensors;
 mod text;

@@ -4,6 +4,24 @@
 //! alike; `target_modules` is not read, since a plain list there reaches further than it seems.
 //! An adapter that changes the tower changes image embeddings too: [`see`](crate::Model::see) takes it, and embeddings
 //! are to be reused only with the adapter that they were computed with.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use glm4v::{LoadOptions, Model};
+//!
+//! # fn adapted(dir: &Path) -> glm4v::Result<()> {
+//! // Part of the weights, for all rows:
+//! let merge = vec![Path::new("adapters/style").to_owned()];
+//! let model = Model::load(dir, &LoadOptions { merge, ..LoadOptions::default() })?;
+//!
+//! // Or for the rows that ask for it, in one batch with others:
+//! let lora = model.adapter(Path::new("adapters/titles"))?;
+//! let (mut with, mut without) = (model.row(Some(lora))?, model.row(None)?);
+//! # let _ = (&mut with, &mut without);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,18 @@
 //! What a model will occupy, computed from its configuration before anything is loaded.
+//!
+//! ```no_run
+//! use candle_core::DType;
+//! use glm4v::memory::{Footprint, Holding};
+//! use glm4v::{Config, Scheme};
+//!
+//! # fn fits(dir: &std::path::Path) -> glm4v::Result<bool> {
+//! let holding = Holding::on_gpu(DType::BF16, DType::BF16, Some(Scheme::Q4K));
+//! let parts = Footprint::of(&Config::from_dir(dir)?, &holding);
+//! let (rows, tokens) = (32, 4096);
+//! let fits = parts.weights() + rows * tokens * parts.kv_per_token < 24_000_000_000;
+//! # Ok(fits)
+//! # }
+//! ```
 
 use candle_core::DType;
 
@@ -165,7 +179,7 @@ impl Model {
 mod tests {
     use super::*;
     use crate::LoadOptions;
-    use crate::testing::{full_size, random_tensors, tiny_config, wide_config};
+    use crate::testing::{full_size, tiny_config, wide_config, write_checkpoint};
 
     #[test]
     fn the_full_model_has_the_bytes_of_its_published_files() {
@@ -180,19 +194,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_computed_is_what_is_held() {
-        for config in [tiny_config(), wide_config()] {
+    fn what_is_computed_is_what_a_loaded_checkpoint_holds() {
+        for (config, stored) in [tiny_config(), wide_config()]
+            .into_iter()
+            .flat_map(|config| [(config.clone(), DType::BF16), (config, DType::F32)])
+        {
+            let dir = tempfile::tempdir().unwrap();
+            write_checkpoint(dir.path(), &config, stored, 1).unwrap();
             let config = Config::from_json(&config.to_string()).unwrap();
-            let schemes = Scheme::ALL.into_iter().map(Some).chain([None]);
-            for (scheme, stored) in schemes.flat_map(|s| [(s, DType::BF16), (s, DType::F32)]) {
+            for scheme in Scheme::ALL.into_iter().map(Some).chain([None]) {
                 for dense in [DType::F32, DType::BF16] {
                     let options = LoadOptions {
                         dtype: Some(dense),
                         quantise: scheme,
                         ..LoadOptions::default()
                     };
-                    let tensors = random_tensors(&config, stored, 1).unwrap();
-                    let model = Model::from_tensors(tensors, config.clone(), &options).unwrap();
+                    let model = Model::load(dir.path(), &options).unwrap();
                     let holding = Holding::on_cpu(stored, dense, scheme);
                     let computed = Footprint::of(&config, &holding);
                     assert_eq!(model.bytes(), computed.weights(), "{holding:?}");

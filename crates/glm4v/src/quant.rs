@@ -2,6 +2,17 @@
 //!
 //! A quantised weight is made row by row from the stored one, so that the peak of memory is the sum of the quantised
 //! weights and a few rows; nothing is calibrated, and no second copy of a weight stays.
+//!
+//! ```no_run
+//! use glm4v::{LoadOptions, Model, Scheme};
+//!
+//! # fn load(dir: &std::path::Path) -> glm4v::Result<Model> {
+//! let options = LoadOptions { quantise: Some(Scheme::Q8_0), ..LoadOptions::default() };
+//! let model = Model::load(dir, &options)?;
+//! println!("{:.1} GB", model.bytes() as f64 / 1e9);
+//! # Ok(model)
+//! # }
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;
@@ -95,7 +106,7 @@ pub(crate) enum Weight {
     Dense(Tensor),
     /// In float32 or bfloat16, laid out for a CPU; multiplied with float32 activations.
     Packed(Arc<Packed>),
-    /// In blocks; multiplied with float32 activations, which a CPU quantises when they are few rows, and rounds to
+    /// In blocks; multiplied with float32 activations, which a CPU quantises when they are few rows, and may round to
     /// bfloat16 when they are many.
     Quantised(Arc<QTensor>),
 }
@@ -156,7 +167,9 @@ impl Weight {
 pub(crate) fn pack(weight: &Tensor, precision: Precision) -> Result<Packed> {
     let (_, columns) = weight.dims2()?;
     let wide = weight.to_dtype(DType::F32)?;
-    cpu::with_values(&wide, |values| Packed::f32(precision, values, columns))
+    Ok(cpu::with_values(&wide, |values| {
+        Packed::f32(precision, values, columns)
+    })?)
 }
 
 /// Quantises `weight` (`[rows, columns]`, any float type, on the CPU) on to `device`, with all cores.
@@ -192,12 +205,18 @@ fn multiply_unpacked(weight: &QTensor, x: &[f32]) -> Result<Vec<f32>> {
     let (rows, columns) = weight.shape().dims2()?;
     let (format, data) = (weight.dtype(), weight.data()?);
     let row_bytes = columns / format.block_size() * format.type_size();
-    multiply_by_parts(Precision::Bf16, x, columns, rows, |part| {
+    multiply_by_parts(x, columns, rows, |part, values| {
         let bytes = part.start * row_bytes..part.end * row_bytes;
         let bytes = data.get(bytes).unwrap_or_default();
+        if let Some(unpack) = cpu::blocks::unpacking(format) {
+            unpack(bytes, values);
+            return Ok(());
+        }
         let some = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, format)?;
-        let some = QTensor::new(some, (part.len(), columns))?;
-        pack(&some.dequantize(&Device::Cpu)?, Precision::Bf16)
+        let some = QTensor::new(some, (part.len(), columns))?.dequantize(&Device::Cpu)?;
+        Ok(cpu::with_values(&some, |some| {
+            values.copy_from_slice(some)
+        })?)
     })
 }
 
@@ -240,6 +259,18 @@ impl Linear {
 
     /// `[n, in]` to `[n, out]`; `adapted` says which of the `n` rows have an adapter.
     pub(crate) fn forward(&self, x: &Tensor, adapted: &Adapted<'_>) -> Result<Tensor> {
+        Ok(match self.without_bias(x, adapted)? {
+            (y, Some(bias)) => y.broadcast_add(bias)?,
+            (y, None) => y,
+        })
+    }
+
+    /// As [`forward`](Self::forward), with the bias still to be added, for those who pass over the result anyway.
+    pub(crate) fn without_bias(
+        &self,
+        x: &Tensor,
+        adapted: &Adapted<'_>,
+    ) -> Result<(Tensor, Option<&Tensor>)> {
         let mut y = match self.weights.as_slice() {
             [weight] => weight.matmul(x)?,
             weights => {
@@ -250,13 +281,10 @@ impl Linear {
                 Tensor::cat(&pieces, 1)?.contiguous()?
             }
         };
-        if let Some(bias) = &self.bias {
-            y = y.broadcast_add(bias)?;
+        if !adapted.is_empty() {
+            y = adapted.add_to(y, x, &self.parts)?;
         }
-        if adapted.is_empty() {
-            return Ok(y);
-        }
-        adapted.add_to(y, x, &self.parts)
+        Ok((y, self.bias.as_ref()))
     }
 }
 

@@ -4,6 +4,8 @@
 //! Before them, tokens that may not come are taken out: those that a [`TokenMask`] does not allow, the forbidden ones, and
 //! the one that would continue a loop.
 //!
+//! A [`Sampler`] belongs to one sequence; what it draws it takes note of itself.
+//!
 //! A vocabulary of 151552 is never sorted: top-k keeps a short list while it passes over the logits, and top-p
 //! drops at once what is too unlikely to be kept.
 

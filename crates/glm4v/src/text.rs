@@ -1,15 +1,17 @@
 //! The decoder: sandwich norms, grouped attention with M-RoPE, a gated MLP.
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::ops::rms_norm;
 use candle_nn::rotary_emb::rope_i;
 
 use crate::attention::{Extent, Keys, Ragged, Setting, Sight};
 use crate::config::TextConfig;
 use crate::cpu::matrix::Precision;
+use crate::cpu::rows::Pairing;
+use crate::cpu::{self, Turning};
 use crate::kv_cache::KvCache;
 use crate::lora::Adapted;
 use crate::mrope::{Angles, Rotation};
+use crate::norm::Norm;
 use crate::quant::Linear;
 use crate::swiglu::swiglu;
 use crate::tensors::bytes;
@@ -63,7 +65,7 @@ struct Shared<'a> {
     angles: &'a Angles,
     attention: &'a Ragged,
     adapted: &'a Adapted<'a>,
-    eps: f32,
+    norm: Norm,
 }
 
 /// The next tokens of one sequence, within a step over several.
@@ -167,7 +169,7 @@ impl TextModel {
             angles: &angles,
             attention: &attention,
             adapted,
-            eps: self.config.rms_norm_eps as f32,
+            norm: self.norm_of_rows(),
         };
         let mut x = embeds;
         for (index, layer) in self.layers.iter().enumerate() {
@@ -182,11 +184,14 @@ impl TextModel {
 
     /// The final norm of `[n, hidden]`.
     pub(crate) fn normed(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(rms_norm(
-            &x.contiguous()?,
-            &self.norm,
-            self.config.rms_norm_eps as f32,
-        )?)
+        self.norm_of_rows().of(x, &self.norm)
+    }
+
+    fn norm_of_rows(&self) -> Norm {
+        Norm {
+            eps: self.config.rms_norm_eps as f32,
+            fused: self.precision.is_some(),
+        }
     }
 
     /// Logits of normed states, `[n, hidden]` to float32 `[n, vocabulary]`.
@@ -256,13 +261,13 @@ impl DecoderLayer {
         index: usize,
         spans: &[Span<'_>],
     ) -> Result<Tensor> {
-        let eps = step.eps;
-        let normed = rms_norm(x, &self.input_layernorm, eps)?;
+        let norm = step.norm;
+        let normed = norm.of(x, &self.input_layernorm)?;
         let attended = self.self_attn.forward(step, &normed, index, spans)?;
-        let x = (x + rms_norm(&attended, &self.post_self_attn_layernorm, eps)?)?;
-        let normed = rms_norm(&x, &self.post_attention_layernorm, eps)?;
+        let post = Some(&self.post_self_attn_layernorm);
+        let (x, normed) = norm.add_and_norm(x, &attended, post, &self.post_attention_layernorm)?;
         let mixed = self.mlp.forward(&normed, step.adapted)?;
-        Ok((x + rms_norm(&mixed, &self.post_mlp_layernorm, eps)?)?)
+        norm.add(&x, &mixed, Some(&self.post_mlp_layernorm))
     }
 }
 
@@ -274,18 +279,7 @@ impl Attention {
         index: usize,
         spans: &[Span<'_>],
     ) -> Result<Tensor> {
-        let n = x.dim(0)?;
-        let qkv = self.qkv.forward(x, step.adapted)?;
-        let qkv = qkv.reshape((n, self.heads + 2 * self.kv_heads, self.head_dim))?;
-        let heads = |first: usize, count: usize| {
-            qkv.narrow(1, first, count)?.transpose(0, 1)?.contiguous() // [count, n, head_dim]
-        };
-        // Query and key heads turn alike, in one kernel.
-        let turned = heads(0, self.heads + self.kv_heads)?.unsqueeze(0)?;
-        let turned = rope_i(&turned, &step.angles.cos, &step.angles.sin)?.squeeze(0)?;
-        let q = turned.narrow(0, 0, self.heads)?;
-        let k = turned.narrow(0, self.heads, self.kv_heads)?;
-        let v = heads(self.heads + self.kv_heads, self.kv_heads)?;
+        let [q, k, v] = self.heads(step, x)?;
         let mut keys = Vec::with_capacity(spans.len());
         let mut start = 0;
         for span in spans {
@@ -296,6 +290,40 @@ impl Attention {
         }
         let attended = step.attention.attend(&q, &keys)?;
         self.o_proj.forward(&attended, step.adapted)
+    }
+
+    /// Queries, keys and values of `x` (`[n, hidden]`), turned to their positions, `[heads, n, head_dim]` each.
+    fn heads(&self, step: &Shared<'_>, x: &Tensor) -> Result<[Tensor; 3]> {
+        let Shared { angles, .. } = *step;
+        let turned = self.heads + self.kv_heads;
+        let by_head = |qkv: &Tensor| -> Result<Tensor> {
+            let shape = (x.dim(0)?, turned + self.kv_heads, self.head_dim);
+            Ok(qkv.reshape(shape)?.transpose(0, 1)?)
+        };
+        if step.norm.fused {
+            let (qkv, bias) = self.qkv.without_bias(x, step.adapted)?;
+            let turning = Turning {
+                angles,
+                pairing: Pairing::Neighbours,
+                heads: turned,
+            };
+            cpu::turn_heads(&qkv, bias, &turning)?;
+            let heads = by_head(&qkv)?;
+            return Ok([
+                heads.narrow(0, 0, self.heads)?,
+                heads.narrow(0, self.heads, self.kv_heads)?,
+                heads.narrow(0, turned, self.kv_heads)?,
+            ]);
+        }
+        let heads = by_head(&self.qkv.forward(x, step.adapted)?)?;
+        // Query and key heads turn alike, in one kernel.
+        let qk = heads.narrow(0, 0, turned)?.contiguous()?.unsqueeze(0)?;
+        let qk = rope_i(&qk, &angles.cos, &angles.sin)?.squeeze(0)?;
+        Ok([
+            qk.narrow(0, 0, self.heads)?,
+            qk.narrow(0, self.heads, self.kv_heads)?,
+            heads.narrow(0, turned, self.kv_heads)?.contiguous()?,
+        ])
     }
 }
 

@@ -17,6 +17,24 @@ use tokenizers::{AddedToken, AddedVocabulary, DecoderWrapper};
 
 use crate::{Error, Result};
 
+/// What the model writes around its thoughts, around a boxed answer and around what it asks of tools.
+const MARKERS: [&str; 14] = [
+    "<think>",
+    "</think>",
+    "<|begin_of_box|>",
+    "<|end_of_box|>",
+    "<answer>",
+    "</answer>",
+    "<tool_call>",
+    "</tool_call>",
+    "<tool_response>",
+    "</tool_response>",
+    "<arg_key>",
+    "</arg_key>",
+    "<arg_value>",
+    "</arg_value>",
+];
+
 /// What an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -136,6 +154,18 @@ impl Tokenizer {
             .iter()
             .map(|token| token.content.as_str())
             .zip(self.controls.ids.iter().copied())
+    }
+
+    /// Ids of the markers that this vocabulary has for thoughts, boxed answers and calls of tools, by rising id.
+    ///
+    /// An answer that is shown as it is has no use for them: with thinking switched off they belong into
+    /// [`Sampling::forbidden`](crate::sample::Sampling::forbidden). The tokens that end an answer are not among them.
+    #[must_use]
+    pub fn marker_ids(&self) -> Vec<u32> {
+        self.controls()
+            .filter(|(content, _)| MARKERS.contains(content))
+            .map(|(_, id)| id)
+            .collect()
     }
 
     /// What an id stands for; ids beyond the vocabulary are [`Kind::Text`] without bytes.

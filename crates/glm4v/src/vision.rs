@@ -2,14 +2,17 @@
 //! decoder's channels.
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::ops::{layer_norm, rms_norm};
+use candle_nn::ops::layer_norm;
 use candle_nn::rotary_emb::rope;
 
 use crate::attention::{Extent, Keys, Ragged, Setting, Sight};
 use crate::config::VisionConfig;
 use crate::cpu::matrix::Precision;
+use crate::cpu::rows::Pairing;
+use crate::cpu::{self, Turning};
 use crate::lora::Adapted;
 use crate::mrope::Angles;
+use crate::norm::Norm;
 use crate::processor::Pixels;
 use crate::quant::Linear;
 use crate::swiglu::swiglu;
@@ -68,7 +71,7 @@ struct Shared<'a> {
     attention: &'a Ragged,
     frames: &'a [Extent],
     adapted: &'a Adapted<'a>,
-    eps: f32,
+    norm: Norm,
 }
 
 /// Is shown the states between the steps, under the step's name.
@@ -153,13 +156,16 @@ impl VisionModel {
         for picture in pictures {
             self.check(picture)?;
         }
-        let eps = self.config.rms_norm_eps as f32;
+        let norm = Norm {
+            eps: self.config.rms_norm_eps as f32,
+            fused: self.precision.is_some(),
+        };
         let grids: Vec<[usize; 3]> = pictures.iter().map(|picture| picture.grid_thw).collect();
         let mut x = self
             .patch_embed
             .forward(&self.patches(pictures)?, adapted)?;
         watch("0_patch_embed", &x);
-        x = rms_norm(&x, &self.post_conv_layernorm, eps)?;
+        x = norm.of(&x, &self.post_conv_layernorm)?;
         watch("1_post_conv_norm", &x);
         x = (x + self.positions(&grids)?)?;
         watch("2_with_pos_embed", &x);
@@ -185,13 +191,13 @@ impl VisionModel {
             attention: &attention,
             frames: &frames,
             adapted,
-            eps,
+            norm,
         };
         for (index, block) in self.blocks.iter().enumerate() {
             x = block.forward(&step, &x, &self.config)?;
             watch(&format!("3_block_{index}"), &x);
         }
-        x = rms_norm(&x, &self.post_layernorm, eps)?;
+        x = norm.of(&x, &self.post_layernorm)?;
         watch("4_post_norm", &x);
         let cells = self.config.spatial_merge_size * self.config.spatial_merge_size;
         let (patches, hidden) = x.dims2()?;
@@ -360,36 +366,59 @@ impl Block {
     }
 
     fn forward(&self, step: &Shared<'_>, x: &Tensor, config: &VisionConfig) -> Result<Tensor> {
-        let Shared { adapted, eps, .. } = *step;
-        let (n, heads) = (x.dim(0)?, config.num_heads);
-        let qkv = self.qkv.forward(&rms_norm(x, &self.norm1, eps)?, adapted)?;
-        let qkv = qkv.reshape((n, 3 * heads, config.head_dim()))?;
-        let turn = |first: usize, count: usize| {
-            qkv.narrow(1, first, count)?.transpose(0, 1)?.contiguous() // [count, n, head_dim]
-        };
-        // Turned in float32 whatever the model computes in, as the reference does.
-        let qk = turn(0, 2 * heads)?.to_dtype(DType::F32)?.unsqueeze(0)?;
-        let qk = rope(&qk, &step.angles.cos, &step.angles.sin)?
-            .squeeze(0)?
-            .to_dtype(x.dtype())?;
-        let v = turn(2 * heads, heads)?;
+        let Shared { adapted, norm, .. } = *step;
+        let normed = norm.of(x, &self.norm1)?;
+        let [q, k, v] = self.heads(step, &normed, config)?;
         let mut keys = Vec::with_capacity(step.frames.len());
         let mut start = 0;
         for frame in step.frames {
             keys.push(Keys {
-                k: qk.narrow(0, heads, heads)?.narrow(1, start, frame.keys)?,
+                k: k.narrow(1, start, frame.keys)?,
                 v: v.narrow(1, start, frame.keys)?,
             });
             start += frame.keys;
         }
-        let attended = step.attention.attend(&qk.narrow(0, 0, heads)?, &keys)?;
-        let x = (x + self.proj.forward(&attended, adapted)?)?;
-        let inner = swiglu(
-            &self
-                .gate_up
-                .forward(&rms_norm(&x, &self.norm2, eps)?, adapted)?,
-        )?;
-        Ok((&x + self.down_proj.forward(&inner, adapted)?)?)
+        let attended = step.attention.attend(&q, &keys)?;
+        let attended = self.proj.forward(&attended, adapted)?;
+        let (x, normed) = norm.add_and_norm(x, &attended, None, &self.norm2)?;
+        let inner = swiglu(&self.gate_up.forward(&normed, adapted)?)?;
+        norm.add(&x, &self.down_proj.forward(&inner, adapted)?, None)
+    }
+
+    /// Queries, keys and values of `x` (`[n, hidden]`), the first two turned, `[heads, n, head_dim]` each.
+    fn heads(&self, step: &Shared<'_>, x: &Tensor, config: &VisionConfig) -> Result<[Tensor; 3]> {
+        let (angles, count) = (step.angles, config.num_heads);
+        let turned = 2 * count;
+        let by_head = |qkv: &Tensor| -> Result<Tensor> {
+            let shape = (x.dim(0)?, 3 * count, config.head_dim());
+            Ok(qkv.reshape(shape)?.transpose(0, 1)?)
+        };
+        if step.norm.fused {
+            let (qkv, bias) = self.qkv.without_bias(x, step.adapted)?;
+            let turning = Turning {
+                angles,
+                pairing: Pairing::Halves,
+                heads: turned,
+            };
+            cpu::turn_heads(&qkv, bias, &turning)?;
+            let heads = by_head(&qkv)?;
+            return Ok([
+                heads.narrow(0, 0, count)?,
+                heads.narrow(0, count, count)?,
+                heads.narrow(0, turned, count)?,
+            ]);
+        }
+        let heads = by_head(&self.qkv.forward(x, step.adapted)?)?;
+        // Turned in float32 whatever the model computes in, as the reference does.
+        let qk = heads.narrow(0, 0, turned)?.contiguous()?;
+        let qk = qk.to_dtype(DType::F32)?.unsqueeze(0)?;
+        let qk = rope(&qk, &angles.cos, &angles.sin)?.squeeze(0)?;
+        let qk = qk.to_dtype(x.dtype())?;
+        Ok([
+            qk.narrow(0, 0, count)?,
+            qk.narrow(0, count, count)?,
+            heads.narrow(0, turned, count)?.contiguous()?,
+        ])
     }
 }
 

@@ -10,6 +10,7 @@
 mod common;
 
 use glm4v::prompt::{ChatOptions, ChatTemplate, Message, Part, Prompt, Role};
+use glm4v::sample::{Sampler, Sampling};
 use glm4v::tokenizer::{Kind, SkipSpecial, TextStream, Tokenizer};
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
@@ -341,5 +342,33 @@ fn a_long_run_of_blanks_is_encoded_like_any_text() {
         let text = format!("{}x{}", " ".repeat(100_000), "\t ".repeat(50_000));
         let ids = chat.tokenizer.encode_text(&text).unwrap();
         assert_eq!(chat.tokenizer.decode(&ids, SkipSpecial::No), text);
+    }
+}
+
+#[test]
+fn an_answer_with_its_markers_forbidden_has_none_of_them_however_likely_they_are() {
+    for chat in chats() {
+        let forbidden = chat.tokenizer.marker_ids();
+        for marker in ["<think>", "</think>", "<|begin_of_box|>", "<|end_of_box|>"] {
+            let id = chat.tokenizer.control_id(marker);
+            assert!(id.is_some_and(|id| forbidden.contains(&id)), "{marker}");
+        }
+        let end = chat.tokenizer.control_id("<|user|>").unwrap();
+        assert!(!forbidden.contains(&end), "an answer must be able to end");
+        let likely = |id: u32| if forbidden.contains(&id) { 30.0 } else { 0.0 };
+        let size = chat.tokenizer.vocab_size() as u32;
+        let logits: Vec<f32> = (0..size).map(likely).collect();
+        let answer = |forbidden: Vec<u32>| {
+            let mut sampler = Sampler::new(Sampling {
+                forbidden,
+                ..Sampling::default()
+            })
+            .unwrap();
+            let token = |_| sampler.sample(&logits, None).unwrap();
+            (0..200).map(token).collect::<Vec<u32>>()
+        };
+        let is_marker = |id: &u32| forbidden.contains(id);
+        assert!(answer(Vec::new()).iter().all(is_marker));
+        assert!(!answer(forbidden.clone()).iter().any(is_marker));
     }
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::kernel;
+use super::kernel::{self, Sums};
+use super::rows::zeros;
 use crate::Result;
 
 /// Outputs that stand side by side in a [`Line`].
@@ -13,8 +14,10 @@ pub(super) const PANEL: usize = 32;
 pub(super) const TILE: usize = 12;
 /// From this many rows on, threads share the rows; below, the outputs.
 pub(crate) const MANY: usize = 48;
-/// Rows of a thread's share: few enough that threads end together, enough that a panel is read from the first caches.
-const SHARE: usize = 8 * TILE;
+/// Tiles of a thread's share: few enough that threads end together, enough that a panel is read from the first caches.
+const SHARE: usize = 10;
+/// Lines of a weight that is unpacked for one product: 4 MiB, which the last cache keeps.
+const UNPACKED: usize = 1 << 15;
 
 /// How a word of a [`Line`] is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,15 @@ pub(crate) enum Precision {
 }
 
 impl Precision {
+    /// How to hold what is packed for one product and then dropped: pairs pay only where the processor multiplies them.
+    pub(super) fn in_passing(self) -> Self {
+        if kernel::multiplies_pairs() {
+            self
+        } else {
+            Self::F32
+        }
+    }
+
     /// Inputs in a word.
     pub(super) fn depth(self) -> usize {
         match self {
@@ -39,6 +51,19 @@ impl Precision {
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Line(pub(super) [u32; PANEL]);
+
+impl Line {
+    const ZERO: Self = Self([0; PANEL]);
+
+    /// Pairs as two words in float32: the even inputs, then the odd.
+    #[inline(always)]
+    pub(super) fn widened(&self) -> [Self; 2] {
+        [
+            Self(self.0.map(|pair| pair << 16)),
+            Self(self.0.map(|pair| pair & 0xffff_0000)),
+        ]
+    }
+}
 
 /// A matrix `[outputs, inputs]` that rows of float32 are multiplied with.
 ///
@@ -57,7 +82,7 @@ impl Packed {
     pub(crate) fn f32(precision: Precision, weight: &[f32], inputs: usize) -> Self {
         let outputs = weight.len() / inputs.max(1);
         let words = inputs.div_ceil(precision.depth());
-        let mut lines = vec![Line([0; PANEL]); outputs.div_ceil(PANEL) * words];
+        let mut lines = vec![Line::ZERO; outputs.div_ceil(PANEL) * words];
         lines
             .par_chunks_mut(words.max(1))
             .zip(weight.par_chunks((PANEL * inputs).max(1)))
@@ -79,7 +104,7 @@ impl Packed {
         let inputs = values.len() / columns.max(1);
         let depth = precision.depth();
         let words = inputs.div_ceil(depth);
-        let mut lines = vec![Line([0; PANEL]); columns.div_ceil(PANEL) * words];
+        let mut lines = vec![Line::ZERO; columns.div_ceil(PANEL) * words];
         for (at, rows) in values.chunks((depth * columns).max(1)).enumerate() {
             let (first, second) = rows.split_at(columns.min(rows.len()));
             for (column, value) in first.iter().enumerate() {
@@ -115,15 +140,16 @@ impl Packed {
     /// `[rows, inputs]` to `[rows, outputs]`, both row after row, with all cores.
     pub(crate) fn multiply(&self, x: &[f32]) -> Vec<f32> {
         let rows = x.len() / self.inputs.max(1);
-        let mut y = vec![0.0; rows * self.outputs];
+        let mut y = zeros(rows * self.outputs);
         if y.is_empty() {
             return y;
         }
         if rows < MANY {
             self.multiply_few(x, rows, &mut y);
         } else {
-            y.par_chunks_mut(SHARE * self.outputs)
-                .zip(x.par_chunks(SHARE * self.inputs))
+            let share = share(rows);
+            y.par_chunks_mut(share * self.outputs)
+                .zip(x.par_chunks(share * self.inputs))
                 .for_each(|(y, x)| {
                     self.add_product(&Rows::pack(self.precision, x, self.inputs), y);
                 });
@@ -137,16 +163,28 @@ impl Packed {
         let words = self.words();
         // Four panels at a time: a single row then has eight sums under way, which hides the multiply-add's latency.
         let share = 4 * PANEL;
-        let mut sums = vec![0.0; self.outputs.div_ceil(share) * rows * share];
+        let mut sums = zeros(self.outputs.div_ceil(share) * rows * share);
         sums.par_chunks_mut(rows * share)
             .zip(self.lines.par_chunks(4 * words))
-            .for_each(|(sums, lines)| kernel::product(&x, lines, words, sums, share));
+            .for_each(|(values, lines)| {
+                let mut sums = Sums {
+                    values,
+                    width: share,
+                    first: 0,
+                };
+                kernel::product(&x, lines, words, &mut sums);
+            });
         gather(&sums, share, self.outputs, y);
     }
 
     /// Adds `x` times this to `y` (`[rows, outputs]`), on this thread.
     pub(super) fn add_product(&self, x: &Rows, y: &mut [f32]) {
-        kernel::product(x, &self.lines, self.words(), y, self.outputs);
+        let mut sums = Sums {
+            values: y,
+            width: self.outputs,
+            first: 0,
+        };
+        kernel::product(x, &self.lines, self.words(), &mut sums);
     }
 
     #[cfg(test)]
@@ -159,43 +197,71 @@ impl Packed {
     }
 }
 
-/// `[rows, inputs]` to `[rows, outputs]` by a weight that is laid out part by part, each when it is its turn: `part` gives
-/// the outputs of a range.
+/// `[rows, inputs]` to `[rows, outputs]` by a weight that is laid out part by part, each when it is its turn: `unpack`
+/// writes the values of the outputs of a range, one output after the other. Factors are rounded to bfloat16 where the
+/// processor multiplies it.
+///
+/// For as many rows as [`MANY`] or more.
 ///
 /// # Errors
-/// The first of `part`.
+/// The first of `unpack`.
 pub(crate) fn multiply_by_parts(
-    precision: Precision,
     x: &[f32],
     inputs: usize,
     outputs: usize,
-    part: impl Fn(Range<usize>) -> Result<Packed> + Sync,
+    unpack: impl Fn(Range<usize>, &mut [f32]) -> Result<()> + Sync,
 ) -> Result<Vec<f32>> {
+    let precision = Precision::Bf16.in_passing();
     let rows = x.len() / inputs.max(1);
-    let mut y = vec![0.0; rows * outputs];
+    let mut y = zeros(rows * outputs);
     if y.is_empty() {
         return Ok(y);
     }
+    let share = share(rows);
     let x: Vec<Rows> = x
-        .par_chunks(SHARE * inputs)
+        .par_chunks(share * inputs)
         .map(|x| Rows::pack(precision, x, inputs))
         .collect();
-    // Wide parts read the activations less often; there must be enough of them that threads end together.
-    let panels = outputs.div_ceil(PANEL) / (4 * rayon::current_num_threads());
-    let width = PANEL * panels.clamp(1, 4);
-    let mut sums = vec![0.0; outputs.div_ceil(width) * rows * width];
-    sums.par_chunks_mut(rows * width)
-        .enumerate()
-        .try_for_each(|(at, sums)| -> Result<()> {
-            let first = at * width;
-            let part = part(first..outputs.min(first + width))?;
-            for (x, sums) in x.iter().zip(sums.chunks_mut(SHARE * width)) {
-                kernel::product(x, &part.lines, part.words(), sums, width);
-            }
-            Ok(())
-        })?;
-    gather(&sums, width, outputs, &mut y);
+    let words = inputs.div_ceil(precision.depth());
+    let panels = outputs.div_ceil(PANEL);
+    let at_once = (UNPACKED / words).clamp(1, panels);
+    let mut lines = vec![Line::ZERO; at_once * words];
+    for first in (0..panels).step_by(at_once) {
+        let count = at_once.min(panels - first);
+        let lines = lines.get_mut(..count * words).unwrap_or_default();
+        let each = lines.par_chunks_mut(words).enumerate();
+        each.try_for_each_init(
+            || (vec![0.0; PANEL * inputs], vec![0; PANEL * words]),
+            |(values, flat), (panel, lines)| -> Result<()> {
+                let start = (first + panel) * PANEL;
+                let range = start..outputs.min(start + PANEL);
+                let values = values.get_mut(..range.len() * inputs).unwrap_or_default();
+                unpack(range, values)?;
+                flatten(precision, values, inputs, flat);
+                interleave(flat, words, lines.iter_mut().map(|line| &mut line.0));
+                Ok(())
+            },
+        )?;
+        let lines = &*lines;
+        y.par_chunks_mut(share * outputs)
+            .zip(&x)
+            .for_each(|(values, x)| {
+                let mut sums = Sums {
+                    values,
+                    width: outputs,
+                    first: first * PANEL,
+                };
+                kernel::product(x, lines, words, &mut sums);
+            });
+    }
     Ok(y)
+}
+
+/// Rows of a thread's share: whole tiles, of which every thread gets as many.
+fn share(rows: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    let tiles = rows.div_ceil(TILE).div_ceil(threads);
+    TILE * tiles.div_ceil(tiles.div_ceil(SHARE))
 }
 
 /// Puts columns in their places: `sums` is `[parts, rows, width]`, `y` is `[rows, outputs]`.
@@ -251,6 +317,25 @@ impl Rows {
         Self {
             precision,
             rows,
+            words,
+        }
+    }
+}
+
+impl Rows {
+    /// Pairs as two words in float32 each: the even inputs, then the odd.
+    pub(super) fn widened(&self) -> Self {
+        let width = self.words.len() / self.rows.max(1);
+        let mut words = Vec::with_capacity(2 * self.words.len());
+        for tile in self.words.chunks((TILE * width).max(1)) {
+            for pairs in tile.chunks(tile.len() / width) {
+                words.extend(pairs.iter().map(|pair| pair << 16));
+                words.extend(pairs.iter().map(|pair| pair & 0xffff_0000));
+            }
+        }
+        Self {
+            precision: Precision::F32,
+            rows: self.rows,
             words,
         }
     }

@@ -39,19 +39,22 @@ macro_rules! widest {
 }
 
 pub(crate) mod attend;
+pub(crate) mod blocks;
 mod kernel;
 pub(crate) mod matrix;
+pub(crate) mod rows;
 pub(crate) mod softmax;
 
-use candle_core::{CpuStorage, Storage, Tensor};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
 
 use self::attend::Heads;
-use crate::Result;
+use self::rows::{Pairing, Turn};
+use crate::mrope::Angles;
 
 /// Shows `work` the values of a float32 tensor on the CPU, one after the other.
 ///
 /// # Errors
-/// [`Error::Candle`](crate::Error::Candle) when the tensor is of another type or lies elsewhere.
+/// When the tensor is of another type or lies elsewhere.
 pub(crate) fn with_values<T>(x: &Tensor, work: impl FnOnce(&[f32]) -> T) -> Result<T> {
     let x = x.contiguous()?;
     let (storage, layout) = x.storage_and_layout();
@@ -62,15 +65,15 @@ pub(crate) fn with_values<T>(x: &Tensor, work: impl FnOnce(&[f32]) -> T) -> Resu
     Ok(work(values.ok_or_else(wrong_kind)?))
 }
 
-/// Shows `work` the values of a float32 tensor `[heads, tokens, dim]` on the CPU, whose heads may stand apart.
+/// Shows `work` the values of a float32 tensor `[heads, tokens, dim]` on the CPU, whose heads and tokens may stand apart.
 ///
 /// # Errors
 /// As [`with_values`].
 pub(crate) fn with_heads<T>(x: &Tensor, work: impl FnOnce(Heads<'_>) -> T) -> Result<T> {
     let (heads, tokens, dim) = x.dims3()?;
-    // A cache has room behind its tokens; only heads whose own rows are apart are copied.
+    // A cache has room behind its tokens, and the heads of a product stand side by side: neither is copied.
     let x = match x.stride() {
-        [_, row, 1] if *row == dim => x.clone(),
+        [_, _, 1] => x.clone(),
         _ => x.contiguous()?,
     };
     let (storage, layout) = x.storage_and_layout();
@@ -78,13 +81,78 @@ pub(crate) fn with_heads<T>(x: &Tensor, work: impl FnOnce(Heads<'_>) -> T) -> Re
         Storage::Cpu(CpuStorage::F32(values)) => values.get(layout.start_offset()..),
         _ => None,
     };
+    let [head_stride, row_stride, ..] = *layout.stride() else {
+        return Err(wrong_kind());
+    };
     Ok(work(Heads {
         values: values.ok_or_else(wrong_kind)?,
-        stride: layout.stride().first().copied().unwrap_or_default(),
+        head_stride,
+        row_stride,
         heads,
         tokens,
         dim,
     }))
+}
+
+/// Adds the bias to the rows of `x` (`[n, width]`, float32 on the CPU), which nothing else holds, and turns their heads.
+///
+/// # Errors
+/// As [`with_values`].
+pub(crate) fn turn_heads(x: &Tensor, bias: Option<&Tensor>, turning: &Turning<'_>) -> Result<()> {
+    x.inplace_op1(&InPlace { bias, turning })
+}
+
+/// How the heads of a product are turned.
+pub(crate) struct Turning<'a> {
+    pub(crate) angles: &'a Angles,
+    pub(crate) pairing: Pairing,
+    /// The first heads of a row, which turn.
+    pub(crate) heads: usize,
+}
+
+struct InPlace<'a> {
+    bias: Option<&'a Tensor>,
+    turning: &'a Turning<'a>,
+}
+
+impl InplaceOp1 for InPlace<'_> {
+    fn name(&self) -> &'static str {
+        "turn heads"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (_, width) = layout.shape().dims2()?;
+        let range = layout.contiguous_offsets();
+        let (CpuStorage::F32(values), Some((start, end))) = (storage, range) else {
+            return Err(wrong_kind());
+        };
+        let values = values.get_mut(start..end).ok_or_else(wrong_kind)?;
+        let Turning {
+            angles,
+            pairing,
+            heads,
+        } = *self.turning;
+        let half = angles.cos.dim(1)?;
+        let mut run = |bias: &[f32]| {
+            with_values(&angles.cos, |cos| {
+                with_values(&angles.sin, |sin| {
+                    let how = Turn {
+                        bias,
+                        cos,
+                        sin,
+                        pairing,
+                        heads,
+                        half,
+                    };
+                    rows::turn(values, width, how);
+                })
+            })
+        };
+        match self.bias {
+            Some(bias) => with_values(bias, run)??,
+            None => run(&[])?,
+        }
+    }
 }
 
 fn wrong_kind() -> candle_core::Error {

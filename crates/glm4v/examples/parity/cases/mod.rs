@@ -9,7 +9,10 @@
 
 use std::path::Path;
 
+use candle_core::Device;
+
 mod chat;
+mod device;
 mod fixture;
 mod model;
 mod processor;
@@ -17,12 +20,13 @@ mod report;
 mod sampling;
 mod tokenizer;
 
+pub use device::device;
 pub use report::{Report, Row};
 
 use fixture::Fixture;
 
-/// Runs all checks; `seen` gets each row as soon as it is known.
-pub fn run<'a>(root: &Path, seen: impl FnMut(&Row) + 'a) -> Report<'a> {
+/// Runs all checks, those of the model on `device`; `seen` gets each row as soon as it is known.
+pub fn run<'a>(root: &Path, device: &Device, seen: impl FnMut(&Row) + 'a) -> Report<'a> {
     let mut report = Report::new(seen);
     let fixture = match Fixture::discover(root) {
         Ok(fixture) => fixture,
@@ -37,7 +41,7 @@ pub fn run<'a>(root: &Path, seen: impl FnMut(&Row) + 'a) -> Report<'a> {
         tokenizer::strings(checkpoint, &mut report);
         chat::conversations(checkpoint, &mut report);
         sampling::distributions(checkpoint, &mut report);
-        model::values(checkpoint, &mut report);
+        model::values(checkpoint, device, &mut report);
     }
     report
 }

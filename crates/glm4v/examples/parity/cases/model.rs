@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use glm4v::processor::{Pixels, Processor, Rgb};
 use glm4v::{Adapter, ImageEmbeds, Input, LoadOptions, Model, Row, Work};
 use serde_json::Value;
@@ -36,9 +36,9 @@ struct Answers {
     first: Vec<Vec<f32>>,
 }
 
-/// All checks that need weights.
-pub fn values(checkpoint: &Checkpoint, report: &mut Report<'_>) {
-    let bench = match Bench::load(checkpoint, &LoadOptions::default()) {
+/// All checks that need weights, on `device`.
+pub fn values(checkpoint: &Checkpoint, device: &Device, report: &mut Report<'_>) {
+    let bench = match Bench::load(checkpoint, &options(device, DType::F32)) {
         Ok(bench) => bench,
         Err(error) => return report.at(&checkpoint.name, "model").failed("load", &error),
     };
@@ -55,22 +55,25 @@ pub fn values(checkpoint: &Checkpoint, report: &mut Report<'_>) {
     let mut at = report.at(&checkpoint.name, "stop");
     at.attempt("stop", |at| bench.stop(at));
     bench.adapters(report);
-    general(checkpoint, report);
-    bfloat16(checkpoint, report, "bfloat16", Model::load);
-    bfloat16(
-        checkpoint,
-        report,
-        "bfloat16, as on a GPU",
-        Model::load_general,
-    );
+    bfloat16(checkpoint, device, report, "bfloat16", Model::load);
+    if device.is_cpu() {
+        general(checkpoint, report);
+        let how = "bfloat16, as on a GPU";
+        bfloat16(checkpoint, device, report, how, Model::load_general);
+    }
+}
+
+fn options(device: &Device, dtype: DType) -> LoadOptions {
+    LoadOptions {
+        device: device.clone(),
+        dtype: Some(dtype),
+        ..LoadOptions::default()
+    }
 }
 
 /// The code that a GPU runs, in float32: every case alone, and all in one ragged batch.
 fn general(checkpoint: &Checkpoint, report: &mut Report<'_>) {
-    let options = LoadOptions {
-        dtype: Some(DType::F32),
-        ..LoadOptions::default()
-    };
+    let options = options(&Device::Cpu, DType::F32);
     let mut at = report.at(&checkpoint.name, "as on a GPU");
     at.attempt("values", |at| {
         let bench = Bench::load_by(Model::load_general, checkpoint, &options)?;
@@ -91,11 +94,14 @@ fn general(checkpoint: &Checkpoint, report: &mut Report<'_>) {
 type Load = fn(&Path, &LoadOptions) -> glm4v::Result<Model>;
 
 /// The cases that transformers computed in bfloat16, in bfloat16.
-fn bfloat16(checkpoint: &Checkpoint, report: &mut Report<'_>, how: &str, load: Load) {
-    let options = LoadOptions {
-        dtype: Some(DType::BF16),
-        ..LoadOptions::default()
-    };
+fn bfloat16(
+    checkpoint: &Checkpoint,
+    device: &Device,
+    report: &mut Report<'_>,
+    how: &str,
+    load: Load,
+) {
+    let options = options(device, DType::BF16);
     let mut bench = None;
     let cases = json_if_there::<Rows>(&checkpoint.expected.join("cases.json"));
     for case in cases.ok().flatten().unwrap_or_default() {
@@ -564,7 +570,7 @@ impl<'a> Bench<'a> {
             self.checkpoint,
             &LoadOptions {
                 merge: vec![dir],
-                ..LoadOptions::default()
+                ..options(self.model.device(), DType::F32)
             },
         )?;
         let input = merged.input(case, name, None)?;
