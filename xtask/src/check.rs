@@ -4,7 +4,10 @@ use anyhow::Result;
 
 use crate::{setup, sh, types};
 
-/// Checks formatting, lints, generated files, TypeScript, PHP and licences.
+/// All but the GPU's, which need NVIDIA's compiler.
+const FEATURES: &str = "api/openapi,api/typescript,backend/testing,glm4v/testing";
+
+/// Checks formatting, lints, documentation, generated files, TypeScript, PHP and licences.
 pub(crate) fn run() -> Result<()> {
     setup::wasm_target()?;
     sh::part("formatting", || {
@@ -20,14 +23,14 @@ pub(crate) fn run() -> Result<()> {
                 "--workspace",
                 "--all-targets",
                 "--features",
-                // All but the GPU's, which need NVIDIA's compiler.
-                "api/openapi,api/typescript,backend/testing,glm4v/testing",
+                FEATURES,
                 "--",
                 "-D",
                 "warnings",
             ],
         )
     })?;
+    sh::part("documentation", documentation)?;
     sh::part("generated files", || types::run(&types::Args::checking()))?;
     for dir in [
         setup::PACKAGE,
@@ -47,6 +50,14 @@ pub(crate) fn run() -> Result<()> {
     }
     php()?;
     licences()
+}
+
+/// The pages of every library; a link that leads nowhere is a mistake like any other.
+fn documentation() -> Result<()> {
+    let mut command = sh::command(".", "cargo", &["doc", "--quiet", "--no-deps", "--lib"]);
+    command.args(["--workspace", "--features", FEATURES]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    sh::run_command(command)
 }
 
 fn php() -> Result<()> {
