@@ -29,10 +29,10 @@ const field = (id: string) => document.getElementById(id) as Field | null;
 /** The featured image of the box beside the editor; `-1` stands there for none. */
 const featuredId = (): number => Math.max(0, Number(field('_thumbnail_id')?.value) || 0);
 
-/** The visual editor while it is shown. */
+/** The visual editor while it is shown; until it has begun it holds nothing, and the words are in the form's field. */
 const visual = (): TinyMceEditor | undefined => {
   const editor = window.tinymce?.get('content');
-  return editor === null || editor === undefined || editor.isHidden() ? undefined : editor;
+  return editor?.initialized !== true || editor.isHidden() ? undefined : editor;
 };
 
 class Classic implements Adapter {

@@ -225,10 +225,18 @@ export class Gutenberg implements Adapter {
   }
 }
 
-/** Edits the post in one step. */
-export function edit(edits: Record<string, unknown>): Promise<void> {
+/** Edits the post in one step, and leaves the choice of a block as it is. */
+export async function edit(edits: Record<string, unknown>): Promise<void> {
   const { getCurrentPostType, getCurrentPostId } = editor();
-  return coreActions().editEntityRecord('postType', getCurrentPostType(), getCurrentPostId(), edits);
+  const record = ['postType', getCurrentPostType(), getCurrentPostId()] as const;
+  if ('blocks' in edits) {
+    // With new blocks the editor chooses the block that was last worked on, and shows it instead of this panel; it is told
+    // who is chosen now. Not in the step itself, whose undo would choose that block too.
+    const { getSelectionStart, getSelectionEnd } = blockEditor();
+    const selection = { selectionStart: getSelectionStart(), selectionEnd: getSelectionEnd(), initialPosition: null };
+    await coreActions().editEntityRecord(...record, { selection }, { undoIgnore: true });
+  }
+  return coreActions().editEntityRecord(...record, edits);
 }
 
 /** The post's blocks and content with these alt texts, for one edit of the post. */

@@ -14,13 +14,22 @@ interface EditorStore {
 
 interface BlockStore {
   getBlocks(root?: string): Block[];
+  /** Of the chosen block, or an empty object. */
+  getSelectionStart(): object;
+  getSelectionEnd(): object;
 }
 
 export const editor = (): EditorStore => wp.data.select('core/editor') as unknown as EditorStore;
 export const blockEditor = (): BlockStore => wp.data.select('core/block-editor') as unknown as BlockStore;
 
 export interface CoreActions {
-  editEntityRecord(kind: string, type: string, id: number, edits: Record<string, unknown>): Promise<void>;
+  editEntityRecord(
+    kind: string,
+    type: string,
+    id: number,
+    edits: Record<string, unknown>,
+    options?: { undoIgnore: boolean },
+  ): Promise<void>;
 }
 
 export const coreActions = (): CoreActions => wp.data.dispatch('core') as unknown as CoreActions;

@@ -66,6 +66,7 @@ interface TinyMceEditor {
   id: string;
   getContent(): string;
   getBody(): HTMLElement;
+  initialized?: boolean;
   isHidden(): boolean;
   on(events: string, callback: () => void): void;
   off(events: string, callback: () => void): void;

@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
+import { formsOf, gateway, listen } from './gateway.mjs';
 import { Person, launch, sample } from './pages.mjs';
 import { complaints, php, wp } from './site.mjs';
-import { makePost, url, world } from './world.mjs';
+import { connect, makePost, url, world } from './world.mjs';
 
 let browser, author, place;
 before(async () => {
@@ -80,4 +81,36 @@ test('accepted fields are in the form, are taken back by Undo, and are saved wit
   assert.ok(saved.content.includes(`alt="${accepted}"`));
   assert.equal(saved.library, accepted);
   assert.equal(saved.record.fields.meta_description.by, 'ai');
+});
+
+test('the post’s own address goes with the request: the one that visitors have, or the one of a draft', async () => {
+  const { server, passed } = gateway(place.backend.url, { kept: 'all' });
+  try {
+    connect(await listen(server), place.key);
+    const addresses = [];
+    for (const [title, status] of [
+      ['Classic and public', 'publish'],
+      ['Classic draft', 'draft'],
+    ]) {
+      const { id } = makePost({ title, status, author: 'author' });
+      addresses.push(php(`return get_permalink( ${id} );`));
+      await author.page.goto(`${url}/wp-admin/post.php?post=${id}&action=edit`);
+      await author.page.waitForFunction(() => window.tinymce?.get('content')?.initialized);
+      await author.part('run').waitFor();
+      await author.run();
+    }
+    const requests = (await formsOf(passed)).map((form) => form.get('request'));
+    const texts = await Promise.all(requests.map((part) => (typeof part === 'string' ? part : part.text())));
+    assert.deepEqual(
+      texts.map((text) => JSON.parse(text).article.url),
+      addresses,
+    );
+    const [visited, draft] = addresses.map((address) => address.slice(url.length));
+    assert.match(visited, /^\/classic-and-public(-\d+)?\/$/);
+    assert.match(draft, /^\/\?p=\d+$/);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    connect(place.backend.url, place.key);
+  }
 });

@@ -170,6 +170,41 @@ test('choosing a block does not throw away what was written', async () => {
   assert.equal(await admin.input('Description').inputValue(), description);
 });
 
+test('after a block was worked on and left, Apply and its undo leave the panel where it is', async () => {
+  const { id } = makePost({ title: 'Worked on', pictures: [PICTURE] });
+  await admin.openEditor(id);
+  await admin.openPanel();
+  await admin.run();
+  const canvas = admin.page.frameLocator('iframe[name="editor-canvas"]');
+  await canvas.getByText('A histogram counts how many').click();
+  await admin.page.keyboard.press('End');
+  await admin.page.keyboard.type(' Written by hand.');
+  // The sidebar shows the block by now; its other tab is the panel's.
+  const chosen = () => admin.page.evaluate(() => wp.data.select('core/block-editor').getSelectedBlockClientId());
+  const sidebar = () => admin.page.evaluate(() => wp.data.select('core/interface').getActiveComplementaryArea('core'));
+  assert.notEqual(await chosen(), null);
+  await admin.page.evaluate(() => {
+    wp.data.dispatch('core/block-editor').clearSelectedBlock();
+    wp.data.dispatch('core/edit-post').openGeneralSidebar('edit-post/document');
+  });
+  const alt = async () => (await admin.blocks('core/image'))[0].alt;
+  const drawn = () =>
+    admin.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestIdleCallback(done))));
+  for (const took of ['first', 'second']) {
+    await admin.apply();
+    assert.notEqual(await alt(), '');
+    // The editor looks for a block to choose after it has drawn the new ones.
+    await drawn();
+    assert.deepEqual([await chosen(), await sidebar()], [null, 'edit-post/document'], took);
+    assert.ok(await admin.part('applied').isVisible(), 'what was applied is still said');
+    await admin.part('undo').click();
+    await drawn();
+    assert.deepEqual([await chosen(), await sidebar()], [null, 'edit-post/document'], took);
+    assert.equal(await alt(), '', 'one step took it back');
+    assert.match((await admin.blocks('core/paragraph'))[0].content, /Written by hand/, 'and only that step');
+  }
+});
+
 test('a person’s words are not replaced unasked', async () => {
   const { id } = makePost({ title: 'My title', pictures: [PICTURE], alts: ['My own alt text'] });
   php(

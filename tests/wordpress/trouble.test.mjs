@@ -1,11 +1,11 @@
 // What goes wrong: who may not, what is refused, who is away. And what is told then.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 
 import { startBackend } from './backend.mjs';
+import { formsOf, gateway, listen } from './gateway.mjs';
 import { Person, launch, sample } from './pages.mjs';
 import { complaints, php } from './site.mjs';
 import { connect, makePost, url, world } from './world.mjs';
@@ -21,33 +21,6 @@ after(async () => {
   await place?.backend.stop();
   assert.deepEqual(complaints(), []);
 });
-
-async function listen(server) {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return `http://127.0.0.1:${server.address().port}`;
-}
-
-/** A server before the backend: `passed` holds what went through, and of an answer's headers those that are `kept` go on. */
-function gateway({ kept }) {
-  const passed = [];
-  const server = createServer(async (request, response) => {
-    const parts = [];
-    for await (const part of request) parts.push(part);
-    const body = request.method === 'POST' ? Buffer.concat(parts) : undefined;
-    passed.push({ method: request.method, path: request.url, type: request.headers['content-type'], body });
-    const headers = { ...request.headers };
-    for (const name of ['host', 'connection', 'content-length']) delete headers[name];
-    const answer = await fetch(place.backend.url + request.url, { method: request.method, headers, body });
-    const goOn = ([name]) =>
-      kept === 'all'
-        ? !/^(content-encoding|content-length|transfer-encoding|connection)$/.test(name)
-        : kept.includes(name);
-    response.writeHead(answer.status, Object.fromEntries([...answer.headers].filter(goOn)));
-    response.end(Buffer.from(await answer.arrayBuffer()));
-  });
-  return { server, passed };
-}
 
 const mint = (page, post, headers) =>
   page.evaluate(
@@ -153,7 +126,7 @@ test('the connection test tells a time-out from an address that only the server 
   }
 
   // The backend behind a gateway that drops the headers by which a browser may read its answers.
-  const { server } = gateway({ kept: ['content-type'] });
+  const { server } = gateway(place.backend.url, { kept: ['content-type'] });
   try {
     connect(await listen(server), place.key);
     await admin.page.reload();
@@ -206,7 +179,7 @@ test('the panel says what is wrong: revoked key, backend away, limit reached', a
 test('twenty pictures go eight at a time, small, past PHP and without the key, and each gets its alt text', async () => {
   const { page } = admin;
   const { id } = makePost({ title: 'Twenty', pictures: Array(20).fill(sample('pebble-beach.jpg')), sizes: false });
-  const { server, passed } = gateway({ kept: 'all' });
+  const { server, passed } = gateway(place.backend.url, { kept: 'all' });
   const toWordPress = [];
   const minted = [];
   const note = (request) => request.method() !== 'GET' && request.url().startsWith(url) && toWordPress.push(request);
@@ -220,9 +193,7 @@ test('twenty pictures go eight at a time, small, past PHP and without the key, a
     await admin.run();
     assert.equal(await admin.part('alt').count(), 20);
 
-    const sent = passed.filter(({ method, path }) => method === 'POST' && path === '/v1/summaries');
-    const forms = sent.map(({ type, body }) => new Response(body, { headers: { 'content-type': type } }).formData());
-    const pictures = (await Promise.all(forms)).map((form) =>
+    const pictures = (await formsOf(passed)).map((form) =>
       [...form.values()].filter(({ type }) => /^image\//.test(type)),
     );
     assert.deepEqual(
@@ -252,7 +223,7 @@ test('twenty pictures go eight at a time, small, past PHP and without the key, a
       ...(await Promise.all(minted)),
     ];
     for (const text of seen) assert.ok(!text.includes(place.key), 'the key never reaches the browser');
-    assert.ok(!sent.some(({ body }) => body.includes(place.key)));
+    assert.ok(!passed.some(({ body }) => body?.includes(place.key)));
   } finally {
     page.off('request', note);
     page.off('response', read);
