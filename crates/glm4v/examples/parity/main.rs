@@ -27,7 +27,8 @@ mod cases;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let (root, device) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (root, device) = match *arguments.as_slice() {
         [root] if !root.starts_with('-') => (root, "cpu"),
         [root, "--device", device] | ["--device", device, root] => (root, device),
         _ => {

@@ -179,7 +179,7 @@ widest! {
 fn turn_neighbours(x: &mut [f32], width: usize, turned: usize, cos: &[f32], sin: &[f32], half: usize) {
     let angles = cos.chunks_exact(half).zip(sin.chunks_exact(half));
     for (row, (cos, sin)) in x.chunks_exact_mut(width).zip(angles) {
-        for head in row[..turned].chunks_exact_mut(2 * half) {
+        for head in row.get_mut(..turned).unwrap_or_default().chunks_exact_mut(2 * half) {
             let (pairs, _) = head.as_chunks_mut::<2>();
             for ((pair, cos), sin) in pairs.iter_mut().zip(cos).zip(sin) {
                 let [even, odd] = *pair;
@@ -194,7 +194,7 @@ widest! {
 fn turn_halves(x: &mut [f32], width: usize, turned: usize, cos: &[f32], sin: &[f32], half: usize) {
     let angles = cos.chunks_exact(half).zip(sin.chunks_exact(half));
     for (row, (cos, sin)) in x.chunks_exact_mut(width).zip(angles) {
-        for head in row[..turned].chunks_exact_mut(2 * half) {
+        for head in row.get_mut(..turned).unwrap_or_default().chunks_exact_mut(2 * half) {
             let (first, second) = head.split_at_mut(half);
             for (((a, b), cos), sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
                 (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
