@@ -215,7 +215,7 @@ fn multiply_unpacked(weight: &QTensor, x: &[f32]) -> Result<Vec<f32>> {
         let some = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, format)?;
         let some = QTensor::new(some, (part.len(), columns))?.dequantize(&Device::Cpu)?;
         Ok(cpu::with_values(&some, |some| {
-            values.copy_from_slice(some)
+            values.copy_from_slice(some);
         })?)
     })
 }

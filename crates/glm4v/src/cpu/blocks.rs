@@ -9,8 +9,11 @@ use half::f16;
 const Q8_0_BYTES: usize = 34;
 const Q4K_BYTES: usize = 144;
 
+/// Writes the values of some blocks, one after the other.
+type Unpack = fn(&[u8], &mut [f32]);
+
 /// The loop that unpacks `format`, when there is one here.
-pub(crate) fn unpacking(format: GgmlDType) -> Option<fn(&[u8], &mut [f32])> {
+pub(crate) fn unpacking(format: GgmlDType) -> Option<Unpack> {
     match format {
         GgmlDType::Q8_0 => Some(q8_0),
         GgmlDType::Q4K => Some(q4k),
