@@ -477,8 +477,10 @@ fn written(data: &Path) -> String {
     files(data).into_iter().map(|(_, text)| text).collect()
 }
 
-/// What credentials look like: how they begin, which characters follow, and at least how many.
-const CREDENTIALS: [(&str, fn(u8) -> bool, usize); 10] = [
+/// What a credential looks like: how it begins, which characters follow, and at least how many.
+type Look = (&'static str, fn(u8) -> bool, usize);
+
+const CREDENTIALS: [Look; 10] = [
     // A key of ours, of any server: its name, its secret and its checksum.
     ("ss_live_", is_word, 12 + 1 + 43 + 1 + 6),
     ("whsec_", is_base64, 40),

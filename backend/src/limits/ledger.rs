@@ -328,10 +328,10 @@ impl Ledger {
             .filter(|(_, day)| day.reserved > 0 || !day.is_told());
         let keys: Vec<String> = running.map(|(key, _)| key.clone()).collect();
         drop(days);
-        if !keys.is_empty() {
-            if let Err(error) = budgets.renew(&self.owner, keys, LEASE_MS) {
-                tracing::warn!(%error, "what is set aside of budgets could not be renewed");
-            }
+        if !keys.is_empty()
+            && let Err(error) = budgets.renew(&self.owner, keys, LEASE_MS)
+        {
+            tracing::warn!(%error, "what is set aside of budgets could not be renewed");
         }
     }
 
