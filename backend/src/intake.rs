@@ -48,6 +48,8 @@ pub struct Picture {
     pub media_type: &'static str,
     /// SHA-256 of the bytes that came in.
     pub digest: [u8; 32],
+    /// What was measured on its pixels.
+    pub looks: Option<imaging::Looks>,
     /// What a person should know about it.
     pub warnings: Vec<Warning>,
 }

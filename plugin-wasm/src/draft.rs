@@ -4,7 +4,7 @@ use crate::error::SmartSummaryError;
 use api::{Article, Code, ContentFormat, FieldLimits, ImageRef, ImageRole, SummaryRequest};
 use extractive::Grounds;
 use extractive::text::{self, Document};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A summary made on the device. Any field may be empty.
@@ -17,6 +17,20 @@ pub struct Draft {
     slug: String,
     summary: String,
     alt_texts: Vec<api::AltText>,
+}
+
+/// What was measured on the pixels of a picture: of `PictureLooks` in `types.ts` what a draft is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct Looks {
+    class: Class,
+    text: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Class {
+    Photo,
+    Drawn,
 }
 
 /// Whether the article supports a text.
@@ -43,10 +57,13 @@ impl From<extractive::Claim> for Claim {
     }
 }
 
-/// Drafts all fields for a request.
-pub fn draft(request: &SummaryRequest) -> Draft {
+/// Drafts all fields for a request. `looks`: image id -> what was measured, of the pictures that are prepared already.
+pub fn draft(request: &SummaryRequest, looks: &BTreeMap<String, Looks>) -> Draft {
     let nothing = Article::default();
-    let images: Vec<_> = request.images.iter().map(image_context).collect();
+    let images = request.images.iter();
+    let images: Vec<_> = images
+        .map(|image| image_context(image, looks.get(&image.id)))
+        .collect();
     let guidance = extractive::Guidance {
         must_include: &request.guidelines.must_include,
         avoid: &request.guidelines.avoid,
@@ -139,7 +156,7 @@ fn extractive_article(article: &Article) -> extractive::Article<'_> {
     }
 }
 
-fn image_context(image: &ImageRef) -> extractive::ImageContext<'_> {
+fn image_context<'a>(image: &'a ImageRef, looks: Option<&Looks>) -> extractive::ImageContext<'a> {
     extractive::ImageContext {
         id: &image.id,
         filename: image.filename.as_deref(),
@@ -150,6 +167,13 @@ fn image_context(image: &ImageRef) -> extractive::ImageContext<'_> {
             ImageRole::Decorative => extractive::ImageRole::Decorative,
         },
         src: None,
+        looks: looks.map(|looks| extractive::Looks {
+            class: match looks.class {
+                Class::Photo => extractive::Class::Photo,
+                Class::Drawn => extractive::Class::Drawn,
+            },
+            text: looks.text,
+        }),
     }
 }
 
@@ -187,6 +211,7 @@ impl From<extractive::Summary> for Draft {
             id: alt.id,
             text: alt.text,
             decorative: alt.decorative,
+            needs_human: alt.needs_human,
         };
         Self {
             language: summary.language,
@@ -240,15 +265,36 @@ mod tests {
 
     #[test]
     fn a_draft_has_a_text_for_each_picture() {
-        let draft = draft(&request(Some("Bake rye bread"), RYE));
+        let draft = draft(&request(Some("Bake rye bread"), RYE), &BTreeMap::new());
         assert_eq!(draft.slug, "bake-rye-bread");
         assert_eq!(draft.alt_texts.len(), 1);
         assert_eq!(draft.alt_texts[0].text, "A dark loaf on a board");
     }
 
     #[test]
+    fn what_was_measured_on_a_picture_counts() {
+        let loaf = "<h2>Bread</h2><p>The following chart shows the prices of bread.</p><img src=\"/a/loaf.jpg\">";
+        let drafted = |looks: &str| {
+            let looks = serde_json::from_str(looks).unwrap();
+            let mut draft = draft(&request(Some("Prices"), loaf), &looks);
+            draft.alt_texts.remove(0).text
+        };
+        assert_eq!(drafted("{}"), "The prices of bread");
+        let measured = |class: &str| {
+            format!(
+                r#"{{"loaf":{{"class":"{class}","exposure":"good","text":0.01,"flatness":0.2}}}}"#
+            )
+        };
+        assert_eq!(drafted(&measured("drawn")), "The prices of bread");
+        assert_ne!(drafted(&measured("photo")), "The prices of bread");
+    }
+
+    #[test]
     fn a_request_without_an_article_has_an_empty_draft() {
-        assert_eq!(draft(&SummaryRequest::default()).title, "");
+        assert_eq!(
+            draft(&SummaryRequest::default(), &BTreeMap::new()).title,
+            ""
+        );
     }
 
     #[test]

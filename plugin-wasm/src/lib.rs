@@ -208,14 +208,14 @@ pub async fn summarize(
         .map_err(|cause| error::SmartSummaryError::misread(&cause))?)
 }
 
-/// Drafts a summary and gives it as JSON. `request`: JSON of `SummaryRequest`.
+/// Drafts a summary and gives it as JSON. `request`: JSON of `SummaryRequest`; `looks`: JSON, image id -> `PictureLooks`.
 ///
 /// # Errors
 /// `malformed_request`.
 #[cfg(feature = "draft")]
 #[wasm_bindgen]
-pub fn draft(request: &str) -> Result<String, JsValue> {
-    let draft = draft::draft(&options::read(request)?);
+pub fn draft(request: &str, looks: &str) -> Result<String, JsValue> {
+    let draft = draft::draft(&options::read(request)?, &options::read(looks)?);
     Ok(serde_json::to_string(&draft).map_err(|cause| error::SmartSummaryError::misread(&cause))?)
 }
 

@@ -104,8 +104,12 @@ final class Abilities {
 				'output_schema'       => array(
 					'type'       => 'object',
 					'properties' => array(
-						'text'       => $text,
-						'decorative' => array( 'type' => 'boolean' ),
+						'text'        => $text,
+						'decorative'  => array( 'type' => 'boolean' ),
+						'needs_human' => array(
+							'type'        => 'boolean',
+							'description' => __( 'Whether a person has to look at the picture before the text is used.', 'smart-summary' ),
+						),
 					),
 				),
 				'permission_callback' => array( self::class, 'may_use' ),
@@ -142,7 +146,7 @@ final class Abilities {
 	 * Suggests an alt text.
 	 *
 	 * @param array<string, mixed> $input Input.
-	 * @return array{text: string, decorative: bool}|WP_Error Alt text.
+	 * @return array{text: string, decorative: bool, needs_human: bool}|WP_Error Alt text.
 	 */
 	public static function alt_text( $input ) {
 		$id   = (int) $input['attachment_id'];
@@ -155,8 +159,9 @@ final class Abilities {
 			return $answer;
 		}
 		return array(
-			'text'       => (string) ( $answer['alt_texts'][0]['text'] ?? '' ),
-			'decorative' => ! empty( $answer['alt_texts'][0]['decorative'] ),
+			'text'        => (string) ( $answer['alt_texts'][0]['text'] ?? '' ),
+			'decorative'  => ! empty( $answer['alt_texts'][0]['decorative'] ),
+			'needs_human' => ! empty( $answer['alt_texts'][0]['needs_human'] ),
 		);
 	}
 

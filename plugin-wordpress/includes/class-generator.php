@@ -16,8 +16,8 @@ defined( 'ABSPATH' ) || exit;
 
 /**
  * What is missing, what to ask, what to change. A change is `{object, field, before, after, entry}`: `object` is the post or
- * an attachment, `field` one of `description`, `excerpt`, `tags`, `alt:ID` (in the post's content), `decorative:ID` and
- * `library` (the attachment's alt text); `entry` is what the post's record said of the field before, or null.
+ * an attachment, `field` one of `description`, `excerpt`, `tags`, `alt:ID` (in the post's content), `decorative:ID`,
+ * `person:ID` (who has to look at the picture) and `library` (the attachment's alt text); `entry` is what the post's record said of the field before, or null.
  *
  * @since 0.1.0
  */
@@ -60,8 +60,10 @@ final class Generator {
 				$entry = $record['alts'][ (string) $id ] ?? array();
 				// Empty on purpose: nobody is asked again.
 				$decorative = '' === $picture['alt'] && ( $picture['decorative'] || ! empty( $entry['decorative'] ) );
-				$author     = $picture['featured'] ? Library::author( $id ) : Meta::author( $entry, $picture['alt'] );
-				if ( ! $decorative && self::may_fill( $author, $force ) ) {
+				// A person was asked for; a job asks again only when it is told to renew.
+				$waits  = '' === $picture['alt'] && 'none' === $force && ! empty( $entry['needs_human'] );
+				$author = $picture['featured'] ? Library::author( $id ) : Meta::author( $entry, $picture['alt'] );
+				if ( ! $decorative && ! $waits && self::may_fill( $author, $force ) ) {
 					$missing[] = 'alt:' . $id;
 				}
 			}
@@ -273,6 +275,13 @@ final class Generator {
 			if ( ! isset( $pictures[ $id ] ) || ! in_array( 'alt:' . $id, $missing, true ) ) {
 				continue;
 			}
+			if ( ! empty( $alt['needs_human'] ) ) {
+				// Nothing is written that nobody has looked at, and what stands there stays. Remembered as a person's to do.
+				if ( '' === $pictures[ $id ]['alt'] ) {
+					$add( $post->ID, 'person:' . $id, ! empty( $record['alts'][ (string) $id ]['needs_human'] ), true );
+				}
+				continue;
+			}
 			$decorative = ! empty( $alt['decorative'] );
 			$words      = $decorative ? '' : sanitize_text_field( (string) ( $alt['text'] ?? '' ) );
 			$library    = (string) get_post_meta( $id, Library::KEY, true );
@@ -402,6 +411,8 @@ final class Generator {
 				return Pictures::in( $content )[ (int) $of ]['alt'] ?? null;
 			case 'library':
 				return (string) get_post_meta( (int) $change['object'], Library::KEY, true );
+			case 'person':
+				return ! empty( Meta::record( $post_id )['alts'][ $of ]['needs_human'] );
 			default:
 				return ! empty( Meta::record( $post_id )['alts'][ $of ]['decorative'] );
 		}
@@ -447,6 +458,7 @@ final class Generator {
 		foreach ( $written as $change ) {
 			list( $place, $name ) = self::place( (string) $change['field'] );
 			$is_decorative        = 0 === strpos( (string) $change['field'], 'decorative:' );
+			$needs_human          = 0 === strpos( (string) $change['field'], 'person:' );
 			if ( 'library' === $place ) {
 				continue;
 			}
@@ -455,15 +467,17 @@ final class Generator {
 				$record[ $place ]          = array_filter( $record[ $place ] );
 				continue;
 			}
-			$text  = $is_decorative ? '' : implode( ',', (array) $change['after'] );
+			$text  = $is_decorative || $needs_human ? '' : implode( ',', (array) $change['after'] );
 			$entry = array(
-				'by'   => 'ai',
+				// What a person was asked for is a person's.
+				'by'   => $needs_human ? 'human' : 'ai',
 				'hash' => Meta::hash( $text ),
 			);
 			if ( 'alts' === $place ) {
 				$entry += array(
-					'text'       => $text,
-					'decorative' => $is_decorative,
+					'text'        => $text,
+					'decorative'  => $is_decorative,
+					'needs_human' => $needs_human,
 				);
 			}
 			$record[ $place ][ $name ] = $entry;

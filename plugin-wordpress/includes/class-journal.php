@@ -156,6 +156,21 @@ final class Journal {
 	}
 
 	/**
+	 * How many pictures a run has left to people.
+	 *
+	 * @param int $run_id Run.
+	 * @return int Pictures.
+	 */
+	public static function left_to_people( int $run_id ): int {
+		global $wpdb;
+		// As `set_item` writes it; inside a text the quotes are escaped.
+		$mark = '"field":"person:';
+		// phpcs:ignore WordPress.DB.DirectDatabaseQuery -- The plugin's own tables.
+		$letters = (int) $wpdb->get_var( $wpdb->prepare( "SELECT SUM( LENGTH( changes ) - LENGTH( REPLACE( changes, %s, '' ) ) ) FROM %i WHERE run_id = %d AND state = 'done'", $mark, self::items_table(), $run_id ) );
+		return intdiv( $letters, strlen( $mark ) );
+	}
+
+	/**
 	 * The newest runs.
 	 *
 	 * @param int $most How many.

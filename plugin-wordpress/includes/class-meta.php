@@ -18,7 +18,7 @@ defined( 'ABSPATH' ) || exit;
  * Post meta: the title and description that were accepted, and one record of who wrote what.
  *
  * The record: `fields` maps a field to `by` (`ai` or `ai_edited`) and `hash` of the text as it was accepted, so that a
- * later change by a person is seen; `alts` maps a picture's key to `by`, `hash`, `text` and `decorative`; `content` is the
+ * later change by a person is seen; `alts` maps a picture's key to `by`, `hash`, `text`, `decorative` and `needs_human`; `content` is the
  * hash of the article that all of it was made from. A field without an entry is a person's.
  *
  * @since 0.1.0
@@ -117,8 +117,9 @@ final class Meta {
 		);
 		$alt   = $field;
 
-		$alt['properties']['text']       = $text;
-		$alt['properties']['decorative'] = array( 'type' => 'boolean' );
+		$alt['properties']['text']        = $text;
+		$alt['properties']['decorative']  = array( 'type' => 'boolean' );
+		$alt['properties']['needs_human'] = array( 'type' => 'boolean' );
 		return array(
 			'type'                 => 'object',
 			'properties'           => array(
@@ -143,7 +144,7 @@ final class Meta {
 	 * A post's record, complete.
 	 *
 	 * @param int $post_id Post.
-	 * @return array{content: string, engine: string, model: string, language: string, fields: array<string, array{by: string, hash: string}>, alts: array<string, array{by: string, hash: string, text: string, decorative: bool}>} Record.
+	 * @return array{content: string, engine: string, model: string, language: string, fields: array<string, array{by: string, hash: string}>, alts: array<string, array{by: string, hash: string, text: string, decorative: bool, needs_human: bool}>} Record.
 	 */
 	public static function record( int $post_id ): array {
 		return self::sanitize_record( get_post_meta( $post_id, self::RECORD, true ) );
@@ -181,8 +182,9 @@ final class Meta {
 			$entry = (array) $entry;
 
 			$clean['alts'][ sanitize_key( (string) $name ) ] = self::sanitize_entry( $entry ) + array(
-				'text'       => sanitize_text_field( (string) ( $entry['text'] ?? '' ) ),
-				'decorative' => ! empty( $entry['decorative'] ),
+				'text'        => sanitize_text_field( (string) ( $entry['text'] ?? '' ) ),
+				'decorative'  => ! empty( $entry['decorative'] ),
+				'needs_human' => ! empty( $entry['needs_human'] ),
 			);
 		}
 		return $clean;

@@ -33,6 +33,8 @@ interface BlockProps {
 interface Suggestion {
   text: string;
   decorative: boolean;
+  /** Absent in answers of older backends. */
+  needs_human?: boolean;
 }
 
 function pictureOf(clientId: string): Picture | undefined {
@@ -112,6 +114,14 @@ function AltDialog({ picture, onClose }: { picture: Picture; onClose: () => void
     { title: __('Alt text', 'smart-summary'), onRequestClose: onClose, className: 'smart-summary-alt', size: 'medium' },
     failed !== '' && el(Notice, { status: 'error', isDismissible: false }, failed),
     waiting && el('p', { role: 'status' }, el(Spinner), __('Looking at the picture and the article.', 'smart-summary')),
+    made?.needs_human === true &&
+      el(
+        Notice,
+        { status: 'warning', isDismissible: false, className: 'smart-summary-needs-human' },
+        made.text === ''
+          ? __('Nothing tells what this picture shows: write it in a few words.', 'smart-summary')
+          : __('This is a guess: hold it against the picture.', 'smart-summary'),
+      ),
     made !== undefined &&
       el(TextareaControl, {
         label: __('Alt text', 'smart-summary'),

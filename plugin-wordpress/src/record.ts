@@ -14,6 +14,8 @@ export interface Entry {
 export interface AltEntry extends Entry {
   text: string;
   decorative: boolean;
+  /** A job has asked for a person: nothing certain could be said. */
+  needs_human?: boolean;
 }
 
 export interface PostRecord {

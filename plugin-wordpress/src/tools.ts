@@ -11,6 +11,8 @@ interface Run {
   counts: Partial<Record<'waiting' | 'writing' | 'done' | 'skipped' | 'failed' | 'undone', number>>;
   /** Why its next post has to be tried again. */
   waits_for: string;
+  /** Pictures of which nothing certain could be said. */
+  left_to_people: number;
   failed: { post: number; code: string }[];
 }
 
@@ -115,6 +117,12 @@ function fill(tr: HTMLTableRowElement, run: Run): void {
     (counts.failed ?? 0) > 0 && sprintf(__('%d failed', 'smart-summary'), counts.failed),
     /* translators: %d: number of posts */
     (counts.undone ?? 0) > 0 && sprintf(__('%d taken back', 'smart-summary'), counts.undone),
+    run.left_to_people > 0 &&
+      sprintf(
+        /* translators: %d: number of pictures */
+        _n('%d picture is left to you', '%d pictures are left to you', run.left_to_people, 'smart-summary'),
+        run.left_to_people,
+      ),
     ...run.failed.slice(0, 5).map(({ post, code }) => `#${post} ${code}`),
     /* translators: 1: time of day, 2: why it waits until then */
     run.waits_for !== '' &&

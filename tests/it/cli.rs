@@ -538,7 +538,7 @@ fn a_corpus_is_evaluated_to_one_prediction_per_article() {
         lines[0]["alt_texts"]["radiator-valve.png"]
             .as_str()
             .unwrap()
-            .contains("radiator valve"),
+            .contains("Radiator valve"),
         "{}",
         lines[0]
     );

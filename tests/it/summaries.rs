@@ -96,7 +96,8 @@ fn check_whole(file: &str, language: &str, lengths: Lengths) -> Summary {
         "{file}"
     );
     for alt in alt_texts {
-        assert_eq!(alt.text.is_empty(), alt.decorative, "{file}: {alt:?}");
+        let silent = alt.decorative || alt.needs_human;
+        assert!(silent || !alt.text.is_empty(), "{file}: {alt:?}");
         assert!(
             columns(&alt.text, lengths) <= usize::from(lengths.alt_chars),
             "{file}: {}",

@@ -191,10 +191,11 @@ fn show(summary: &Summary, file: &Path, args: &SummarizeArgs) -> anyhow::Result<
     lines.extend(summary.slug.as_ref().map(|slug| line("Slug", slug)));
     lines.extend(summary.summary.as_ref().map(|text| line("Summary", text)));
     for (alt, image) in summary.alt_texts.iter().flatten().zip(&args.images) {
-        let text = if alt.decorative {
-            "(decorative)"
-        } else {
-            &alt.text
+        let text = match (alt.decorative, alt.needs_human, alt.text.as_str()) {
+            (true, ..) => "(decorative)".to_owned(),
+            (_, _, "") => "(needs a person)".to_owned(),
+            (_, true, text) => format!("{text}  (needs a person)"),
+            (_, false, text) => text.to_owned(),
         };
         lines.push(line("Alt text", &format!("{}: {text}", image.display())));
     }

@@ -16,7 +16,7 @@ use super::{Engine, EngineImage, EngineJob, Error, Output, Report, Sink, Written
 const NAME: &str = EngineName::Extractive.as_str();
 const MODEL: &str = concat!("extractive-", env!("CARGO_PKG_VERSION"));
 /// Changes whenever the same article may get another answer.
-const RULES: &str = "extractive-2";
+const RULES: &str = "extractive-3";
 
 /// The embedded engine on a bounded number of blocking threads.
 pub struct Extractive {
@@ -123,6 +123,7 @@ fn tell(summary: extractive::Summary, fields: &[Field], sink: &Sink) {
         id: alt.id,
         text: alt.text,
         decorative: alt.decorative,
+        needs_human: alt.needs_human,
     });
     let written = [
         Written::Title(summary.title),
@@ -177,6 +178,17 @@ fn image(image: &EngineImage) -> extractive::ImageContext<'_> {
             ImageRole::Decorative => extractive::ImageRole::Decorative,
         },
         src: None,
+        looks: image.looks.map(looks),
+    }
+}
+
+fn looks(looks: imaging::Looks) -> extractive::Looks {
+    extractive::Looks {
+        class: match looks.class {
+            imaging::Class::Drawn => extractive::Class::Drawn,
+            _ => extractive::Class::Photo,
+        },
+        text: looks.text,
     }
 }
 
@@ -298,6 +310,7 @@ mod tests {
             role: ImageRole::Auto,
             bytes: bytes::Bytes::new(),
             media_type: "image/png",
+            looks: None,
         };
         let (_, report) = run(EngineJob {
             images: vec![picture("a"), picture("b")],

@@ -164,6 +164,8 @@ pub struct EngineImage {
     pub bytes: Bytes,
     /// The media type of `bytes`.
     pub media_type: &'static str,
+    /// What was measured on its pixels, for engines that do not look.
+    pub looks: Option<imaging::Looks>,
 }
 
 /// What an engine tells while it writes.

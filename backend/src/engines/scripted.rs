@@ -219,6 +219,7 @@ fn alt_text(reply: &Reply, id: &str) -> AltText {
     AltText {
         id: id.to_owned(),
         decorative: text.is_empty(),
+        needs_human: false,
         text,
     }
 }

@@ -51,6 +51,7 @@ fn prepare(image: ImageRef, bytes: &Bytes, options: &imaging::Options) -> Result
         digest: Sha256::digest(bytes).into(),
         media_type: prepared.format.mime(),
         bytes: prepared.bytes.into(),
+        looks: Some(prepared.looks),
         id: image.id,
         filename: image.filename,
         caption: image.caption,

@@ -311,10 +311,15 @@ wire! {
     pub struct AltText {
         /// The picture's id.
         pub id: String,
-        /// Empty exactly when `decorative`.
+        /// Empty when `decorative`, and when nothing can honestly be said: then it `needs_human`.
         pub text: String,
         /// Whether the picture should carry `alt=""`.
         pub decorative: bool,
+        /// Whether a person has to look at the picture before the text is used: nothing told what it shows, or hardly more
+        /// than a file's name did. Never with `decorative`.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(required = true))]
+        pub needs_human: bool,
     }
 
     /// An alternative title and description.

@@ -84,6 +84,26 @@ pub struct ImageContext<'a> {
     /// Its address in the content; its place is found by the whole address, else by the file name at its end. Without
     /// it, `filename` is looked for in the same way.
     pub src: Option<&'a str>,
+    /// What was measured on its pixels; `None` when nobody has them.
+    pub looks: Option<Looks>,
+}
+
+/// What was measured on an image's pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Looks {
+    /// Where it comes from.
+    pub class: Class,
+    /// How much of it looks like lines of text, 0 to 1.
+    pub text: f32,
+}
+
+/// Where an image comes from, as far as pixels tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// A lens, or something as rich.
+    Photo,
+    /// A program: a diagram, a chart, a screenshot.
+    Drawn,
 }
 
 /// What an image is there for.
@@ -154,10 +174,12 @@ pub struct Summary {
 pub struct AltText {
     /// The image's id.
     pub id: String,
-    /// Empty exactly when `decorative`.
+    /// Empty when `decorative`, and when nothing can honestly be said.
     pub text: String,
-    /// Nothing can honestly be said of it.
+    /// It only adorns the page: said by the author, or told by its name.
     pub decorative: bool,
+    /// A person has to look: nothing told what the image shows, or hardly more than a name did. Never with `decorative`.
+    pub needs_human: bool,
     /// Where the words come from.
     pub source: AltSource,
 }
@@ -177,7 +199,7 @@ pub enum AltSource {
     FileName,
     /// The article's title.
     Title,
-    /// Nothing: the image is decorative.
+    /// Nothing: the image is decorative, or a person has to write its text.
     None,
 }
 

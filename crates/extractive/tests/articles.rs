@@ -7,8 +7,8 @@
 )]
 
 use extractive::{
-    AltSource, Article, ContentFormat, Grounds, Guidance, ImageContext, ImageRole, Limits, Summary,
-    WarningCode, summarize, text,
+    AltSource, Article, Class, ContentFormat, Grounds, Guidance, ImageContext, ImageRole, Limits,
+    Looks, Summary, WarningCode, summarize, text,
 };
 
 const BREAD: &str = r#"<p>Rye bread needs more time than skill. This guide shows how to raise a rye loaf overnight with a sourdough starter, and how to bake it with a dark crust.</p>
@@ -164,8 +164,53 @@ fn of_a_picture_that_the_article_does_not_show_nothing_is_invented() {
     let elsewhere = BREAD.replace("IMG_2041", "other");
     let found = summary("Rye", &elsewhere, ContentFormat::Html, &images);
     for alt in &found.alt_texts {
-        assert!(alt.decorative && alt.text.is_empty(), "{alt:?}");
+        assert!(
+            alt.needs_human && !alt.decorative && alt.text.is_empty(),
+            "{alt:?}"
+        );
     }
+}
+
+/// Text and `needs_human` of one picture, `looks` as measured.
+fn alt(title: &str, content: &str, file: &str, looks: Option<Looks>) -> (String, bool) {
+    let image = ImageContext {
+        id: "one",
+        filename: Some(file),
+        looks,
+        ..ImageContext::default()
+    };
+    let mut found = summary(title, content, ContentFormat::Html, &[image]);
+    let alt = found.alt_texts.remove(0);
+    assert!(!alt.decorative, "{alt:?}");
+    (alt.text, alt.needs_human)
+}
+
+#[test]
+fn what_one_source_guesses_needs_a_person_and_what_two_agree_on_does_not() {
+    let bread =
+        "<p>The crust of a rye loaf is dark.</p><img src='/rye-crust.jpg'><img src='/IMG_1.jpg'>";
+    let (text, guessed) = alt("Baking", bread, "rye-crust.jpg", None);
+    assert!(!guessed && !text.is_empty(), "{text}");
+    assert!(alt("Baking", bread, "IMG_1.jpg", None).1);
+    let tea = "<p>冲泡绿茶的水温应在八十度左右。</p><img src='/a1.png'>";
+    assert!(alt("绿茶", tea, "a1.png", None).1);
+    let tea = "<p>下图显示了茶叶的比例。</p><img src='/a2.png'>";
+    assert_eq!(
+        alt("绿茶", tea, "a2.png", None),
+        ("茶叶的比例".to_owned(), false)
+    );
+}
+
+#[test]
+fn a_sentence_about_a_chart_is_not_taken_for_a_photographs() {
+    let looks = |class| Some(Looks { class, text: 0.02 });
+    let shown = |content: &str, class| alt("A title", content, "a1.png", looks(class)).0;
+    let english = "<p>The following chart shows the price of rye.</p><img src='/a1.png'>";
+    assert_eq!(shown(english, Class::Drawn), "The price of rye");
+    assert_ne!(shown(english, Class::Photo), "The price of rye");
+    let chinese = "<p>下面的流程图说明了发酵的步骤。</p><img src='/a1.png'>";
+    assert!(!shown(chinese, Class::Photo).contains("发酵"));
+    assert!(shown(chinese, Class::Drawn).contains("发酵"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ import { requestOf } from './request.js';
 import { TokenHolder } from './token.js';
 import type {
   Draft,
+  DraftOptions,
   Evidence,
   FieldLimits,
   Post,
@@ -51,8 +52,10 @@ export class Bridge implements SmartSummary {
     return pictures;
   }
 
-  draft(post: Post, { signal, limits }: { signal?: AbortSignal; limits?: FieldLimits } = {}): Promise<Draft> {
-    return this.#draft.run({ kind: 'draft', request: this.#requestOf(post, limits) }, { signal });
+  draft(post: Post, { signal, limits, prepared = [] }: DraftOptions = {}): Promise<Draft> {
+    const measured = prepared.flatMap(({ id, looks }) => (looks === undefined ? [] : [[id, looks] as const]));
+    const looks = Object.fromEntries(measured);
+    return this.#draft.run({ kind: 'draft', request: this.#requestOf(post, limits), looks }, { signal });
   }
 
   async summarize(post: Post, options: SummarizeOptions = {}): Promise<Summary> {

@@ -2,14 +2,14 @@
 
 import type { ErrorFacts } from './error.js';
 import type { Field, SummaryRequest } from './generated/api.js';
-import type { Draft, Evidence, PicturePath, PreparedPicture, Progress, TokenReason } from './types.js';
+import type { Draft, Evidence, PictureLooks, PicturePath, PreparedPicture, Progress, TokenReason } from './types.js';
 
 /** A piece of work for a worker, and what comes back. */
 export interface Jobs {
   load: { ask: { part: 'core' | 'drawings' | 'decoders' | 'net' | 'draft' }; answer: null };
   prepare: { ask: { id: string; blob: Blob; options: PictureOptions }; answer: PreparedPicture };
   summarize: { ask: { options: UploadOptions; request: SummaryRequest; pictures: Map<string, Blob> }; answer: string };
-  draft: { ask: { request: SummaryRequest }; answer: Draft };
+  draft: { ask: { request: SummaryRequest; looks: Record<string, PictureLooks> }; answer: Draft };
   ground: { ask: { request: SummaryRequest; texts: Record<string, string> }; answer: Record<string, Evidence> };
 }
 

@@ -139,7 +139,7 @@ async function run(call: Call, job: Job): Promise<unknown> {
       const request = JSON.stringify(job.request);
       const { draft, needs_dictionary } = await loaded('draft', drafts);
       if (needs_dictionary(request)) await dictionaryFor(call);
-      return JSON.parse(draft(request));
+      return JSON.parse(draft(request, JSON.stringify(job.looks)));
     }
     case 'ground': {
       const request = JSON.stringify(job.request);

@@ -170,6 +170,13 @@ export interface Draft {
   alt_texts: AltText[];
 }
 
+export interface DraftOptions {
+  signal?: AbortSignal;
+  limits?: FieldLimits;
+  /** Pictures that are prepared already: what was measured on them counts for their alt texts. */
+  prepared?: PreparedPicture[];
+}
+
 /** Whether the article supports a text. */
 export interface Evidence {
   /** Words of the text that the article does not hold. */
@@ -213,7 +220,7 @@ export interface SmartSummary {
    * @example
    * show(await smart.draft(post), 'Draft, made on this device');
    */
-  draft(post: Post, options?: { signal?: AbortSignal; limits?: FieldLimits }): Promise<Draft>;
+  draft(post: Post, options?: DraftOptions): Promise<Draft>;
   /**
    * Summarises a post. Fields arrive through `onField` as they are complete.
    *

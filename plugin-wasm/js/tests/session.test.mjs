@@ -75,6 +75,18 @@ test('title and description are asked for the place that the host names, and for
   assert.equal(none.calls[0].options.limits, undefined);
 });
 
+test('what was measured on the prepared pictures counts for the draft, also for one that was made before', async () => {
+  const the = stage({ post: { images: [picture('a')] } });
+  const seen = [];
+  const made = await the.client.draft();
+  the.client.draft = async (post, { prepared }) => (seen.push(prepared.map(({ id }) => id)), made);
+  the.session.intent();
+  await settle();
+  await the.session.prepare();
+  await settle();
+  assert.deepEqual(seen, [[], ['a']]);
+});
+
 test('another post begins with an empty panel', async () => {
   const the = stage({ post: { id: 'one', images: [picture('a')] } });
   await run(the, { title: 'Of the first post', alt_texts: [{ id: 'a', text: 'A loaf.', decorative: false }] });

@@ -149,14 +149,15 @@ final class Runs_Controller {
 	 * A run as the page shows it.
 	 *
 	 * @param array<string, mixed> $run From `Journal::run`.
-	 * @return array<string, mixed> The same without its options, with `failed` and `waits_for`.
+	 * @return array<string, mixed> The same without its options, with `failed`, `left_to_people` and `waits_for`.
 	 */
 	public static function view( array $run ): array {
 		$next = 'running' === $run['state'] ? Journal::items( $run['id'], array( 'waiting' ), 1 ) : array();
 		unset( $run['options'] );
 		return $run + array(
-			'waits_for' => $next && $next[0]['attempts'] > 0 ? $next[0]['code'] : '',
-			'failed'    => array_map(
+			'waits_for'      => $next && $next[0]['attempts'] > 0 ? $next[0]['code'] : '',
+			'left_to_people' => Journal::left_to_people( $run['id'] ),
+			'failed'         => array_map(
 				static function ( array $item ): array {
 					return array(
 						'post' => $item['post_id'],
@@ -212,20 +213,21 @@ final class Runs_Controller {
 			'title'      => 'smart-summary-run',
 			'type'       => 'object',
 			'properties' => array(
-				'id'         => $number,
-				'created'    => array( 'type' => 'string' ),
-				'state'      => array(
+				'id'             => $number,
+				'created'        => array( 'type' => 'string' ),
+				'state'          => array(
 					'type' => 'string',
 					'enum' => array( 'running', 'done', 'stopped', 'undone' ),
 				),
-				'not_before' => $number,
-				'total'      => $number,
-				'counts'     => array(
+				'not_before'     => $number,
+				'total'          => $number,
+				'counts'         => array(
 					'type'                 => 'object',
 					'additionalProperties' => $number,
 				),
-				'waits_for'  => array( 'type' => 'string' ),
-				'failed'     => array( 'type' => 'array' ),
+				'waits_for'      => array( 'type' => 'string' ),
+				'left_to_people' => $number,
+				'failed'         => array( 'type' => 'array' ),
 			),
 		);
 	}

@@ -256,6 +256,50 @@ final class PluginTest extends TestCase {
 		$this->assertSame( array( $id => array( 'alt:' . $picture ) ), Backfill::plan( $wishes ) );
 	}
 
+	public function test_a_picture_of_which_nothing_is_certain_is_left_to_a_person(): void {
+		$picture  = self::picture();
+		$featured = self::picture();
+		$content  = '<p>Words.</p><img class="wp-image-' . $picture . '" src="' . wp_get_attachment_url( $picture ) . '" alt="">';
+		$id       = self::post( $content );
+		set_post_thumbnail( $id, $featured );
+		$wishes = array( 'ids' => array( $id ), 'fields' => array( 'alts' ), 'batches' => false );
+		$guess  = static function ( int $of ): array {
+			return array( 'id' => (string) $of, 'text' => 'Small', 'decorative' => false, 'needs_human' => true );
+		};
+		$answer = array( 'status' => 200, 'body' => array( 'alt_texts' => array( $guess( $picture ), $guess( $featured ) ) ) + self::ANSWER );
+		Backend::answers( $answer );
+		$run = Backfill::slice( Backfill::begin( $wishes ), 5 );
+		$this->assertSame( $content, get_post( $id )->post_content, 'a guess is not written' );
+		$this->assertSame( array( '', '' ), array( (string) get_post_meta( $picture, Library::KEY, true ), (string) get_post_meta( $featured, Library::KEY, true ) ) );
+		$entry = Meta::record( $id )['alts'][ (string) $picture ];
+		$this->assertSame( array( true, false, '' ), array( $entry['needs_human'], $entry['decorative'], $entry['text'] ) );
+		$this->assertSame( 2, \Smart_Summary\Rest\Runs_Controller::view( $run )['left_to_people'] );
+		$this->assertSame( array(), Backfill::plan( $wishes ), 'nobody asks again unasked' );
+		$this->assertSame( array( $id ), array_keys( Backfill::plan( array( 'force' => 'ai' ) + $wishes ) ) );
+
+		$this->assertSame( 'human', Meta::author( $entry, 'Written by the person' ), 'what the person writes is the person’s' );
+		Backend::answers( $answer );
+		$again = Backfill::slice( Backfill::begin( array( 'force' => 'ai' ) + $wishes ), 5 );
+		$this->assertSame( array( 'skipped' => 1 ), $again['counts'], 'to ask once more changes nothing' );
+		Backfill::undo( $run['id'] );
+		$this->assertSame( array(), Meta::record( $id )['alts'] );
+		$this->assertSame( array( $id ), array_keys( Backfill::plan( $wishes ) ) );
+	}
+
+	public function test_what_a_run_has_written_is_not_renewed_by_a_guess(): void {
+		$picture = self::picture();
+		$id      = self::post( '<p>Words.</p><img class="wp-image-' . $picture . '" src="x.png" alt="">' );
+		$wishes  = array( 'ids' => array( $id ), 'fields' => array( 'alts' ), 'batches' => false, 'force' => 'ai' );
+		$answer  = static function ( string $text, bool $guessed ) use ( $picture ): array {
+			return array( 'status' => 200, 'body' => array( 'alt_texts' => array( array( 'id' => (string) $picture, 'text' => $text, 'decorative' => false, 'needs_human' => $guessed ) ) ) + self::ANSWER );
+		};
+		Backend::answers( $answer( 'A well.', false ), $answer( 'x', true ) );
+		Backfill::slice( Backfill::begin( $wishes ), 5 );
+		Backfill::slice( Backfill::begin( $wishes ), 5 );
+		$alt = Pictures::of( get_post( $id ) )[ $picture ]['alt'];
+		$this->assertSame( array( 'A well.', 'ai' ), array( $alt, Meta::author( Meta::record( $id )['alts'][ (string) $picture ], $alt ) ) );
+	}
+
 	public function test_a_featured_image_gets_its_alt_text_in_the_library(): void {
 		$picture = self::picture();
 		$id      = self::post( '<p>Words.</p>' );
@@ -384,7 +428,7 @@ final class PluginTest extends TestCase {
 		$ability = wp_get_ability( 'smart-summary/alt-text' );
 		$input   = array( 'post_id' => $id, 'attachment_id' => $picture );
 		Backend::answers( array( 'status' => 200, 'body' => array( 'alt_texts' => array( array( 'id' => (string) $picture, 'text' => 'A well.', 'decorative' => false ) ) ) ) );
-		$this->assertSame( array( 'text' => 'A well.', 'decorative' => false ), $ability->execute( $input ) );
+		$this->assertSame( array( 'text' => 'A well.', 'decorative' => false, 'needs_human' => false ), $ability->execute( $input ) );
 		$this->assertStringContainsString( (string) file_get_contents( get_attached_file( $picture ) ), Backend::$asked[0]['args']['body'], 'the picture itself goes along' );
 		$this->assertSame( '', (string) get_post_meta( $picture, Library::KEY, true ), 'and nothing is written' );
 		wp_set_current_user( get_user_by( 'login', 'author' )->ID );

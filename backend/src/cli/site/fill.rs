@@ -355,7 +355,7 @@ impl Filling<'_> {
             let name = image.src.rsplit('/').next().unwrap_or_default();
             match image.with_alt(&page.text, &alt.text) {
                 // A file's name is no description; an engine that knows no more leaves it to a person.
-                Some(_) if only_names(&alt.text, name) => {
+                Some(_) if alt.needs_human || only_names(&alt.text, name) => {
                     self.count.left += 1;
                     changes
                         .notes

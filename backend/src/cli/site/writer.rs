@@ -309,6 +309,7 @@ fn by_words(article: &Article, images: &[(usize, &Image)]) -> Vec<(usize, AltTex
         id: alt.id,
         text: alt.text,
         decorative: alt.decorative,
+        needs_human: alt.needs_human,
     });
     images.iter().map(|(index, _)| *index).zip(alts).collect()
 }

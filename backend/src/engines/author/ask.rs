@@ -355,6 +355,7 @@ mod tests {
             role: ImageRole::Auto,
             bytes: bytes::Bytes::from_static(b"x"),
             media_type: "image/png",
+            looks: None,
         };
         EngineJob {
             article: Some(Article {

@@ -194,6 +194,7 @@ impl Hearing {
                     Some(AltText {
                         id: id.clone(),
                         decorative: text.trim().is_empty(),
+                        needs_human: false,
                         text,
                     })
                 });

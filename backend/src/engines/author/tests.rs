@@ -18,6 +18,7 @@ fn image(id: &str) -> EngineImage {
         role: api::ImageRole::Auto,
         bytes: bytes::Bytes::from_static(b"x"),
         media_type: "image/png",
+        looks: None,
     }
 }
 
@@ -81,6 +82,7 @@ async fn an_answer_becomes_fields_in_its_order_with_pieces_between() {
         id: id.to_owned(),
         text: text.to_owned(),
         decorative: text.is_empty(),
+        needs_human: false,
     };
     let text = |text: &str| text.to_owned();
     assert_eq!(

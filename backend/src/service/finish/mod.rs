@@ -21,7 +21,7 @@ use self::ground::Source;
 pub(super) use self::mask_pii::Shown;
 use self::stream::Drafts;
 use crate::engines::{Output, Written};
-use crate::intake::Intake;
+use crate::intake::{Intake, Picture};
 
 /// Takes an engine's output and holds what is finished.
 pub(super) struct Finisher {
@@ -310,34 +310,52 @@ impl Finisher {
             .into_iter()
             .map(|alt| (alt.id.clone(), alt))
             .collect();
-        let pictures: Vec<(String, ImageRole)> = self
-            .intake
-            .pictures
-            .iter()
-            .map(|picture| (picture.id.clone(), picture.role))
-            .collect();
-        let alt_texts = pictures.into_iter().map(|(id, role)| {
-            let text = match (role, written.remove(&id)) {
-                (ImageRole::Decorative, _) | (_, None) => String::new(),
-                (_, Some(alt)) if alt.decorative => String::new(),
-                (_, Some(alt)) => self.alt_text(&alt.text, max),
-            };
-            if text.is_empty() && role == ImageRole::Informative {
+        let pictures = self.intake.pictures.clone();
+        let alt_texts = pictures.into_iter().map(|picture| {
+            let alt = written.remove(&picture.id);
+            if self.adorns(&picture, alt.as_ref()) {
+                return AltText {
+                    id: picture.id.clone(),
+                    text: String::new(),
+                    decorative: true,
+                    needs_human: false,
+                };
+            }
+            let guessed = alt.as_ref().is_none_or(|alt| alt.needs_human);
+            let alt = alt.filter(|alt| !alt.decorative);
+            let text = alt.map_or_else(String::new, |alt| self.alt_text(&alt.text, max));
+            if text.is_empty() && picture.role == ImageRole::Informative {
                 self.warnings.push(Warning {
                     code: WarningCode::FieldEmpty,
                     field: Some(Field::AltTexts),
-                    image: Some(id.clone()),
+                    image: Some(picture.id.clone()),
                     detail: "Nothing could be said of this picture; write its text yourself."
                         .to_owned(),
                 });
             }
+            // What is seen in a blurred picture is a guess too.
+            let blurred = self.sees_images && picture.looks.is_some_and(|looks| looks.too_soft);
             AltText {
-                id,
-                decorative: text.is_empty(),
+                id: picture.id.clone(),
+                decorative: false,
+                needs_human: guessed || text.is_empty() || blurred,
                 text,
             }
         });
         alt_texts.collect()
+    }
+
+    /// Whether a picture carries `alt=""`: its author says so, or an engine that has seen it; else only its name can tell.
+    fn adorns(&self, picture: &Picture, alt: Option<&AltText>) -> bool {
+        let named = picture
+            .filename
+            .as_deref()
+            .is_some_and(extractive::is_ornament);
+        match picture.role {
+            ImageRole::Decorative => true,
+            ImageRole::Informative => false,
+            ImageRole::Auto => alt.is_some_and(|alt| alt.decorative) && (self.sees_images || named),
+        }
     }
 
     fn alt_text(&mut self, text: &str, max: Bound) -> String {
@@ -474,7 +492,6 @@ fn given_language(intake: &Intake) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intake::Picture;
     use api::{Article, ContentFormat, SummaryRequest};
 
     fn intake(request: SummaryRequest) -> Intake {
@@ -503,6 +520,7 @@ mod tests {
             role,
             bytes: bytes::Bytes::new(),
             media_type: "image/png",
+            looks: None,
             digest: [0; 32],
             warnings: vec![],
         }
@@ -696,6 +714,7 @@ mod tests {
             id: id.into(),
             text: "A loaf".into(),
             decorative: false,
+            needs_human: false,
         };
         finisher.take(Output::Field(Written::AltTexts(vec![
             alt("b"),
@@ -707,13 +726,17 @@ mod tests {
             .alt_texts
             .unwrap()
             .into_iter()
-            .map(|alt| (alt.id, alt.text, alt.decorative))
+            .map(|alt| (alt.id, alt.text, alt.decorative, alt.needs_human))
             .collect();
-        let expect = [("a", "", true), ("b", "A loaf", false), ("c", "", true)];
-        assert_eq!(
-            texts,
-            expect.map(|(id, text, decorative)| (id.to_owned(), text.to_owned(), decorative))
-        );
+        let expect = [
+            ("a", "", true, false),
+            ("b", "A loaf", false, false),
+            ("c", "", false, true),
+        ];
+        let owned = |(id, text, decorative, needs_human): (&str, &str, bool, bool)| {
+            (id.to_owned(), text.to_owned(), decorative, needs_human)
+        };
+        assert_eq!(texts, expect.map(owned));
         assert!(
             summary
                 .warnings

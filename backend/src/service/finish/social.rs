@@ -205,6 +205,7 @@ mod tests {
             id: text.into(),
             text: text.into(),
             decorative: text.is_empty(),
+            needs_human: false,
         };
         let alt_texts = [alt(""), alt("A loaf"), alt("A knife")];
         let urls = [None, Some("https://a.example/loaf.jpg"), None];

@@ -16,6 +16,7 @@ pub(super) fn build(job: &Job, deadline: Instant) -> EngineJob {
         role: picture.role,
         bytes: picture.bytes.clone(),
         media_type: picture.media_type,
+        looks: picture.looks,
     });
     EngineJob {
         tenant: job.tenant.clone(),

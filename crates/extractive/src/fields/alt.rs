@@ -1,15 +1,19 @@
 //! A text alternative for each image, from what the article says around it. The picture itself is not seen here.
 
+mod bare;
 mod features;
+mod kind;
 mod shown;
 mod weights;
 
+use super::with_capital;
 use crate::fit::fit;
 use crate::rank::Analysis;
 use crate::segment;
 use crate::text::{BlockKind, ImagePlace, file_name};
-use crate::{AltSource, AltText, ImageContext, ImageRole};
+use crate::{AltSource, AltText, ImageContext, ImageRole, Looks};
 pub(crate) use features::FEATURES;
+use kind::Kind;
 
 /// A text that could stand for an image.
 #[derive(Debug, Clone)]
@@ -19,6 +23,27 @@ pub(crate) struct AltCandidate {
     pub(crate) tells: Tells,
     pub(crate) features: Vec<f32>,
     pub(crate) score: f32,
+}
+
+/// From so much text on a picture is read rather than looked at, and what stands around it does not tell what it says.
+const MUCH_TEXT: f32 = 0.3;
+
+impl AltCandidate {
+    /// Whether a person has to look before this is used. It is none where somebody says what the picture shows, or where
+    /// two agree: the file's name with the article, or what stands near with the name or a pointer.
+    fn is_guess(&self, looks: Option<Looks>) -> bool {
+        let feature = |name| features::value(&self.features, name);
+        let near = feature("name_recall") > 0.0 || feature("points") > 0.0;
+        let is_read = looks.is_some_and(|looks| looks.text >= MUCH_TEXT);
+        match self.source {
+            AltSource::Caption => false,
+            AltSource::Heading | AltSource::Before | AltSource::After => {
+                self.tells == Tells::Near && (is_read || !near)
+            }
+            AltSource::FileName => feature("short") > 0.0 || feature("file_article") < 1.0,
+            AltSource::Title | AltSource::None => true,
+        }
+    }
 }
 
 /// What the article says of the text.
@@ -45,27 +70,20 @@ pub(crate) fn alt_texts(
 }
 
 fn alt_text(analysis: &Analysis<'_>, image: &ImageContext<'_>, max: usize) -> AltText {
-    let name = name_of(image);
-    let nothing = |source| AltText {
-        id: image.id.to_owned(),
-        text: String::new(),
-        decorative: true,
-        source,
+    let adorns = match image.role {
+        ImageRole::Auto => is_ornament(&name_of(image)),
+        ImageRole::Decorative => true,
+        ImageRole::Informative => false,
     };
-    let decorative = image.role == ImageRole::Auto && is_ornament(&name);
-    if image.role == ImageRole::Decorative || decorative {
-        return nothing(AltSource::None);
+    let best = (!adorns).then(|| alt_candidates(analysis, image, max).into_iter().next());
+    let best = best.flatten();
+    AltText {
+        id: image.id.to_owned(),
+        decorative: adorns,
+        needs_human: !adorns && best.as_ref().is_none_or(|best| best.is_guess(image.looks)),
+        source: best.as_ref().map_or(AltSource::None, |best| best.source),
+        text: best.map(|best| best.text).unwrap_or_default(),
     }
-    let best = alt_candidates(analysis, image, max).into_iter().next();
-    best.map_or_else(
-        || nothing(AltSource::None),
-        |best| AltText {
-            id: image.id.to_owned(),
-            text: best.text,
-            decorative: false,
-            source: best.source,
-        },
-    )
 }
 
 /// All texts that could stand for an image, best first.
@@ -80,12 +98,16 @@ pub(crate) fn alt_candidates(
             .filename
             .and_then(|name| analysis.document.image(name))
     });
-    let name = name_words(&name_of(image));
+    let file = name_of(image);
+    let name = name_words(&file);
     let mut out: Vec<AltCandidate> = Vec::new();
     let mut add = |text: &str, source: AltSource, tells: Tells| {
-        let text = crate::clean(text);
+        let text = bare::bare(&crate::clean(text));
         let text = text.trim_end_matches([':', '：', ' ', ',', '，', '#']);
         let text = fit(text, max, &analysis.language);
+        if is_file(&text, &file) {
+            return;
+        }
         if text.chars().filter(|c| c.is_alphabetic()).count() >= 3
             && !out.iter().any(|other| other.text == text)
         {
@@ -102,14 +124,15 @@ pub(crate) fn alt_candidates(
     if let Some(caption) = caption.or_else(|| place.and_then(|place| place.caption.as_deref())) {
         add(caption, AltSource::Caption, Tells::Near);
     }
-    add(&name, AltSource::FileName, Tells::Near);
     if let Some(place) = place {
-        around(analysis, place, &mut add);
+        around(analysis, place, image.looks, &mut add);
     }
     // The title may stand for a picture of the article; of one that the article does not show nothing is known.
     if place.is_some() {
         add(&analysis.title, AltSource::Title, Tells::Near);
     }
+    // Last, so that a heading with the same words is taken for the heading that it is.
+    add(&with_capital(&name), AltSource::FileName, Tells::Near);
     for candidate in &mut out {
         candidate.features = features::of(analysis, candidate, &name);
         candidate.score = weights::score(&candidate.features, &analysis.language);
@@ -122,6 +145,7 @@ pub(crate) fn alt_candidates(
 fn around(
     analysis: &Analysis<'_>,
     place: &ImagePlace,
+    looks: Option<Looks>,
     add: &mut impl FnMut(&str, AltSource, Tells),
 ) {
     let document = analysis.document;
@@ -130,6 +154,10 @@ fn around(
     add(shown::topic(heading), AltSource::Heading, Tells::Near);
     let mut sentence = |sentence: &str, source: AltSource| {
         let sentence = crate::clean(sentence);
+        // A sentence that points at a chart is not about the photograph beside it.
+        if Kind::pointed_at(&sentence, language).is_some_and(|kind| !kind.agrees(looks)) {
+            return;
+        }
         if let Some(shown) = shown::shown(&sentence, language) {
             add(&shown, source, Tells::Shown);
         }
@@ -171,6 +199,16 @@ fn name_of(image: &ImageContext<'_>) -> String {
     given
         .or_else(|| image.src.map(file_name))
         .unwrap_or_default()
+}
+
+/// Whether a text is a file's name and no words: the name of this file, or one that ends as pictures' names do.
+fn is_file(text: &str, name: &str) -> bool {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let ends = ["png", "jpg", "jpeg", "gif", "webp", "svg", "avif", "heic"];
+    let extension = text.rsplit_once('.').map(|(_, end)| end.to_lowercase());
+    let is_name = extension.is_some_and(|end| ends.contains(&end.as_str()));
+    let no_words = !stem.chars().all(char::is_alphabetic);
+    is_name && !text.contains(char::is_whitespace) || text == name || no_words && text == stem
 }
 
 /// Names of pictures that only adorn a page.

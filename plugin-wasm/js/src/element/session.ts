@@ -276,6 +276,8 @@ export class Session {
     if (!here()) return;
     this.dispatch({ do: 'prepared', pictures });
     this.#tellLeftOut();
+    // What was measured on them counts.
+    if (this.#intent && this.state.draft !== undefined) void this.#makeDraft();
   }
 
   async apply(): Promise<void> {
@@ -377,7 +379,9 @@ export class Session {
     const first = this.state.draft === undefined;
     const target = this.#around.target();
     try {
-      const made = await client.draft(post, { signal: draft.signal, limits: target && { target } });
+      const prepared = this.state.pictures.flatMap((picture) => picture.prepared ?? []);
+      const limits = target && { target };
+      const made = await client.draft(post, { signal: draft.signal, limits, prepared });
       if (draft.signal.aborted) return;
       this.dispatch({ do: 'drafted', draft: made });
       if (first && this.state.run === undefined) this.#around.announce(this.#around.messages().draftReady);

@@ -80,6 +80,7 @@ summary .quiet { margin-inline-start: 8px; font-size: 12px; }
 .not-sent li { overflow-wrap: anywhere; }
 .soft-names { display: flex; align-items: center; gap: 4px; margin-block-start: 8px; color: var(--near); overflow-wrap: anywhere; }
 .why { color: var(--quiet); }
+.needs-human { display: flex; align-items: center; gap: 4px; margin-block: 4px 0; color: var(--near); overflow-wrap: anywhere; }
 .thumb { inline-size: 28px; block-size: 28px; object-fit: cover; border-radius: 4px; background: var(--soft); flex: none; }
 .thumb.large { inline-size: 64px; block-size: 48px; }
 .bars { display: flex; gap: 4px; margin-block-start: 8px; }

@@ -263,13 +263,18 @@ export type AltText = {
  */
 id: string, 
 /**
- * Empty exactly when `decorative`.
+ * Empty when `decorative`, and when nothing can honestly be said: then it `needs_human`.
  */
 text: string, 
 /**
  * Whether the picture should carry `alt=""`.
  */
-decorative: boolean, };
+decorative: boolean, 
+/**
+ * Whether a person has to look at the picture before the text is used: nothing told what it shows, or hardly more
+ * than a file's name did. Never with `decorative`.
+ */
+needs_human: boolean, };
 
 /**
  * An alternative title and description.

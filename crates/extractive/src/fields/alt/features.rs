@@ -82,6 +82,12 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &AltCandidate, name: &str) 
     ]
 }
 
+/// The feature of this name; 0 for a name that there is not.
+pub(super) fn value(features: &[f32], name: &str) -> f32 {
+    let at = FEATURES.iter().position(|known| *known == name);
+    at.and_then(|at| features.get(at)).copied().unwrap_or(0.0)
+}
+
 /// How a sentence points at a picture.
 const POINTERS: &[&str] = &[
     "following",

@@ -27,7 +27,7 @@ const PICTURES: &[&str] = &[
     "plot",
     "screenshot",
 ];
-const SHOWS: &[&str] = &[
+pub(super) const SHOWS: &[&str] = &[
     "demonstrates",
     "depicts",
     "describes",

@@ -138,6 +138,8 @@ export const en = {
   addKeyword: 'Add a keyword',
   removeKeyword: (word: string) => `Remove ${word}`,
   altOf: (name: string) => `Alt text of ${name}`,
+  needsWords: 'Nothing tells what this picture shows: write it in a few words, or mark it as decorative.',
+  needsLook: 'A guess: hold this against the picture before you use it.',
   decorative: 'decorative',
   decorativeOf: (name: string) => `${name} is decorative`,
   notFound: 'Not found in the article',

@@ -132,6 +132,8 @@ export const zh: Messages = {
   addKeyword: '添加关键词',
   removeKeyword: (word) => `删除 ${word}`,
   altOf: (name) => `${name} 的替代文本`,
+  needsWords: '无从得知这张图片的内容：请用几个词描述它，或将其标为装饰性。',
+  needsLook: '这只是推测：使用前请对照图片核实。',
   decorative: '装饰性',
   decorativeOf: (name) => `${name} 仅作装饰`,
   notFound: '文章中未找到',

@@ -1,5 +1,5 @@
 import type { AltText } from '../../types.js';
-import { h, Keyed, setAttr, setText, show } from '../dom.js';
+import { h, icon, Keyed, setAttr, setText, show } from '../dom.js';
 import { lengthOf, level } from '../measure.js';
 import { isWide, languageTag, limits } from '../state.js';
 import { frame, iconButton } from './field.js';
@@ -38,10 +38,12 @@ function altRow(panel: Panel, id: string) {
     rows: 1,
     part: 'input input-alt',
     'aria-label': m.altOf(name),
-    'aria-describedby': `count-alt-${id}`,
+    'aria-describedby': `needs-alt-${id} count-alt-${id}`,
   });
   input.addEventListener('input', () => session.dispatch({ do: 'edit-alt', id, text: input.value }));
   const box = h('div', { class: 'boxed' }, h('div', { class: 'grow' }, copy, input));
+  const why = h('span', { id: `needs-alt-${id}` });
+  const needs = h('p', { class: 'note needs-human', part: 'needs-human' }, icon('warn'), why);
   const toggle = h('input', {
     type: 'checkbox',
     role: 'switch',
@@ -62,11 +64,12 @@ function altRow(panel: Panel, id: string) {
       h('span', { class: 'tools' }, accept),
     ),
     box,
+    needs,
     h('label', { class: 'switch' }, toggle, h('span', { class: 'track', 'aria-hidden': 'true' }), m.decorative),
   );
   return {
     root,
-    update({ text, decorative }: AltText) {
+    update({ text, decorative, needs_human: guessed }: AltText) {
       const url = panel.urlOf(id);
       show(thumb, url !== undefined);
       setAttr(thumb, 'src', url);
@@ -81,7 +84,12 @@ function altRow(panel: Panel, id: string) {
       setText(shown, `${length} / ${max}`);
       setText(spoken, m.chars(length, max));
       setAttr(count, 'data-level', level(length, max));
-      show(edited, picture()?.altEdited ?? false);
+      const touched = picture()?.altEdited ?? false;
+      show(edited, touched);
+      // The writer's own word is no guess.
+      const asks = guessed && !touched && !decorative;
+      show(needs, asks);
+      setText(why, asks ? (text.trim() === '' ? m.needsWords : m.needsLook) : '');
       const something = decorative || text.trim() !== '';
       setAttr(accept, 'aria-pressed', String(something && (picture()?.altAccepted ?? false)));
       setAttr(accept, 'aria-disabled', something ? undefined : 'true');
