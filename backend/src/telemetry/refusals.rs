@@ -66,7 +66,7 @@ impl Refusals {
         }
     }
 
-    /// The first of the last [`HOURS`] hours in Unix milliseconds, and every code that was refused since, most often first.
+    /// The first of the last `HOURS` hours in Unix milliseconds, and every code that was refused since, most often first.
     #[must_use]
     pub fn recent(&self) -> (u64, Vec<Refused>) {
         let now = self.clock.now_ms() / HOUR_MS;
