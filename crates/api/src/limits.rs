@@ -187,13 +187,16 @@ mod tests {
         assert_eq!(lengths(""), NARROW);
     }
 
-    #[test]
-    fn a_number_without_a_place_has_any_width() {
-        let asked = |title_chars, target| FieldLimits {
+    fn asked(title_chars: Option<u16>, target: Option<Target>) -> FieldLimits {
+        FieldLimits {
             title_chars,
             target,
             ..FieldLimits::default()
-        };
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_place_has_any_width() {
         let pixels = |limits| title_line(&limits).map(|line| line.pixels);
         assert_eq!(pixels(asked(None, None)), Some(580));
         assert_eq!(pixels(asked(Some(100), None)), None);
@@ -202,11 +205,6 @@ mod tests {
 
     #[test]
     fn a_number_goes_before_the_place_and_the_place_before_the_language() {
-        let asked = |title_chars, target| FieldLimits {
-            title_chars,
-            target,
-            ..FieldLimits::default()
-        };
         let title = |language, limits| lengths(language).with(&limits).title_chars;
         assert_eq!(title("en", asked(None, None)), 60);
         assert_eq!(title("en", asked(None, Some(Target::X))), 70);
