@@ -4,7 +4,9 @@
     reason = "every slice is cut from lengths that the packing made; the tests walk all edges"
 )]
 
-use super::matrix::{Line, PANEL, Precision, Rows, TILE};
+use super::matrix::{Line, Order, PANEL, Precision, Rows, TILE};
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::tiles;
 
 /// Words per pass with AVX-512: a panel's stretch has 64 KiB and stays in the second cache, a tile's 24 KiB and stays in
 /// the first.
@@ -27,6 +29,14 @@ pub(super) struct Sums<'a> {
 
 /// Adds `x` times the panels in `lines` (`words` each) to `y`; a panel may hang over the rows' ends.
 pub(super) fn product(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
+    match x.order {
+        Order::Words => by_words(x, lines, words, y),
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        Order::Tiles => tiles::product(x, lines, words, y),
+    }
+}
+
+fn by_words(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
     #[cfg(target_arch = "x86_64")]
     {
         if multiplies_pairs() {
@@ -413,9 +423,9 @@ mod tests {
                 let x: Vec<f32> = (0..rows * inputs).map(value).collect();
                 let weight: Vec<f32> = (3..outputs * inputs + 3).map(value).collect();
                 let packed = Packed::f32(precision, &weight, inputs);
-                let x = Rows::pack(precision, &x, inputs);
                 let words = inputs.div_ceil(precision.depth());
-                let run = |by: fn(&Rows, &[Line], usize, &mut Sums<'_>)| {
+                let run = |order, by: fn(&Rows, &[Line], usize, &mut Sums<'_>)| {
+                    let x = Rows::pack_in(order, precision, &x, inputs);
                     let mut values = vec![0.0; rows * outputs];
                     let mut y = Sums {
                         values: &mut values,
@@ -425,12 +435,14 @@ mod tests {
                     by(&x, packed.lines(), words, &mut y);
                     values
                 };
-                let (ours, plain) = (run(product), run(plain::product));
-                for (ours, plain) in ours.iter().zip(&plain) {
-                    assert!(
-                        (ours - plain).abs() < 1e-5 * plain.abs().max(10.0),
-                        "{ours} and {plain}"
-                    );
+                let plain = run(Order::Words, plain::product);
+                for order in [Order::Words, Order::of(precision)] {
+                    for (ours, plain) in run(order, product).iter().zip(&plain) {
+                        assert!(
+                            (ours - plain).abs() < 1e-5 * plain.abs().max(10.0),
+                            "{ours} and {plain} in {order:?}"
+                        );
+                    }
                 }
             }
         }

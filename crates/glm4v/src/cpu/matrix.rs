@@ -6,6 +6,8 @@ use rayon::prelude::*;
 
 use super::kernel::{self, Sums};
 use super::rows::zeros;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::tiles;
 use crate::Result;
 
 /// Outputs that stand side by side in a [`Line`].
@@ -16,6 +18,10 @@ pub(super) const TILE: usize = 12;
 pub(crate) const MANY: usize = 48;
 /// Tiles of a thread's share: few enough that threads end together, enough that a panel is read from the first caches.
 const SHARE: usize = 10;
+/// Words of a thread's share for the matrix unit, which takes a weight so fast that it must be read seldom: 1 MiB, which
+/// the second cache keeps.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+const SHARE_WORDS: usize = 1 << 18;
 /// Lines of a weight that is unpacked for one product: 4 MiB, which the last cache keeps.
 const UNPACKED: usize = 1 << 15;
 
@@ -147,7 +153,7 @@ impl Packed {
         if rows < MANY {
             self.multiply_few(x, rows, &mut y);
         } else {
-            let share = share(rows);
+            let share = share(rows, self.precision, self.words());
             y.par_chunks_mut(share * self.outputs)
                 .zip(x.par_chunks(share * self.inputs))
                 .for_each(|(y, x)| {
@@ -217,12 +223,12 @@ pub(crate) fn multiply_by_parts(
     if y.is_empty() {
         return Ok(y);
     }
-    let share = share(rows);
+    let words = inputs.div_ceil(precision.depth());
+    let share = share(rows, precision, words);
     let x: Vec<Rows> = x
         .par_chunks(share * inputs)
         .map(|x| Rows::pack(precision, x, inputs))
         .collect();
-    let words = inputs.div_ceil(precision.depth());
     let panels = outputs.div_ceil(PANEL);
     let at_once = (UNPACKED / words).clamp(1, panels);
     let mut lines = vec![Line::ZERO; at_once * words];
@@ -257,11 +263,19 @@ pub(crate) fn multiply_by_parts(
     Ok(y)
 }
 
-/// Rows of a thread's share: whole tiles, of which every thread gets as many.
-fn share(rows: usize) -> usize {
+/// Rows of a thread's share, of `words` each: whole tiles, of which every thread gets as many.
+fn share(rows: usize, precision: Precision, words: usize) -> usize {
+    let (tile, most) = match Order::of(precision) {
+        Order::Words => (TILE, SHARE),
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        Order::Tiles => (
+            tiles::ROWS,
+            (SHARE_WORDS / (words.max(1) * tiles::ROWS)).max(2),
+        ),
+    };
     let threads = rayon::current_num_threads();
-    let tiles = rows.div_ceil(TILE).div_ceil(threads);
-    TILE * tiles.div_ceil(tiles.div_ceil(SHARE))
+    let tiles = rows.div_ceil(tile).div_ceil(threads);
+    tile * tiles.div_ceil(tiles.div_ceil(most))
 }
 
 /// Puts columns in their places: `sums` is `[parts, rows, width]`, `y` is `[rows, outputs]`.
@@ -280,46 +294,101 @@ fn gather(sums: &[f32], width: usize, outputs: usize, y: &mut [f32]) {
         });
 }
 
-/// Activations in the kernel's order: `[tiles, words, rows of the tile]`; only the last tile may be less than [`TILE`].
+/// In which order activations are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// `[tiles, words, rows of the tile]`, tiles of [`TILE`] rows but for the last.
+    Words,
+    /// Those of the matrix unit: `[tiles, steps, rows of the tile, words of a step]`.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    Tiles,
+}
+
+impl Order {
+    /// The one of the fastest loop for `precision` here.
+    pub(super) fn of(precision: Precision) -> Self {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        if precision == Precision::Bf16 && tiles::are_there() {
+            return Self::Tiles;
+        }
+        Self::Words
+    }
+}
+
+/// Activations in a kernel's order.
 pub(super) struct Rows {
     pub(super) precision: Precision,
+    pub(super) order: Order,
     pub(super) rows: usize,
     pub(super) words: Vec<u32>,
 }
 
 impl Rows {
-    /// Packs `x`, row after row of `inputs` values.
+    /// Packs `x`, row after row of `inputs` values, for the fastest loop.
     pub(super) fn pack(precision: Precision, x: &[f32], inputs: usize) -> Self {
+        Self::pack_in(Order::of(precision), precision, x, inputs)
+    }
+
+    /// Packs `x` in `order`.
+    pub(super) fn pack_in(order: Order, precision: Precision, x: &[f32], inputs: usize) -> Self {
         let rows = x.len() / inputs.max(1);
         let width = inputs.div_ceil(precision.depth());
-        let mut words = vec![0; rows * width];
-        let mut flat = vec![0; TILE.min(rows) * width];
-        for (tile, x) in words
-            .chunks_mut((TILE * width).max(1))
-            .zip(x.chunks((TILE * inputs).max(1)))
-        {
-            flatten(precision, x, inputs, &mut flat);
-            match x.len() / inputs {
-                TILE => {
-                    let (tile, _) = tile.as_chunks_mut::<TILE>();
-                    interleave(&flat, width, tile.iter_mut());
-                }
-                height => {
-                    for (row, words) in flat.chunks(width).take(height).enumerate() {
-                        let places = tile.iter_mut().skip(row).step_by(height);
-                        for (place, word) in places.zip(words) {
-                            *place = *word;
-                        }
-                    }
-                }
-            }
-        }
+        let words = match order {
+            Order::Words => by_words(precision, x, inputs, width),
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Order::Tiles => by_tiles(precision, x, inputs, width),
+        };
         Self {
             precision,
+            order,
             rows,
             words,
         }
     }
+}
+
+fn by_words(precision: Precision, x: &[f32], inputs: usize, width: usize) -> Vec<u32> {
+    let rows = x.len() / inputs.max(1);
+    let mut words = vec![0; rows * width];
+    let mut flat = vec![0; TILE.min(rows) * width];
+    for (tile, x) in words
+        .chunks_mut((TILE * width).max(1))
+        .zip(x.chunks((TILE * inputs).max(1)))
+    {
+        flatten(precision, x, inputs, &mut flat);
+        match x.len() / inputs {
+            TILE => {
+                let (tile, _) = tile.as_chunks_mut::<TILE>();
+                interleave(&flat, width, tile.iter_mut());
+            }
+            height => {
+                for (row, words) in flat.chunks(width).take(height).enumerate() {
+                    let places = tile.iter_mut().skip(row).step_by(height);
+                    for (place, word) in places.zip(words) {
+                        *place = *word;
+                    }
+                }
+            }
+        }
+    }
+    words
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn by_tiles(precision: Precision, x: &[f32], inputs: usize, width: usize) -> Vec<u32> {
+    let rows = x.len() / inputs.max(1);
+    let padded = width.next_multiple_of(tiles::SIDE);
+    let mut words = vec![0; rows * padded];
+    let mut flat = vec![0; tiles::SIDE.min(rows) * width];
+    for (tile, x) in words
+        .chunks_mut((tiles::SIDE * padded).max(1))
+        .zip(x.chunks((tiles::SIDE * inputs).max(1)))
+    {
+        flatten(precision, x, inputs, &mut flat);
+        let height = x.len() / inputs;
+        tiles::arrange(flat.get(..height * width).unwrap_or_default(), width, tile);
+    }
+    words
 }
 
 impl Rows {
@@ -335,6 +404,7 @@ impl Rows {
         }
         Self {
             precision: Precision::F32,
+            order: Order::Words,
             rows: self.rows,
             words,
         }

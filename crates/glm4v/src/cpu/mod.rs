@@ -1,7 +1,8 @@
 //! What a CPU computes faster than candle's general operations do: products, attention, the gate of the feed-forward.
 //!
 //! Everything here takes and gives float32, row after row; weights, keys and values may be held in bfloat16. The loops use
-//! AVX-512 (with its bfloat16 products) where the processor has it, AVX2 where it has that, and plain Rust elsewhere.
+//! AMX for products of bfloat16 and AVX-512 (with its own such products) where the processor has them, AVX2 where it has
+//! that, and plain Rust elsewhere.
 
 /// A function whose loops are compiled three times, and run for the widest registers that this processor has. `FUSED` says
 /// in its body whether the processor multiplies and adds in one instruction.
@@ -44,6 +45,8 @@ mod kernel;
 pub(crate) mod matrix;
 pub(crate) mod rows;
 pub(crate) mod softmax;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod tiles;
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor};
 
