@@ -40,6 +40,8 @@ pub struct Picture {
     pub filename: Option<String>,
     /// Its visible caption.
     pub caption: Option<String>,
+    /// Where it leads, as the caller says.
+    pub link: Option<String>,
     /// What the author says of it.
     pub role: ImageRole,
     /// At most [`MAX_EDGE`] pixels on its longest edge, upright, without metadata.

@@ -167,6 +167,7 @@ fn image_context<'a>(image: &'a ImageRef, looks: Option<&Looks>) -> extractive::
             ImageRole::Decorative => extractive::ImageRole::Decorative,
         },
         src: None,
+        link: image.link.as_deref(),
         looks: looks.map(|looks| extractive::Looks {
             class: match looks.class {
                 Class::Photo => extractive::Class::Photo,

@@ -16,7 +16,7 @@ use super::{Engine, EngineImage, EngineJob, Error, Output, Report, Sink, Written
 const NAME: &str = EngineName::Extractive.as_str();
 const MODEL: &str = concat!("extractive-", env!("CARGO_PKG_VERSION"));
 /// Changes whenever the same article may get another answer.
-const RULES: &str = "extractive-3";
+const RULES: &str = "extractive-4";
 
 /// The embedded engine on a bounded number of blocking threads.
 pub struct Extractive {
@@ -178,6 +178,7 @@ fn image(image: &EngineImage) -> extractive::ImageContext<'_> {
             ImageRole::Decorative => extractive::ImageRole::Decorative,
         },
         src: None,
+        link: image.link.as_deref(),
         looks: image.looks.map(looks),
     }
 }
@@ -307,6 +308,7 @@ mod tests {
             id: id.into(),
             filename: None,
             caption: Some("A loaf of rye bread on a board".into()),
+            link: None,
             role: ImageRole::Auto,
             bytes: bytes::Bytes::new(),
             media_type: "image/png",

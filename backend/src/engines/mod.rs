@@ -158,6 +158,8 @@ pub struct EngineImage {
     pub filename: Option<String>,
     /// Its visible caption.
     pub caption: Option<String>,
+    /// Where it leads, as the caller says; without it the article may say so.
+    pub link: Option<String>,
     /// What the author says of it.
     pub role: ImageRole,
     /// The encoded picture, at most [`api::limits::MAX_EDGE`] on its longest edge.

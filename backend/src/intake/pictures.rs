@@ -55,6 +55,7 @@ fn prepare(image: ImageRef, bytes: &Bytes, options: &imaging::Options) -> Result
         id: image.id,
         filename: image.filename,
         caption: image.caption,
+        link: image.link,
         role: image.role,
     })
 }

@@ -145,6 +145,17 @@ pub(super) fn check_images(images: &[ImageRef], bounds: &config::Intake) -> Resu
         }
         short(&at("filename"), image.filename.as_deref())?;
         short(&at("caption"), image.caption.as_deref())?;
+        if image
+            .link
+            .as_ref()
+            .is_some_and(|link| link.len() > MAX_URL_CHARS)
+        {
+            return Err(Error::Field {
+                pointer: at("link"),
+                detail: format!("may have at most {MAX_URL_CHARS} characters"),
+                limit: Some(MAX_URL_CHARS as u64),
+            });
+        }
     }
     Ok(())
 }

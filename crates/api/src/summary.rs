@@ -94,6 +94,11 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "typescript", ts(optional))]
         pub caption: Option<String>,
+        /// Where the picture leads when it is a link: an address of at most 2048 characters, never fetched. Without it the
+        /// link around the picture in the article's content counts. A link to the picture's own file is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "typescript", ts(optional))]
+        pub link: Option<String>,
         /// What the author says of the picture's purpose.
         #[serde(default)]
         #[cfg_attr(feature = "typescript", ts(as = "Option<ImageRole>", optional))]

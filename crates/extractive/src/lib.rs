@@ -84,6 +84,8 @@ pub struct ImageContext<'a> {
     /// Its address in the content; its place is found by the whole address, else by the file name at its end. Without
     /// it, `filename` is looked for in the same way.
     pub src: Option<&'a str>,
+    /// Where it leads when it is a link, an address; `None`: as the content has it.
+    pub link: Option<&'a str>,
     /// What was measured on its pixels; `None` when nobody has them.
     pub looks: Option<Looks>,
 }
@@ -195,6 +197,8 @@ pub enum AltSource {
     Before,
     /// The sentence after the image.
     After,
+    /// The address that it leads to, of an image that is a link.
+    Link,
     /// The name of the file.
     FileName,
     /// The article's title.
@@ -585,11 +589,12 @@ fn warnings(
             format!("The description is shorter than {least:.0} characters."),
         );
     }
-    for alt in summary
-        .alt_texts
-        .iter()
-        .filter(|alt| matches!(alt.source, AltSource::FileName | AltSource::Title))
-    {
+    for alt in summary.alt_texts.iter().filter(|alt| {
+        matches!(
+            alt.source,
+            AltSource::Link | AltSource::FileName | AltSource::Title
+        )
+    }) {
         warn(
             WarningCode::WeakAltText,
             Some("alt_texts"),

@@ -5,12 +5,14 @@
 
 mod builder;
 mod html;
+mod link;
 mod markdown;
 mod mask;
 mod plain;
 
 use crate::ContentFormat;
 pub(crate) use builder::tidy;
+pub use link::leads_to;
 
 /// How many blocks of one article are kept. Two hundred thousand characters of one-letter paragraphs would be 60,000.
 pub(crate) const MAX_BLOCKS: usize = 5_000;
@@ -67,6 +69,9 @@ pub struct ImagePlace {
     pub block: usize,
     /// The index of the heading above it.
     pub heading: Option<usize>,
+    /// Where it leads, as [`leads_to`] has it, when it is all that a link holds: words beside it in the same link would
+    /// say so themselves.
+    pub link: Option<String>,
 }
 
 impl Document {
@@ -126,7 +131,8 @@ pub(crate) fn file_name(src: &str) -> String {
     percent_decode(last)
 }
 
-fn percent_decode(text: &str) -> String {
+/// Bytes written as `%20`, as text.
+pub(crate) fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -230,6 +236,62 @@ mod tests {
         assert_eq!(place.caption.as_deref(), Some("An owl"));
         assert_eq!(document.heading_text(place.heading), Some("Birds"));
         assert_eq!(document.blocks[1].kind, BlockKind::Caption);
+    }
+
+    #[track_caller]
+    fn links(content: &str, format: ContentFormat, expect: &[Option<&str>]) {
+        let document = blocks(content, format);
+        let found: Vec<Option<&str>> = document
+            .images
+            .iter()
+            .map(|place| place.link.as_deref())
+            .collect();
+        assert_eq!(found, expect, "{content}");
+    }
+
+    #[test]
+    fn a_picture_that_is_a_link_leads_somewhere() {
+        let html =
+            |content: &str, expect: &[Option<&str>]| links(content, ContentFormat::Html, expect);
+        html(
+            "<p><a href='/about?x=1'><img src=a.png></a> <img src=b.png>",
+            &[Some("/about"), None],
+        );
+        html(
+            "<a href=/shop><figure><img src=a.png></figure></a>",
+            &[Some("/shop")],
+        );
+        html(
+            "<a href=/one><img src=a.png> <img src=b.png></a>",
+            &[Some("/one"), Some("/one")],
+        );
+        // Words in the same link say where it leads; a link that a second one cuts off ends there.
+        html("<a href=/one><img src=a.png> Our shop</a>", &[None]);
+        html(
+            "<a href=/one><img src=a.png><a href=/two><img src=b.png></a>",
+            &[Some("/one"), Some("/two")],
+        );
+        // To a larger picture, to nowhere, never closed, an anchor without an address.
+        html(
+            "<a href=large.JPG?w=9><img src=a.png></a><a href=#><img src=b.png></a><a href=/x><img src=c.png>",
+            &[None, None, None],
+        );
+        html("<a name=top><img src=a.png></a>", &[None]);
+        let markdown = |content: &str, expect: &[Option<&str>]| {
+            links(content, ContentFormat::Markdown, expect)
+        };
+        markdown(
+            "[![Logo](logo.png)](https://example.org/docs) ![b](b.png)",
+            &[Some("https://example.org/docs"), None],
+        );
+        markdown(
+            "[![Logo](logo.png) The docs](https://example.org/docs)",
+            &[None],
+        );
+        markdown(
+            "<a href=\"/docs\"><img src=\"a.png\"></a>",
+            &[Some("/docs")],
+        );
     }
 
     #[test]

@@ -305,3 +305,33 @@ fn nothing_gives_an_empty_summary_and_says_so() {
             .any(|warning| warning.code == WarningCode::NoText)
     );
 }
+
+#[test]
+fn a_picture_that_is_a_link_says_where_it_leads() {
+    let post = "<p>We bake every day.</p><p><a href='/order-bread/'><img src='icon.png'></a></p>\
+                <figure><a href='/shop'><img src='loaf.jpg'></a><figcaption>A dark loaf</figcaption></figure>\
+                <p><a href='https://example.org'><img src='line.png'></a> The crust is dark.</p>";
+    assert_eq!(
+        alt("Bread", post, "icon.png", None),
+        ("Order bread".to_owned(), true)
+    );
+    // Its caption is somebody's word, and stays.
+    assert_eq!(
+        alt("Bread", post, "loaf.jpg", None),
+        ("A dark loaf".to_owned(), false)
+    );
+    // An address without words: what stands around it, for a person to look at.
+    assert!(alt("Bread", post, "line.png", None).1);
+    let asked = ImageContext {
+        id: "one",
+        filename: Some("line.png"),
+        link: Some("https://example.org/opening-hours?from=x"),
+        ..ImageContext::default()
+    };
+    let found = summary("Bread", post, ContentFormat::Html, &[asked]);
+    let alt = &found.alt_texts[0];
+    assert_eq!(
+        (alt.text.as_str(), alt.source, alt.needs_human),
+        ("Opening hours", AltSource::Link, true)
+    );
+}

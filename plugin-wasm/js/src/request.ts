@@ -28,8 +28,8 @@ function articleOf({ title, content, format, url, language }: Post): Article | u
   };
 }
 
-function imageOf({ id, filename, caption, role }: PostImage): ImageRef {
-  return { id, ...defined({ filename, caption, role }) };
+function imageOf({ id, filename, caption, link, role }: PostImage): ImageRef {
+  return { id, ...defined({ filename, caption, link, role }) };
 }
 
 function merged<T extends object>(site: T | undefined, call: T | undefined): T | undefined {

@@ -68,6 +68,8 @@ export interface PostImage {
   filename?: string;
   /** The visible caption. */
   caption?: string;
+  /** Where it leads when it is a link; without it the link around it in the post's content counts. */
+  link?: string;
   role?: ImageRole;
 }
 

@@ -1,7 +1,8 @@
 """Drives the server and `transformers serve` on one checkpoint, in turns, and prints Markdown tables.
 
 Standard library and Pillow only. Both servers get the same requests: a picture of an article, made small beforehand, and
-the article's beginning, answered as a stream without chance. Run by `cargo xtask bench serve`.
+the article's beginning, answered as a stream without chance. No two requests have the same picture or words, so that
+neither side answers from what it keeps. Summaries are asked of ours alone. Run by `cargo xtask bench serve`.
 """
 
 import argparse, base64, gzip, http.client, io, json, os, pathlib, re, socket, statistics, subprocess, sys, tempfile, threading, time
@@ -11,6 +12,7 @@ REQUESTS = {1: 6, 8: 24, 32: 64}
 TOKENS = 32
 CHARS = 600
 EDGE = 512
+SUMMARY_FIELDS = ["title", "meta_description", "alt_texts"]
 CACHED = 400
 MARKS = re.compile(r"</?think>|<\|(begin|end)_of_box\|>")
 
@@ -22,7 +24,7 @@ def free_port():
 
 
 def requests(corpus, count):
-    """Articles with a picture, both languages in turn: the text and the picture's bytes."""
+    """Articles with a picture, both languages in turn: the text and the picture."""
     from PIL import Image
 
     by_language = {"en": [], "zh": []}
@@ -40,49 +42,90 @@ def requests(corpus, count):
             except OSError:
                 continue
             picture.thumbnail((EDGE, EDGE))
-            encoded = io.BytesIO()
-            picture.save(encoded, "JPEG", quality=85)
-            made.append((article["title"] + "\n" + article["body_markdown"][:CHARS], encoded.getvalue()))
+            made.append((article["title"] + "\n" + article["body_markdown"][:CHARS], picture))
     return made[:count]
 
 
+def jpeg(picture, number):
+    """A `data:` URI of the picture with a corner that only this number has."""
+    picture = picture.copy()
+    picture.paste((number * 37 % 256, number * 101 % 256, number // 7 % 256), (0, 0, 16, 16))
+    encoded = io.BytesIO()
+    picture.save(encoded, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
+
+
+def summary(text, picture, number):
+    return json.dumps({
+        "article": {"content": f"{number}. {text}", "format": "markdown"}, "fields": SUMMARY_FIELDS, "seed": 1,
+        "images": [{"id": "hero", "data": jpeg(picture, number)}],
+    })
+
+
 def body(model, text, picture, number):
-    # The number keeps either side from having read the same before.
     content = [{"type": "text", "text": f"{number}. Describe the picture for this article:\n{text}"}]
     if picture is not None:
-        url = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
-        content.insert(0, {"type": "image_url", "image_url": {"url": url}})
+        content.insert(0, {"type": "image_url", "image_url": {"url": jpeg(picture, number)}})
     return json.dumps({
         "model": model, "messages": [{"role": "user", "content": content}],
-        "max_tokens": TOKENS, "temperature": 0.0, "stream": True,
+        "max_tokens": TOKENS, "temperature": 0.0, "stream": True, "stream_options": {"include_usage": True},
     })
 
 
 def stream(port, headers, payload):
-    """Seconds to the first words and to the end, how many pieces came, and the text."""
+    """Seconds to the first words and to the end, tokens written, the text, and tokens read."""
     began = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1200)
     connection.request("POST", "/v1/chat/completions", payload, {"Content-Type": "application/json", **headers})
     answer = connection.getresponse()
     if answer.status != 200:
         raise SystemExit(f"port {port} answered {answer.status}: {answer.read(500)!r}")
-    first, pieces, text = None, 0, ""
+    first, pieces, text, usage = None, 0, "", {}
     for line in answer:
         if not line.startswith(b"data: {"):
             continue
         chunk = json.loads(line[6:])
         if "error" in chunk:
             raise SystemExit(f"port {port}: {chunk}")
+        usage = chunk.get("usage") or usage
         choices = chunk.get("choices") or [{}]
         if choices[0].get("delta", {}).get("content"):
             first = first or time.perf_counter() - began
             pieces += 1
             text += choices[0]["delta"]["content"]
     connection.close()
-    return first or time.perf_counter() - began, time.perf_counter() - began, pieces, text
+    ended = time.perf_counter() - began
+    return first or ended, ended, usage.get("completion_tokens", pieces), text, usage.get("prompt_tokens", 0)
 
 
-def drive(port, headers, payloads, callers):
+def fields(port, headers, payload):
+    """Seconds to the first complete field and to the end of a summary's stream, tokens written, the title, tokens read."""
+    began = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1200)
+    headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **headers}
+    connection.request("POST", "/v1/summaries", payload, headers)
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise SystemExit(f"a summary was answered {answer.status}: {answer.read(500)!r}")
+    first, kind, whole = None, "", None
+    for line in answer:
+        if line.startswith(b"event: "):
+            kind = line[7:].strip().decode()
+        elif line.startswith(b"data: ") and kind == "field":
+            first = first or time.perf_counter() - began
+        elif line.startswith(b"data: ") and kind in ("completed", "failed"):
+            whole = json.loads(line[6:])
+            if kind == "failed":
+                raise SystemExit(f"a summary failed: {whole}")
+    connection.close()
+    if first is None or whole is None:
+        raise SystemExit("a summary's stream ended without its last event")
+    usage = whole["usage"]
+    read = usage["prompt_tokens"] + usage["image_tokens"]
+    return first, time.perf_counter() - began, usage["completion_tokens"], whole.get("title", ""), read
+
+
+def drive(port, headers, payloads, callers, ask=stream):
     """All payloads by so many callers; seconds for all, and what each took."""
     waiting, took, lock = list(payloads), [], threading.Lock()
 
@@ -92,7 +135,7 @@ def drive(port, headers, payloads, callers):
                 if not waiting:
                     return
                 payload = waiting.pop()
-            found = stream(port, headers, payload)
+            found = ask(port, headers, payload)
             with lock:
                 took.append(found)
 
@@ -186,7 +229,8 @@ class Theirs:
 def row(name, callers, seconds, took, queue):
     first, total = ([each[index] for each in took] for index in (0, 1))
     tokens = sum(each[2] for each in took)
-    cells = [name, callers, f"{statistics.median(first) * 1000:.0f}", f"{statistics.median(total) * 1000:.0f}",
+    each = [f"{sum(each[index] for each in took) / len(took):.0f}" for index in (4, 2)]
+    cells = [name, callers, *each, f"{statistics.median(first) * 1000:.0f}", f"{statistics.median(total) * 1000:.0f}",
              f"{len(took) / seconds:.2f}", f"{tokens / seconds:.1f}", queue]
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)
     return len(took) / seconds, tokens / seconds
@@ -257,8 +301,9 @@ def main():
             # The first request loads the peer's model.
             drive(theirs.port, theirs.headers(), payloads(checkpoint, 1), 1)
             drive(ours.port, ours.headers(), payloads("auto", 1), 1)
-            print("| server | callers | ms to the first words, median | ms in all, median | requests/s | tokens/s | ms in the queue, mean |")
-            print("|---|---:|---:|---:|---:|---:|---:|")
+            print("| server | callers | tokens read, mean | written, mean | ms to the first words, median | ms in all, median "
+                  "| requests/s | tokens/s | ms in the queue, mean |")
+            print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
             rates, engine_cpu = {}, None
             for callers in CALLERS:
                 for _ in range(args.rounds):
@@ -277,6 +322,16 @@ def main():
                 ratios = [max(rate[index] for rate in rates[("ours", callers)]) / max(rate[index] for rate in rates[("theirs", callers)])
                           for index in (0, 1)]
                 print(f"| {callers} | {ratios[0]:.2f} | {ratios[1]:.2f} |")
+            print("\n| summaries over SSE | callers | tokens read, mean | written, mean | ms to the first field, median "
+                  "| ms in all, median | summaries/s | tokens/s | ms in the queue, mean |")
+            print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+            for callers in CALLERS:
+                chosen = [found[index % len(found)] for index in range(REQUESTS[callers])]
+                asked = [summary(text, picture, next(number)) for text, picture in chosen]
+                waited = ours.queue()
+                seconds, took = drive(ours.port, ours.headers(), asked, callers, fields)
+                after = ours.queue()
+                row("ours", callers, seconds, took, f"{(after[0] - waited[0]) / max(after[1] - waited[1], 1) * 1000:.0f}")
             # Words alone: a picture would be checked and encoded anew between the two.
             words = [body(checkpoint, text, None, next(number)) for text, _ in found[:8]]
             count, same, direct, passed = through(args, theirs, checkpoint, words, pathlib.Path(other_data))

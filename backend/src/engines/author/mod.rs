@@ -19,6 +19,7 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api::{EngineName, Field, Warning, WarningCode};
+use extractive::text::{Document, leads_to};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
@@ -30,8 +31,8 @@ use self::leak::Guard;
 pub use self::prompts::{Task, Template, Tongue};
 use self::share::Share;
 use super::{
-    AnswerFormat, ChatJob, ChatModel, ChatReport, Choosing, Engine, EngineJob, Error, Output,
-    Report, Sink, TextSink, Written, document,
+    AnswerFormat, ChatJob, ChatModel, ChatReport, Choosing, Engine, EngineImage, EngineJob, Error,
+    Output, Report, Sink, TextSink, Written, document,
 };
 
 /// A summary is to say what is there, not to surprise.
@@ -71,15 +72,15 @@ impl Author {
 
     async fn write(
         &self,
-        job: EngineJob,
+        mut job: EngineJob,
         sink: Sink,
         cancel: CancellationToken,
     ) -> Result<Report, Error> {
-        let prose = job
-            .article
-            .as_ref()
-            .map(|article| document(article).plain());
-        let prose = prose.unwrap_or_default();
+        let document = job.article.as_ref().map(document).unwrap_or_default();
+        for image in &mut job.images {
+            image.link = leads(image, &document);
+        }
+        let prose = document.plain();
         let expected = Expected::of(&job, &prose);
         let rules = Template::of(Task::Summary, expected.tongue()).system;
         let guard = Arc::new(Guard::new(&rules, &material(&job, &prose)));
@@ -251,6 +252,14 @@ impl Author {
             engine: self.model.name().as_str(),
             cause: cause.to_owned(),
         }
+    }
+}
+
+/// Where a picture leads: as the caller says, else as the article has it.
+fn leads(image: &EngineImage, document: &Document) -> Option<String> {
+    match &image.link {
+        Some(link) => leads_to(link),
+        None => document.image(image.filename.as_deref()?)?.link.clone(),
     }
 }
 

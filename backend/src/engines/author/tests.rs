@@ -15,6 +15,7 @@ fn image(id: &str) -> EngineImage {
         id: id.to_owned(),
         filename: None,
         caption: None,
+        link: None,
         role: api::ImageRole::Auto,
         bytes: bytes::Bytes::from_static(b"x"),
         media_type: "image/png",
@@ -383,4 +384,24 @@ async fn pictures_alone_are_described_in_english_unless_told_otherwise() {
     report.unwrap();
     assert_eq!(fields(&heard).len(), 1);
     assert!(format!("{:?}", jobs[0].messages.last()).contains("Write in English (en)."));
+}
+
+#[tokio::test]
+async fn a_picture_in_a_link_is_asked_about_with_the_place_that_it_leads_to() {
+    let mut asked = job(
+        "<p>Rye bread needs time.</p><a href='/order-bread?from=x'><img src='/basket.png'></a>",
+    );
+    asked.article.as_mut().unwrap().format = ContentFormat::Html;
+    asked.images[0].filename = Some("basket.png".to_owned());
+    asked.images[1].link = Some("javascript:alert(1)".to_owned());
+    let (_, _, jobs) = run(vec![reply(ANSWER)], asked).await;
+    let words = jobs[0].messages.last().unwrap().words();
+    assert!(
+        words.contains("<picture id=\"a\" role=\"auto\">leads to: /order-bread</picture>"),
+        "{words}"
+    );
+    assert!(
+        words.contains("<picture id=\"b\" role=\"auto\"></picture>"),
+        "{words}"
+    );
 }

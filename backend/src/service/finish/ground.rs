@@ -45,9 +45,14 @@ impl Source {
             text.push('\n');
             text.push_str(beside);
         }
+        // Where a picture leads may be said in words; an address that only stands there is none to give out.
+        let links = pictures
+            .iter()
+            .filter_map(|picture| picture.link.as_deref());
+        let links: Vec<&str> = links.collect();
         Self {
             grounds,
-            lower: text.to_lowercase(),
+            lower: format!("{text}\n{}", links.join("\n")).to_lowercase(),
             shown: Shown::of(&visible(&text)),
             text,
             document,

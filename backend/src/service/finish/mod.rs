@@ -517,6 +517,7 @@ mod tests {
             id: id.into(),
             filename: None,
             caption: None,
+            link: None,
             role,
             bytes: bytes::Bytes::new(),
             media_type: "image/png",

@@ -13,6 +13,7 @@ pub(super) fn build(job: &Job, deadline: Instant) -> EngineJob {
         id: picture.id.clone(),
         filename: picture.filename.clone(),
         caption: picture.caption.clone(),
+        link: picture.link.clone(),
         role: picture.role,
         bytes: picture.bytes.clone(),
         media_type: picture.media_type,

@@ -1,6 +1,7 @@
 //! A text alternative for each image, from what the article says around it. The picture itself is not seen here.
 
 mod bare;
+mod destination;
 mod features;
 mod kind;
 mod shown;
@@ -10,7 +11,7 @@ use super::with_capital;
 use crate::fit::fit;
 use crate::rank::Analysis;
 use crate::segment;
-use crate::text::{BlockKind, ImagePlace, file_name};
+use crate::text::{BlockKind, ImagePlace, file_name, leads_to};
 use crate::{AltSource, AltText, ImageContext, ImageRole, Looks};
 pub(crate) use features::FEATURES;
 use kind::Kind;
@@ -41,7 +42,7 @@ impl AltCandidate {
                 self.tells == Tells::Near && (is_read || !near)
             }
             AltSource::FileName => feature("short") > 0.0 || feature("file_article") < 1.0,
-            AltSource::Title | AltSource::None => true,
+            AltSource::Link | AltSource::Title | AltSource::None => true,
         }
     }
 }
@@ -70,13 +71,21 @@ pub(crate) fn alt_texts(
 }
 
 fn alt_text(analysis: &Analysis<'_>, image: &ImageContext<'_>, max: usize) -> AltText {
+    let link = leads(analysis, image);
     let adorns = match image.role {
-        ImageRole::Auto => is_ornament(&name_of(image)),
+        // What is pressed to get somewhere never only adorns.
+        ImageRole::Auto => link.is_none() && is_ornament(&name_of(image)),
         ImageRole::Decorative => true,
         ImageRole::Informative => false,
     };
     let best = (!adorns).then(|| alt_candidates(analysis, image, max).into_iter().next());
     let best = best.flatten();
+    let captioned = best
+        .as_ref()
+        .is_some_and(|best| best.source == AltSource::Caption);
+    if let Some(link) = link.filter(|_| !adorns && !captioned) {
+        return functional(analysis, image, &link, best, max);
+    }
     AltText {
         id: image.id.to_owned(),
         decorative: adorns,
@@ -86,18 +95,53 @@ fn alt_text(analysis: &Analysis<'_>, image: &ImageContext<'_>, max: usize) -> Al
     }
 }
 
+/// Where the image leads, when it is a link.
+fn leads(analysis: &Analysis<'_>, image: &ImageContext<'_>) -> Option<String> {
+    match image.link {
+        Some(link) => leads_to(link),
+        None => place_of(analysis, image)?.link.clone(),
+    }
+}
+
+/// The text of an image that is a link: where it leads (W3C alt decision tree, functional images), as far as its address
+/// has words, else what stands around it. Either way nobody has said what the link is for, and a person has to look.
+fn functional(
+    analysis: &Analysis<'_>,
+    image: &ImageContext<'_>,
+    link: &str,
+    around: Option<AltCandidate>,
+    max: usize,
+) -> AltText {
+    let words = destination::spoken(link);
+    let text = words.map(|words| fit(&with_capital(&words), max, &analysis.language));
+    let (text, source) = match (text, around) {
+        (Some(text), _) => (text, AltSource::Link),
+        (None, Some(around)) => (around.text, around.source),
+        (None, None) => (String::new(), AltSource::None),
+    };
+    AltText {
+        id: image.id.to_owned(),
+        text,
+        decorative: false,
+        needs_human: true,
+        source,
+    }
+}
+
+fn place_of<'a>(analysis: &'a Analysis<'_>, image: &ImageContext<'_>) -> Option<&'a ImagePlace> {
+    let names = [image.src, image.filename].into_iter().flatten();
+    names
+        .filter_map(|name| analysis.document.image(name))
+        .next()
+}
+
 /// All texts that could stand for an image, best first.
 pub(crate) fn alt_candidates(
     analysis: &Analysis<'_>,
     image: &ImageContext<'_>,
     max: usize,
 ) -> Vec<AltCandidate> {
-    let place = image.src.and_then(|src| analysis.document.image(src));
-    let place = place.or_else(|| {
-        image
-            .filename
-            .and_then(|name| analysis.document.image(name))
-    });
+    let place = place_of(analysis, image);
     let file = name_of(image);
     let name = name_words(&file);
     let mut out: Vec<AltCandidate> = Vec::new();

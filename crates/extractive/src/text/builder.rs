@@ -1,6 +1,6 @@
 //! Collects the blocks; both the HTML and the Markdown reader drive it.
 
-use super::{Block, BlockKind, Document, ImagePlace, MAX_BLOCKS, MAX_IMAGES, mask};
+use super::{Block, BlockKind, Document, ImagePlace, MAX_BLOCKS, MAX_IMAGES, leads_to, mask};
 use crate::segment::is_han;
 
 /// The document so far, and the block that is being written.
@@ -13,13 +13,66 @@ pub(super) struct Builder {
     caption: bool,
     list_depth: usize,
     quote_depth: usize,
-    pending_images: Vec<String>,
+    pending_images: Vec<Image>,
+    link: Option<Link>,
+}
+
+/// An image whose block is not complete.
+#[derive(Debug)]
+struct Image {
+    src: String,
+    link: Option<String>,
+}
+
+/// A link that is open.
+#[derive(Debug)]
+struct Link {
+    address: String,
+    /// Images before it.
+    images: usize,
+    /// Whether it holds words.
+    says: bool,
 }
 
 impl Builder {
     /// Adds text to the block that is being written.
     pub(super) fn text(&mut self, text: &str) {
         self.text.push_str(text);
+        if let Some(link) = &mut self.link {
+            link.says |= text.chars().any(char::is_alphanumeric);
+        }
+    }
+
+    /// A link begins; one that is open ends here (HTML, 13.2.6.4.7).
+    pub(super) fn open_link(&mut self, address: &str) {
+        self.close_link();
+        self.link = Some(Link {
+            address: address.to_owned(),
+            images: self.images(),
+            says: false,
+        });
+    }
+
+    /// The open link ends: the images in it lead where it leads, unless it has words for that.
+    pub(super) fn close_link(&mut self) {
+        let Some(link) = self.link.take().filter(|link| !link.says) else {
+            return;
+        };
+        let done = self.document.images.iter_mut();
+        let places = done.map(|place| &mut place.link);
+        let places = places.chain(self.pending_images.iter_mut().map(|image| &mut image.link));
+        let inside: Vec<&mut Option<String>> = places.skip(link.images).collect();
+        if inside.is_empty() {
+            return;
+        }
+        let end = leads_to(&link.address);
+        for place in inside {
+            place.clone_from(&end);
+        }
+    }
+
+    fn images(&self) -> usize {
+        self.document.images.len() + self.pending_images.len()
     }
 
     /// Ends the block that is being written and starts one whose kind is told by what is open.
@@ -65,8 +118,11 @@ impl Builder {
 
     /// An image at this place; it belongs to the block that is being written.
     pub(super) fn image(&mut self, src: &str) {
-        if self.document.images.len() + self.pending_images.len() < MAX_IMAGES {
-            self.pending_images.push(src.trim().to_owned());
+        if self.images() < MAX_IMAGES {
+            self.pending_images.push(Image {
+                src: src.trim().to_owned(),
+                link: None,
+            });
         }
     }
 
@@ -86,9 +142,10 @@ impl Builder {
         let text = tidy(&mask::without_shortcodes(&self.text));
         self.text.clear();
         let index = self.document.blocks.len();
-        for src in std::mem::take(&mut self.pending_images) {
+        for Image { src, link } in std::mem::take(&mut self.pending_images) {
             self.document.images.push(ImagePlace {
                 src,
+                link,
                 caption: None,
                 block: index,
                 heading: self.above,

@@ -170,6 +170,10 @@ impl State {
     fn open_visible(&mut self, name: &str, tag: &Tag) {
         match name {
             "img" => self.image(tag),
+            "a" => {
+                self.builder
+                    .open_link(attribute(tag, "href").unwrap_or_default());
+            }
             "br" => self.builder.text("\n"),
             "ul" | "ol" | "dl" => self.builder.open_list(),
             "blockquote" => self.builder.open_quote(),
@@ -204,6 +208,7 @@ impl State {
             return;
         }
         match name {
+            "a" => self.builder.close_link(),
             "ul" | "ol" | "dl" => self.builder.close_list(),
             "blockquote" => self.builder.close_quote(),
             "figcaption" => self.builder.close_caption(),

@@ -62,6 +62,7 @@ impl Walk {
                 reader.write(|builder| builder.image(&dest_url));
             }
             _ if self.left_out > 0 => {}
+            Tag::Link { dest_url, .. } => reader.write(|builder| builder.open_link(&dest_url)),
             Tag::Heading { level, .. } => {
                 reader.write(|builder| builder.open_heading(level_number(level)));
             }
@@ -84,6 +85,7 @@ impl Walk {
             }
             TagEnd::Image => self.image = self.image.saturating_sub(1),
             _ if self.left_out > 0 => {}
+            TagEnd::Link => reader.write(super::builder::Builder::close_link),
             TagEnd::List(_) => reader.write(super::builder::Builder::close_list),
             TagEnd::BlockQuote(_) => reader.write(super::builder::Builder::close_quote),
             TagEnd::Heading(_) | TagEnd::Paragraph | TagEnd::Item => {

@@ -88,6 +88,11 @@ filename?: string,
  */
 caption?: string, 
 /**
+ * Where the picture leads when it is a link: an address of at most 2048 characters, never fetched. Without it the
+ * link around the picture in the article's content counts. A link to the picture's own file is none.
+ */
+link?: string, 
+/**
  * What the author says of the picture's purpose.
  */
 role?: ImageRole, 
