@@ -1,7 +1,7 @@
 //! Writes a prediction for each article of a corpus: `predict CORPUS.jsonl PREDICTIONS.jsonl [--features FEATURES.jsonl]`.
 //!
 //! One corpus line: `{"id", "lang", "title", "body_markdown", "images": [{"file"}]}`; one prediction line: `{"id", "title",
-//! "description", "keywords", "slug", "alt_texts", "latency_ms"}`. With `--features` it also writes everything that could
+//! "description", "keywords", "slug", "alt_texts", "latency_ms", "runs"}`. With `--features` it also writes everything that could
 //! have been chosen, with its features, for `examples/fit_weights.py`.
 
 use extractive::{Article, ContentFormat, Guidance, ImageContext, Limits, summarize, training};
@@ -76,7 +76,7 @@ fn predict(row: &Value) -> Value {
         .collect();
     json!({
         "id": row.get("id"), "title": summary.title, "description": summary.meta_description, "keywords": summary.keywords,
-        "slug": summary.slug, "alt_texts": alt_texts, "latency_ms": latency, "summary": summary.summary,
+        "slug": summary.slug, "alt_texts": alt_texts, "latency_ms": latency, "runs": RUNS, "summary": summary.summary,
         "language": summary.language,
     })
 }

@@ -1,6 +1,6 @@
 //! The embedded engine's fields beside human ones and simple peers, written to `docs/benchmarks/quality.md`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -22,6 +22,12 @@ pub(crate) struct Args {
     /// A Python that has what `evaluate.py --semantic` needs; without it one is made in `target/quality-python`.
     #[arg(long)]
     python: Option<PathBuf>,
+    /// A built `smart-summary`; without it one is built. Built alone it shares few features with a build of the workspace.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// A built example `predict` of the crate `extractive`; without it one is built.
+    #[arg(long)]
+    predict: Option<PathBuf>,
 }
 
 /// Measures, prints Markdown tables and writes them with examples.
@@ -36,30 +42,33 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(python) => python.clone(),
         None => python_of_our_own()?,
     };
-    let build = ["build", "--quiet", "--package", "backend"];
-    sh::run(
-        ".",
-        "cargo",
-        &[&build[..], &["--bin", "smart-summary"]].concat(),
+    let binary = given_or_built(
+        args.binary.as_deref(),
+        &["--package", "backend", "--bin", "smart-summary"],
+        "smart-summary",
     )?;
-    let build = ["build", "--quiet", "--package", "extractive"];
-    sh::run(
-        ".",
-        "cargo",
-        &[&build[..], &["--example", "predict"]].concat(),
+    let predict = given_or_built(
+        args.predict.as_deref(),
+        &["--package", "extractive", "--example", "predict"],
+        "examples/predict",
     )?;
-    let target = sh::root().join("target");
     let mut command = sh::command(".", &python.to_string_lossy(), &[SCRIPT]);
     command.arg("--corpus").arg(&corpus);
-    command
-        .arg("--binary")
-        .arg(target.join("debug/smart-summary"));
-    command
-        .arg("--predict")
-        .arg(target.join("debug/examples/predict"));
-    command.arg("--work").arg(target.join("quality"));
+    command.arg("--binary").arg(binary);
+    command.arg("--predict").arg(predict);
+    command.arg("--work").arg(sh::root().join("target/quality"));
     command.args(["--out", DOCUMENT]);
     sh::run_command(command)
+}
+
+/// The program that was given, else the one that `cargo build` makes of `what` at `place` in `target/debug`.
+fn given_or_built(given: Option<&Path>, what: &[&str], place: &str) -> Result<PathBuf> {
+    if let Some(given) = given {
+        let found = given.canonicalize();
+        return found.with_context(|| format!("{} is not there", given.display()));
+    }
+    sh::run(".", "cargo", &[&["build", "--quiet"], what].concat())?;
+    Ok(sh::root().join("target/debug").join(place))
 }
 
 fn python_of_our_own() -> Result<PathBuf> {
