@@ -7,6 +7,7 @@ use api::{Event, Summary};
 use serde_json::{Value, json};
 
 use crate::check::fresh;
+use crate::client::Form;
 use crate::pictures;
 use crate::project;
 use crate::server::{Server, Setup, eventually, merged};
@@ -306,4 +307,49 @@ fn a_conversation_with_the_model_keeps_to_its_schema() {
         "{}",
         refused.text()
     );
+}
+
+#[test]
+fn the_doors_of_older_clients_answer_from_the_model() {
+    let server = shared();
+    let key = server
+        .new_key(&json!({ "name": "older", "scopes": ["chat:write"] }))
+        .1;
+    let picture = pictures::png(64, 48);
+    let asked = |task: &str| json!({ "image": pictures::data_uri(&picture), "text": "What is it?", "task": task, "max_new_tokens": 8 });
+    let form = Form::default()
+        .picture("image", &picture)
+        .part("name=\"prompt\"", "text/plain", b"What is it?")
+        .part("name=\"max_tokens\"", "text/plain", b"8");
+    let answers = [
+        (
+            "response",
+            server
+                .post("/infer")
+                .bearer(&key)
+                .json(&asked("scene"))
+                .send(),
+        ),
+        (
+            "result",
+            server
+                .post("/api/v1/inference")
+                .bearer(&key)
+                .json(&asked("ocr"))
+                .send(),
+        ),
+        (
+            "text",
+            server
+                .post("/v1/multimodal/completion")
+                .bearer(&key)
+                .form(form)
+                .send(),
+        ),
+    ];
+    for (name, answer) in answers {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let text = answer.json()[name].as_str().unwrap().to_owned();
+        assert!(!text.contains("<|") && text.len() < 200, "{name}: {text}");
+    }
 }

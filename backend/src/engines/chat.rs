@@ -30,6 +30,8 @@ pub struct ChatJob {
     pub choosing: Choosing,
     /// The answer ends before the first of these that it would hold.
     pub stop: Vec<String>,
+    /// Rules of ours among the messages, which must not come out; empty: there are none.
+    pub rules: String,
     /// When nobody will wait any more, for a model that has to tell others.
     pub deadline: Option<Instant>,
 }

@@ -257,11 +257,13 @@ impl Conversation {
         };
         let question = self.job.messages.last().map_or(&[][..], |last| &last.parts);
         let question = question.iter().find_map(ChatPart::text);
-        let before = Template::of(known, Tongue::of(question.unwrap_or_default())).messages();
+        let template = Template::of(known, Tongue::of(question.unwrap_or_default()));
+        let before = template.messages();
         for (message, _) in &mut self.places {
             *message += before.len();
         }
         self.job.messages.splice(0..0, before);
+        self.job.rules = template.system;
         Ok(())
     }
 }

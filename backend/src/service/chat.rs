@@ -9,12 +9,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::chat_mask::Masked;
 use super::{Error, Service};
-use crate::engines::{self, ChatJob, ChatModel, ChatPart, ChatReport, IMAGE_TOKENS, TextSink};
+use crate::engines::{
+    self, ChatJob, ChatMessage, ChatModel, ChatPart, ChatReport, Guarded, IMAGE_TOKENS, TextSink,
+};
 use crate::queue::Request;
 use crate::refusal::Refusal;
 
 /// An answer on its way to its caller.
 struct Telling {
+    /// Looks for the rules of a task in it.
+    guarded: Option<Guarded>,
     masked: Option<Masked>,
     /// All of it, while it must not be told.
     whole: Option<String>,
@@ -23,11 +27,34 @@ struct Telling {
 
 impl Telling {
     fn push(&mut self, text: &str) {
+        match &mut self.guarded {
+            Some(guarded) => {
+                let certain = guarded.push(text);
+                self.pass(&certain);
+            }
+            None => self.pass(text),
+        }
+    }
+
+    fn pass(&mut self, text: &str) {
         match (&mut self.whole, &mut self.masked) {
+            _ if text.is_empty() => {}
             (Some(whole), _) => whole.push_str(text),
             (None, Some(masked)) => masked.push(text),
             (None, None) => (self.sink)(text),
         }
+    }
+
+    /// The answer is complete: what was held back passes, unless the answer holds rules of ours.
+    fn complete(&mut self) -> Result<(), String> {
+        let Some(mut guarded) = self.guarded.take() else {
+            return Ok(());
+        };
+        if guarded.found() {
+            return Err("it repeats the rules that it was given".to_owned());
+        }
+        self.pass(&guarded.finish());
+        Ok(())
     }
 
     fn finish(&mut self) {
@@ -35,6 +62,16 @@ impl Telling {
             masked.finish();
         }
     }
+}
+
+/// What looks for the rules of a task; words that the caller wrote may come out.
+fn guarded(job: &ChatJob) -> Option<Guarded> {
+    if job.rules.is_empty() {
+        return None;
+    }
+    let words = job.messages.iter().map(ChatMessage::words);
+    let material: Vec<String> = words.filter(|words| *words != job.rules).collect();
+    Some(Guarded::new(&job.rules, &material.join("\n")))
 }
 
 fn lock(told: &Mutex<Telling>) -> MutexGuard<'_, Telling> {
@@ -123,6 +160,7 @@ impl Service {
         let cancel = CancellationToken::new();
         let _left = cancel.clone().drop_guard();
         let told = Arc::new(Mutex::new(Telling {
+            guarded: guarded(&job),
             masked: safety
                 .mask_numbers
                 .then(|| Masked::new(&job, Arc::clone(&sink))),
@@ -136,6 +174,11 @@ impl Service {
         };
         let answer = tokio::time::timeout_at(deadline, model.chat(job, heard, cancel));
         let report = answer.await.map_err(|_| Error::Deadline(patience))??;
+        let complete = lock(&told).complete();
+        complete.map_err(|cause| engines::Error::Output {
+            engine: model.name().as_str(),
+            cause,
+        })?;
         if let Some(moderation) = moderation {
             let whole = lock(&told).whole.take().unwrap_or_default();
             moderation.check(&whole).await?;

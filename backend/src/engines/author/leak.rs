@@ -34,6 +34,65 @@ impl Guard {
     }
 }
 
+/// Tells an answer as it grows, for as long as it holds no piece of the rules.
+pub(crate) struct Guarded {
+    guard: Guard,
+    /// What may be the beginning of a piece.
+    held: String,
+    found: bool,
+}
+
+impl Guarded {
+    /// Of `rules`, for an answer that is made from `material`.
+    pub(crate) fn new(rules: &str, material: &str) -> Self {
+        Self {
+            guard: Guard::new(rules, material),
+            held: String::new(),
+            found: false,
+        }
+    }
+
+    /// Takes more of the answer, and gives what can be told of it now; nothing once a piece was found.
+    pub(crate) fn push(&mut self, text: &str) -> String {
+        if self.found {
+            return String::new();
+        }
+        self.held.push_str(text);
+        if self.guard.finds(&self.held) {
+            self.found = true;
+            self.held.clear();
+        }
+        let rest = self.held.split_off(last_units(&self.held));
+        std::mem::replace(&mut self.held, rest)
+    }
+
+    /// What was held back.
+    pub(crate) fn finish(&mut self) -> String {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Whether the answer holds a piece of the rules.
+    pub(crate) fn found(&self) -> bool {
+        self.found
+    }
+}
+
+/// Where the last units of `text` begin, as many as the longest run has.
+fn last_units(text: &str) -> usize {
+    let mut starts = Vec::new();
+    let mut in_word = false;
+    for (at, c) in text.char_indices() {
+        let wide = is_wide_letter(c);
+        let word = c.is_alphanumeric() && !wide;
+        if wide || word && !in_word {
+            starts.push(at);
+        }
+        in_word = word;
+    }
+    let first = starts.len().saturating_sub(WIDE.max(WORDS));
+    starts.get(first).copied().unwrap_or(0)
+}
+
 /// What runs are made of.
 struct Units {
     words: Vec<String>,
@@ -92,6 +151,32 @@ mod tests {
         assert!(
             chinese.finds("规则是：只写文章或图片里有的内容；数字、名称和日期与原文完全一致。")
         );
+    }
+
+    /// What is told of a text in pieces of three characters, and whether it was a leak.
+    fn told(material: &str, text: &str) -> (String, bool) {
+        let rules = Template::of(Task::Table, Tongue::English).system;
+        let mut guarded = Guarded::new(&rules, material);
+        let chars: Vec<char> = text.chars().collect();
+        let mut told = String::new();
+        for piece in chars.chunks(3) {
+            told.push_str(&guarded.push(&piece.iter().collect::<String>()));
+        }
+        told.push_str(&guarded.finish());
+        (told, guarded.found())
+    }
+
+    #[test]
+    fn a_stream_ends_before_the_first_word_of_a_leak() {
+        let leak =
+            "Every row and column, in the picture's order, with the text exactly as it stands";
+        let before = "| a | b | and many more words that are nobody's rules, one after the other. ";
+        let (found, leaked) = told("", &format!("{before}{leak}"));
+        assert!(leaked && before.starts_with(&found), "{found}");
+        assert_eq!(told("", before), (before.to_owned(), false));
+        let table = "| 一 | 二 |\n|---|---|\n| 三 | 四 |\n".repeat(9);
+        assert_eq!(told("", &table), (table.clone(), false));
+        assert_eq!(told(leak, leak), (leak.to_owned(), false));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use self::ask::Expected;
 pub use self::doors::{Growing, growing};
 use self::hear::{Heard, Hearing};
 use self::leak::Guard;
+pub(crate) use self::leak::Guarded;
 pub use self::prompts::{Task, Template, Tongue};
 use self::share::Share;
 use super::{
@@ -205,6 +206,8 @@ impl Author {
                 ..Choosing::default()
             },
             stop: Vec::new(),
+            // The author looks for them itself, field by field.
+            rules: String::new(),
             deadline: job.deadline,
         }
     }

@@ -309,6 +309,93 @@ async fn who_leaves_frees_the_row_within_a_step() {
 }
 
 #[tokio::test]
+async fn who_leaves_costs_not_one_more_step() {
+    let bench = Bench::new(&[]);
+    let decoded = "smart_summary_engine_tokens_total{stage=\"decode\"}";
+    let long = ChatJob {
+        max_tokens: 800,
+        format: AnswerFormat::JsonSchema(json!({ "type": "string", "minLength": 780 })),
+        ..job("Tell a story.")
+    };
+    let (pieces, left) = (Arc::new(Mutex::new(0)), CancellationToken::new());
+    let sink: TextSink = {
+        let (pieces, left) = (Arc::clone(&pieces), left.clone());
+        Arc::new(move |_: &str| {
+            let mut pieces = pieces.lock().unwrap();
+            *pieces += 1;
+            if *pieces == 20 {
+                left.cancel();
+            }
+        })
+    };
+    let answer = bench.engine.chat(long, sink, left).await;
+    assert_eq!(answer.unwrap_err(), Error::Cancelled);
+    bench
+        .until("smart_summary_engine_answers_total{end=\"cancelled\"}", 1)
+        .await;
+    bench.until("smart_summary_engine_rows", 0).await;
+    assert_eq!(*pieces.lock().unwrap(), 20, "nothing was written after it");
+    // The warm-up wrote a few tokens too; a piece may be of several tokens.
+    let decoded = bench.number(decoded);
+    assert!(decoded < 300, "{decoded} tokens of 800");
+}
+
+#[tokio::test]
+async fn a_request_waits_for_memory_though_a_place_is_free() {
+    let free = settings(&[]);
+    let demand = Plan::of(&free, Fetch::Nothing).unwrap().demand(&free);
+    let one = demand.row(1024).to_string();
+    let bench = Bench::new(&[("glm4v.kv_bytes", &one), ("glm4v.rows", "8")]);
+    let large = || ChatJob {
+        max_tokens: 700,
+        format: AnswerFormat::JsonSchema(
+            json!({ "type": "string", "minLength": 280, "maxLength": 300 }),
+        ),
+        ..job("A long one.")
+    };
+    let (first, second, ()) = tokio::join!(
+        bench.ask(large()),
+        bench.ask(large()),
+        bench.until("smart_summary_engine_waiting{priority=\"interactive\"}", 1)
+    );
+    assert_eq!(first.unwrap().1.finish, Finish::Stop);
+    assert_eq!(second.unwrap().1.finish, Finish::Stop);
+    let steps = |most: &str| {
+        bench.number(&format!(
+            "smart_summary_engine_step_rows_bucket{{le=\"{most}\"}}"
+        ))
+    };
+    assert_eq!(steps("1.0"), steps("+Inf"), "never two rows at a time");
+}
+
+#[tokio::test]
+async fn no_mark_of_the_template_is_ever_written() {
+    let bench = Bench::new(&[]);
+    for seed in 0..4 {
+        let mut asked = job("Think about it.");
+        asked.max_tokens = 300;
+        asked.choosing = Choosing {
+            temperature: Some(2.0),
+            top_k: Some(0),
+            top_p: Some(1.0),
+            seed: Some(seed),
+            ..Choosing::default()
+        };
+        let (text, _) = bench.ask(asked).await.unwrap();
+        for mark in ["think>", "_of_box|>", "<|", "answer>"] {
+            assert!(!text.contains(mark), "{mark}: {text}");
+        }
+    }
+    let loaded = &bench.engine.shared.loaded;
+    for mark in ["<think>", "</think>", "<|begin_of_box|>", "<|end_of_box|>"] {
+        let ids = 0..loaded.tokenizer.vocab_size() as u32;
+        let mut ids = ids.filter(|id| loaded.tokenizer.token_bytes(*id) == mark.as_bytes());
+        let id = ids.next().unwrap_or_else(|| panic!("no {mark}"));
+        assert!(loaded.forbidden.contains(&id), "{mark}");
+    }
+}
+
+#[tokio::test]
 async fn what_comes_again_is_computed_once_for_each_tenant() {
     let bench = Bench::new(&[]);
     let system = ChatMessage::text(
