@@ -278,7 +278,7 @@ mod tests {
         );
         html("<a name=top><img src=a.png></a>", &[None]);
         let markdown = |content: &str, expect: &[Option<&str>]| {
-            links(content, ContentFormat::Markdown, expect)
+            links(content, ContentFormat::Markdown, expect);
         };
         markdown(
             "[![Logo](logo.png)](https://example.org/docs) ![b](b.png)",
