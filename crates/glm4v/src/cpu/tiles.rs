@@ -58,11 +58,13 @@ pub(super) fn product(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) 
         for (stretch, lines) in lines.chunks(STRETCH).enumerate() {
             let (whole, rest) = lines.split_at(lines.len() / SIDE * SIDE);
             let start = stretch * STRETCH;
-            for row in (0..x.rows).step_by(ROWS) {
-                for (start, lines) in [(start, whole), (start + whole.len(), rest)] {
-                    if !lines.is_empty() {
-                        block(&mut unit, x, row, start, lines, panel, y);
-                    }
+            // A step that is not whole has other shapes: it comes once all rows have had the whole ones.
+            for (start, lines) in [(start, whole), (start + whole.len(), rest)] {
+                if lines.is_empty() {
+                    continue;
+                }
+                for row in (0..x.rows).step_by(ROWS) {
+                    block(&mut unit, x, row, start, lines, panel, y);
                 }
             }
         }
