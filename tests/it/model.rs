@@ -186,14 +186,21 @@ fn who_leaves_is_worked_for_no_longer() {
     eventually("the second is let go", || {
         (answers(&server, "cancelled") == before + 2.0).then_some(())
     });
-    let plain = server.summarize(&long("Leaves a plain answer."));
-    let socket = plain.connect();
-    eventually("a row works", || {
-        (server.metric("smart_summary_engine_rows", &[]) > 0.0).then_some(())
-    });
-    crate::client::reset(socket);
+    let plain = |words: &str| {
+        let socket = server.summarize(&long(words)).connect();
+        eventually("a row works", || {
+            (server.metric("smart_summary_engine_rows", &[]) > 0.0).then_some(())
+        });
+        socket
+    };
+    let socket = plain("Leaves a plain answer in order.");
+    socket.shutdown(std::net::Shutdown::Both).unwrap();
     eventually("the third is let go", || {
         (answers(&server, "cancelled") == before + 3.0).then_some(())
+    });
+    crate::client::reset(plain("Resets a plain answer."));
+    eventually("the fourth is let go", || {
+        (answers(&server, "cancelled") == before + 4.0).then_some(())
     });
     check_bounded(&server.summary(&asked("The next.", json!({}))));
 }

@@ -79,7 +79,8 @@ const ADD_SECRET: &str =
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// Three connections, so that a reader waits for no writer, and the look for changes for neither.
+/// Three connections, so that a reader waits for no writer, and the look for changes for neither. The one that looks also
+/// writes last uses.
 #[derive(Debug)]
 pub(in crate::auth) struct SqliteStore {
     readers: Mutex<Connection>,
@@ -422,7 +423,8 @@ impl Store for SqliteStore {
     }
 
     fn touch(&self, uses: &[(String, u64)]) -> Result<(), Error> {
-        let mut connection = lock(&self.writers);
+        // The watcher does not count what it writes itself: a last use makes nobody forget the keys in memory.
+        let mut connection = lock(&self.watcher);
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for (id, at) in uses {
             change
@@ -433,7 +435,7 @@ impl Store for SqliteStore {
     }
 
     fn version(&self) -> Result<i64, Error> {
-        // Changes when any other connection has changed the file; this one never does.
+        // Changes when any other connection has changed the file; this one writes last uses only.
         Ok(lock(&self.watcher).pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
@@ -595,6 +597,35 @@ mod tests {
         assert_eq!(store.peppers(&[9; 32]).unwrap(), [known]);
         let secret = store.find("k").unwrap().unwrap().secrets[0];
         assert_eq!((secret.digest, secret.pepper), (digest, Some(mark)));
+    }
+
+    #[test]
+    fn a_last_use_is_no_change_and_hides_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.sqlite");
+        let (ours, another) = (
+            SqliteStore::open(&path).unwrap(),
+            SqliteStore::open(&path).unwrap(),
+        );
+        let sql = "INSERT INTO keys (id, name, scopes, origins, tier, created_at) VALUES ('k', 'site', '', '', 'default', 5)";
+        lock(&another.writers).execute_batch(sql).unwrap();
+        let before = ours.version().unwrap();
+        ours.touch(&[("k".to_owned(), 60_000)]).unwrap();
+        assert_eq!(
+            ours.find("k").unwrap().unwrap().record.last_used_at,
+            Some(60_000)
+        );
+        assert_eq!(ours.version().unwrap(), before);
+        // Another process withdraws the key, and we write a use before we look.
+        let sql = "UPDATE keys SET revoked_at = 70000";
+        lock(&another.writers).execute_batch(sql).unwrap();
+        ours.touch(&[("k".to_owned(), 120_000)]).unwrap();
+        assert_ne!(ours.version().unwrap(), before);
+        // Whoever changes something of a key here counts as another.
+        let before = ours.version().unwrap();
+        let sql = "UPDATE keys SET name = 'blog'";
+        lock(&ours.writers).execute_batch(sql).unwrap();
+        assert_ne!(ours.version().unwrap(), before);
     }
 
     #[test]

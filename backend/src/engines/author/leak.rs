@@ -37,6 +37,8 @@ impl Guard {
 /// Tells an answer as it grows, for as long as it holds no piece of the rules.
 pub(crate) struct Guarded {
     guard: Guard,
+    /// All that a run may begin with.
+    beginnings: HashSet<Vec<String>>,
     /// What may be the beginning of a piece.
     held: String,
     found: bool,
@@ -45,8 +47,17 @@ pub(crate) struct Guarded {
 impl Guarded {
     /// Of `rules`, for an answer that is made from `material`.
     pub(crate) fn new(rules: &str, material: &str) -> Self {
+        let guard = Guard::new(rules, material);
+        let begins = |run: &Vec<String>| -> Vec<Vec<String>> {
+            let lengths = 1..run.len();
+            lengths
+                .filter_map(|length| run.get(..length))
+                .map(<[String]>::to_vec)
+                .collect()
+        };
         Self {
-            guard: Guard::new(rules, material),
+            beginnings: guard.runs.iter().flat_map(begins).collect(),
+            guard,
             held: String::new(),
             found: false,
         }
@@ -62,8 +73,34 @@ impl Guarded {
             self.found = true;
             self.held.clear();
         }
-        let rest = self.held.split_off(last_units(&self.held));
+        let rest = self.held.split_off(self.may_begin());
         std::mem::replace(&mut self.held, rest)
+    }
+
+    /// Where in what is held a run may have begun that its end does not hold yet.
+    fn may_begin(&self) -> usize {
+        let mut units = units(&self.held);
+        let mut at = self.held.len();
+        // The last word may go on.
+        if self.held.ends_with(|c: char| c.is_alphanumeric())
+            && let Some(last) = units.pop_if(|unit| !unit.is_wide())
+        {
+            at = last.at;
+        }
+        let (wide, words): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(Unit::is_wide);
+        for (kind, most) in [(words, WORDS), (wide, WIDE)] {
+            let texts: Vec<&str> = kind.iter().map(|unit| unit.text.as_str()).collect();
+            let longest = kind.len().saturating_sub(most - 1);
+            let begun = (longest..kind.len()).find(|first| {
+                let end = texts.get(*first..).unwrap_or_default();
+                let end: Vec<String> = end.iter().map(ToString::to_string).collect();
+                self.beginnings.contains(&end)
+            });
+            at = begun
+                .and_then(|first| kind.get(first))
+                .map_or(at, |unit| at.min(unit.at));
+        }
+        at
     }
 
     /// What was held back.
@@ -77,23 +114,7 @@ impl Guarded {
     }
 }
 
-/// Where the last units of `text` begin, as many as the longest run has.
-fn last_units(text: &str) -> usize {
-    let mut starts = Vec::new();
-    let mut in_word = false;
-    for (at, c) in text.char_indices() {
-        let wide = is_wide_letter(c);
-        let word = c.is_alphanumeric() && !wide;
-        if wide || word && !in_word {
-            starts.push(at);
-        }
-        in_word = word;
-    }
-    let first = starts.len().saturating_sub(WIDE.max(WORDS));
-    starts.get(first).copied().unwrap_or(0)
-}
-
-/// What runs are made of.
+/// What runs are made of: those of either kind may have some of the other between them.
 struct Units {
     words: Vec<String>,
     wide: Vec<String>,
@@ -101,10 +122,13 @@ struct Units {
 
 impl Units {
     fn of(text: &str) -> Self {
-        let (wide, words) = units(text)
-            .into_iter()
-            .partition(|unit| unit.starts_with(is_wide_letter));
-        Self { words, wide }
+        let (wide, words): (Vec<Unit>, Vec<Unit>) =
+            units(text).into_iter().partition(Unit::is_wide);
+        let texts = |kind: Vec<Unit>| kind.into_iter().map(|unit| unit.text).collect();
+        Self {
+            words: texts(words),
+            wide: texts(wide),
+        }
     }
 
     fn runs(&self) -> impl Iterator<Item = &[String]> {
@@ -112,22 +136,33 @@ impl Units {
     }
 }
 
-fn units(text: &str) -> Vec<String> {
-    let mut units: Vec<String> = Vec::new();
-    let mut word = String::new();
-    for c in text.chars() {
-        let wide = is_wide_letter(c);
-        if (wide || !c.is_alphanumeric()) && !word.is_empty() {
-            units.push(std::mem::take(&mut word));
-        }
-        if wide {
-            units.push(c.to_string());
-        } else if c.is_alphanumeric() {
-            word.extend(c.to_lowercase());
-        }
+/// A word, or a character of a script without spaces.
+struct Unit {
+    /// Where it begins, in bytes.
+    at: usize,
+    text: String,
+}
+
+impl Unit {
+    fn is_wide(&self) -> bool {
+        self.text.starts_with(is_wide_letter)
     }
-    if !word.is_empty() {
-        units.push(word);
+}
+
+fn units(text: &str) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    let mut in_word = false;
+    for (at, c) in text.char_indices() {
+        let wide = is_wide_letter(c);
+        let word = c.is_alphanumeric() && !wide;
+        if wide || word && !in_word {
+            let text = String::new();
+            units.push(Unit { at, text });
+        }
+        if let Some(unit) = units.last_mut().filter(|_| wide || word) {
+            unit.text.extend(c.to_lowercase());
+        }
+        in_word = word;
     }
     units
 }
@@ -177,6 +212,29 @@ mod tests {
         let table = "| 一 | 二 |\n|---|---|\n| 三 | 四 |\n".repeat(9);
         assert_eq!(told("", &table), (table.clone(), false));
         assert_eq!(told(leak, leak), (leak.to_owned(), false));
+    }
+
+    #[test]
+    fn words_between_the_characters_of_a_leak_do_not_let_its_beginning_out() {
+        let rules = Template::of(Task::Summary, Tongue::Chinese).system;
+        let mut guarded = Guarded::new(&rules, "");
+        let wide: Vec<char> = rules.chars().filter(|c| is_wide_letter(*c)).collect();
+        let mut told = guarded.push("甲。");
+        for c in wide.iter().take(WIDE) {
+            told.push_str(&guarded.push(&format!("{c} ok, ok and ok: ")));
+        }
+        assert!(guarded.found());
+        assert_eq!(told, "甲。");
+    }
+
+    #[test]
+    fn what_begins_no_rule_is_told_at_once() {
+        let rules = Template::of(Task::Table, Tongue::English).system;
+        let mut guarded = Guarded::new(&rules, "");
+        assert_eq!(guarded.push("Rye bread needs tim"), "Rye bread needs ");
+        assert_eq!(guarded.push("e."), "time.");
+        assert_eq!(guarded.push("面包"), "面包");
+        assert_eq!(guarded.finish(), "");
     }
 
     #[test]

@@ -182,6 +182,12 @@ impl Constraint {
         }
     }
 
+    /// What the caller is told when finding the next token took more work than one schema may cost.
+    pub(super) fn gave_up(&self) -> Option<Error> {
+        let reason = self.mask.as_ref()?.as_ref().err()?;
+        Some(unusable(reason))
+    }
+
     /// Whether the answer is complete, and nothing may follow.
     pub(super) fn is_complete(&self) -> bool {
         self.matcher.is_stopped()
@@ -201,7 +207,11 @@ impl TokenMask for Constraint {
     fn accept(&mut self, token: u32) -> glm4v::Result<()> {
         self.mask = None;
         let accepted = self.matcher.consume_token(token);
-        accepted.map_err(|error| fault(first_line(&error.to_string())))
+        accepted.map_err(|error| {
+            let reason = first_line(&error.to_string());
+            self.mask = Some(Err(reason.clone()));
+            fault(reason)
+        })
     }
 }
 

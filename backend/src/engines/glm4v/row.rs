@@ -141,10 +141,9 @@ impl Running {
         let token = match sample(&mut order.sampler, logits, mask, &loaded.ends) {
             Ok(token) => token,
             Err(cause) => {
-                return Turn::Broken(Error::Output {
-                    engine: NAME,
-                    cause,
-                });
+                let unusable = order.constraint.as_ref().and_then(Constraint::gave_up);
+                let engine = NAME;
+                return Turn::Broken(unusable.unwrap_or(Error::Output { engine, cause }));
             }
         };
         self.first_token.get_or_insert_with(Instant::now);

@@ -222,6 +222,40 @@ async fn a_schema_that_asks_too_much_is_refused_in_words() {
         .unwrap();
 }
 
+/// Some kilobytes each: one that grows beyond its bound while it is compiled, one that does while it is followed.
+#[tokio::test]
+async fn a_schema_that_costs_too_much_work_is_refused_and_others_are_served() {
+    let bench = Bench::new(&[]);
+    let one_of_many = |place: usize| {
+        let choice =
+            |value: usize| json!({ "properties": { format!("p{place}"): { "const": value } } });
+        json!({ "anyOf": (0..12).map(choice).collect::<Vec<_>>() })
+    };
+    let number = |key: usize| {
+        let bounds = json!({ "type": "integer", "minimum": key, "maximum": 123_456_789 + key * 7919, "multipleOf": 7 });
+        (format!("key{key}"), bounds)
+    };
+    let numbers: serde_json::Map<_, _> = (0..800).map(number).collect();
+    for costly in [
+        json!({ "type": "object", "allOf": (0..8).map(one_of_many).collect::<Vec<_>>() }),
+        json!({ "type": "object", "properties": numbers }),
+    ] {
+        let (refused, other) = tokio::join!(
+            bench.ask(schema(job("x"), costly)),
+            bench.ask(schema(job("y"), json!({ "type": "boolean" })))
+        );
+        let refused = refused.unwrap_err();
+        let Error::Unusable { detail } = &refused else {
+            panic!("{refused:?}");
+        };
+        assert!(
+            detail.starts_with("the JSON Schema of the answer cannot be followed: "),
+            "{detail}"
+        );
+        other.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn usage_and_the_end_are_told_exactly() {
     let bench = Bench::new(&[]);
