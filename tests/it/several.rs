@@ -343,17 +343,44 @@ fn use_whose_answer_is_lost_is_counted_once() {
     }
 }
 
+/// A database whose clock is an hour ahead of every server's: the name is looked up in it first.
+fn ahead(name: &str) -> String {
+    let database = postgres().database(name);
+    let sql = "CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+         AS $$ SELECT pg_catalog.clock_timestamp() + interval '1 hour' $$;";
+    let first = format!("ALTER DATABASE {name} SET search_path = public, pg_catalog");
+    postgres().sql(name, &format!("{sql} {first}"));
+    database
+}
+
 /// Clocks of servers differ: leases are told by the one clock that all of them ask.
 #[test]
+fn leases_of_items_are_told_by_the_clock_of_the_database() {
+    let database = ahead("ahead_items");
+    let start = || Server::start(setup(&database).set("batches.max_running", 1));
+    let (one, other) = (start(), start());
+    let draft = json!({ "name": "site", "scopes": ["batches:write"], "tier": "budget" });
+    let (_, key) = one.new_key(&draft);
+    let batch = create(&one, &key, 2, "[stall]");
+    let ahead = "SELECT count(*), min(lease_until) > (extract(epoch FROM pg_catalog.clock_timestamp()) + 3000) * 1000
+                 FROM items WHERE state = 1";
+    let leases = || postgres().rows("ahead_items", ahead);
+    eventually("each has one", || (leases() == "2|t").then_some(()));
+    let ends = || postgres().rows("ahead_items", "SELECT min(lease_until) FROM items");
+    let before = ends();
+    eventually("the leases are renewed", || (ends() > before).then_some(()));
+    assert_eq!(leases(), "2|t", "nobody took the other's");
+    drop(one);
+    eventually("what the killed server had waits again", || {
+        let states = "SELECT sum(1 - state) FROM items WHERE state < 2";
+        (postgres().rows("ahead_items", states) == "1").then_some(())
+    });
+    assert_eq!(show(&other, &key, &batch.id).status, BatchStatus::Running);
+}
+
+#[test]
 fn leases_of_budgets_are_told_by_the_clock_of_the_database() {
-    // An hour ahead of every server: the name is looked up here first.
-    let database = postgres().database("ahead");
-    postgres().sql(
-        "ahead",
-        "CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
-         AS $$ SELECT pg_catalog.clock_timestamp() + interval '1 hour' $$;
-         ALTER DATABASE ahead SET search_path = public, pg_catalog",
-    );
+    let database = ahead("ahead");
     let start = || {
         let setup = setup(&database).set("tiers.small.tokens_per_day", 4000);
         Server::start(setup)

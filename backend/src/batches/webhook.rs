@@ -157,9 +157,12 @@ enum Told {
 /// Tells every webhook that is due.
 pub(super) async fn tell_all(house: &House) {
     loop {
-        let now = house.rooms.clock.now_ms();
+        let ours = house.rooms.clock.now_ms();
         let due = house
-            .stored(move |store| store.claim_hook(now, now + LOST_AFTER_MS))
+            .stored(move |store| {
+                let now = store.time(ours)?;
+                store.claim_hook(now, now + LOST_AFTER_MS)
+            })
             .await;
         let Ok(Some(row)) = due else { return };
         if house.stopping.is_cancelled() {
@@ -199,13 +202,11 @@ async fn tell(house: &House, row: BatchRow) {
     let pause = usize::try_from(attempts.saturating_sub(1))
         .ok()
         .and_then(|tried| PAUSES.get(tried));
-    let (state, next, outcome) = match (&told, pause) {
+    let (state, wait_ms, outcome) = match (&told, pause) {
         (Told::Heard, _) => (HookState::Delivered, 0, WebhookOutcome::Delivered),
-        (Told::NotHeard(_), Some(pause)) => (
-            HookState::Pending,
-            now + pause * 1000,
-            WebhookOutcome::Retried,
-        ),
+        (Told::NotHeard(_), Some(pause)) => {
+            (HookState::Pending, pause * 1000, WebhookOutcome::Retried)
+        }
         (Told::NotHeard(_), None) | (Told::Gone, _) => {
             (HookState::Failed, 0, WebhookOutcome::GivenUp)
         }
@@ -217,7 +218,7 @@ async fn tell(house: &House, row: BatchRow) {
         told => tracing::warn!(batch = %row.id, attempts, ?told, "a webhook was not delivered"),
     }
     let noted = house
-        .stored(move |store| store.note_hook(&row.id, state, next))
+        .stored(move |store| store.note_hook(&row.id, state, store.time(now)? + wait_ms))
         .await;
     if let Err(refusal) = noted {
         tracing::error!(%refusal, "a webhook's end could not be noted; it may be told again");

@@ -63,9 +63,10 @@ impl Batches {
 
 async fn run(house: Arc<House>) {
     let shared = house.rooms.store.is_shared();
-    let now = house.rooms.clock.now_ms();
+    let ours = house.rooms.clock.now_ms();
     // Nobody else works on a store of our own: what ran when the last process ended waits again.
-    match house.stored(move |store| store.reclaim(now, !shared)).await {
+    let taken_up = house.stored(move |store| store.reclaim(store.time(ours)?, !shared));
+    match taken_up.await {
         Ok(0) => {}
         Ok(items) => tracing::info!(items, "items of an ended server are taken up again"),
         Err(refusal) => tracing::error!(%refusal, "unfinished items could not be taken up"),
@@ -99,10 +100,12 @@ async fn run(house: Arc<House>) {
 }
 
 async fn next(house: &House) -> Option<Claimed> {
-    let now = house.rooms.clock.now_ms();
-    let (owner, until) = (house.owner.clone(), now + millis(LEASE));
+    let (owner, ours) = (house.owner.clone(), house.rooms.clock.now_ms());
     let claimed = house
-        .stored(move |store| store.claim(&owner, now, until))
+        .stored(move |store| {
+            let now = store.time(ours)?;
+            store.claim(&owner, now, now + millis(LEASE))
+        })
         .await;
     claimed.unwrap_or_else(|refusal| {
         tracing::error!(%refusal, "no item could be taken");
@@ -134,16 +137,16 @@ async fn keep(house: Arc<House>) {
 }
 
 async fn renew(house: &House) {
-    let now = house.rooms.clock.now_ms();
-    let (owner, until) = (house.owner.clone(), now + millis(LEASE));
+    let (owner, ours) = (house.owner.clone(), house.rooms.clock.now_ms());
     // Only what runs here: an item whose claim was written while its word to us was lost is nobody's work, and its lease
     // has to end.
     let running: Vec<_> = house.running().keys().cloned().collect();
     let asked = running.clone();
     let kept = house
         .stored(move |store| {
+            let now = store.time(ours)?;
             store.reclaim(now, false)?;
-            store.renew(&owner, &asked, until)
+            store.renew(&owner, &asked, now + millis(LEASE))
         })
         .await;
     // Cancelled elsewhere, or taken by another after we were silent too long. When the store does not answer we go on:
@@ -302,10 +305,13 @@ async fn write(house: &House, item: &Claimed, attempted: Attempted) {
         }
         Outcome::Later { wait, tried } => {
             metrics.batch_item(BatchOutcome::Later);
-            let not_before = house.rooms.clock.now_ms() + millis(wait);
             let (item, owner) = (item.clone(), house.owner.clone());
+            let ours = house.rooms.clock.now_ms();
             let released = house
-                .stored(move |store| store.release(&item, &owner, not_before, tried))
+                .stored(move |store| {
+                    let not_before = store.time(ours)? + millis(wait);
+                    store.release(&item, &owner, not_before, tried)
+                })
                 .await;
             if let Err(refusal) = released {
                 // Its lease ends by itself.

@@ -274,6 +274,9 @@ pub trait Work: Debug + Send + Sync {
     /// Removes what ended before `before`; gives how many batches.
     fn expire(&self, before: u64) -> Result<u64, Error>;
 
+    /// The time by which leases and waits are told, a Unix time in milliseconds: the database's where servers share it, since
+    /// their clocks differ; `ours` where a store is one server's.
+    fn time(&self, ours: u64) -> Result<u64, Error>;
     /// Takes the next item for `owner`: the keys take turns, and within a batch items go in order.
     fn claim(&self, owner: &str, now: u64, lease_until: u64) -> Result<Option<Claimed>, Error>;
     /// Makes the leases of `owner` on `running` longer; gives those that are still its own. What it took without hearing of
@@ -514,6 +517,9 @@ pub(crate) mod tests {
     }
 
     fn leases(store: &dyn Work) {
+        let shared = store.time(7).unwrap() > 1_700_000_000_000;
+        assert_eq!(shared, store.is_shared());
+        assert!(shared || store.time(7).unwrap() == 7);
         store.insert(&batch("b3", "one", 1), 10).unwrap();
         let item = store.claim("dead", 10, 100).unwrap().unwrap();
         assert!(store.claim("me", 10, 100).unwrap().is_none(), "one has it");

@@ -727,6 +727,14 @@ impl Work for Postgres {
         })
     }
 
+    fn time(&self, _: u64) -> Result<u64, Error> {
+        let row = self.run(|client| {
+            let sql = format!("SELECT {NOW} AS now");
+            Box::pin(async move { client.query_one(&sql, &[]).await })
+        })?;
+        Ok(u64::try_from(row.get::<_, i64>("now")).unwrap_or_default())
+    }
+
     fn claim(&self, owner: &str, now: u64, lease_until: u64) -> Result<Option<Claimed>, Error> {
         let (owner, now, until) = (owner.to_owned(), integer(now), integer(lease_until));
         self.run(move |client| Box::pin(async move { claim(client, &owner, now, until).await }))
