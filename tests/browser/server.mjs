@@ -13,13 +13,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const page = join(root, 'web-demo/dist');
 
 /**
- * Starts a server; `replies` gives it the scripted engine, `settings` are lines of its configuration
- * file, and without `demo` it serves no demo page.
+ * Starts a server; `replies` gives it the scripted engine, `model` a folder with a checkpoint, `settings` are lines of its
+ * configuration file, and without `demo` it serves no demo page.
  *
  * @returns {Promise<{url: string, admin: string, kill(): Promise<void>, stop(): Promise<void>}>} `admin` is the key of
  *   the first start.
  */
-export async function startServer({ replies, settings = [], demo = true } = {}) {
+export async function startServer({ replies, model, settings = [], demo = true } = {}) {
   const binary = join(root, 'target/debug', replies ? 'smart-summary-scripted' : 'smart-summary');
   for (const needed of demo ? [binary, join(page, 'index.html')] : [binary]) {
     if (!existsSync(needed)) throw new Error(`${needed} is missing: run \`cargo xtask test\`, which builds it`);
@@ -32,6 +32,7 @@ export async function startServer({ replies, settings = [], demo = true } = {}) 
     writeFileSync(join(data, 'script.json'), JSON.stringify({ replies }));
     args.push('--engine', 'scripted', '--script', join(data, 'script.json'));
   }
+  if (model) args.push('--engine', 'glm4v', '--model', model);
   const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   const first = new Promise((resolve) => {

@@ -113,6 +113,8 @@ export function reasonOf(error: SmartSummaryError, m: Messages): string {
   switch (error.code) {
     case 'too_many_images':
       return m.reason.tooMany;
+    case 'content_too_long':
+      return m.reason.noRoom;
     case 'image_too_large':
       return m.reason.tooLarge(bytes(limit ?? LIMITS.max_image_bytes, m.tag));
     case 'too_many_pixels':

@@ -420,11 +420,13 @@ function finished(state: State, summary: Summary): State {
   return { ...next, partly, facts: { language, source: engine, model, total_ms: timings.total, cached } };
 }
 
+/** Pictures that are not sent: more than `limit`; none at all fits where a model holds little beside the text. */
 function tooMany(state: State, images: readonly string[], limit: number): State {
-  const error = new SmartSummaryError({ code: 'too_many_images', message: `at most ${limit} pictures are sent` });
+  const code = limit === 0 ? 'content_too_long' : 'too_many_images';
+  const error = new SmartSummaryError({ code, message: `at most ${limit} pictures are sent` });
   const pictures = state.pictures.map((one): PictureState => {
     if (images.includes(one.id)) return { ...one, stage: 'refused', prepared: undefined, error };
-    const back = one.error?.code === 'too_many_images';
+    const back = one.error?.code === 'too_many_images' || one.error?.code === 'content_too_long';
     return back ? { ...one, stage: 'idle', error: undefined } : one;
   });
   return { ...state, pictures };

@@ -114,6 +114,7 @@ export const en = {
   notSent: (n: number, list: string) => `${n === 1 ? 'Not sent' : `${n} pictures are not sent`}: ${list}.`,
   reason: {
     tooMany: 'More pictures than are sent at once. Write its alt text by hand, or remove another picture.',
+    noRoom: 'The model of this server has no room for it beside the text. Write its alt text by hand.',
     tooLarge: (limit: string) => `The file is too large; save it with at most ${limit}.`,
     tooManyPixels: (limit: string) => `Too many pixels; save it with at most ${limit}.`,
     unsupported: (found?: string) => `${found ?? 'This kind of file'} is not read here; save it as JPEG.`,

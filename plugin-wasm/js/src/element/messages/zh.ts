@@ -108,6 +108,7 @@ export const zh: Messages = {
   notSent: (n, list) => `有 ${n} 张图片未发送：${list}。`,
   reason: {
     tooMany: '超出一次可发送的图片数。请手动填写替代文本，或移除其他图片。',
+    noRoom: '除正文外，此服务器的模型已没有空间读取它。请手动填写替代文本。',
     tooLarge: (limit) => `文件太大，请另存为不超过 ${limit} 的图片。`,
     tooManyPixels: (limit) => `像素过多，请另存为不超过 ${limit} 像素的图片。`,
     unsupported: (found) => `此处无法读取${found === undefined ? '这种文件' : ` ${found}`}，请另存为 JPEG。`,
