@@ -32,7 +32,8 @@ impl Samples {
 }
 
 /// Which samples make each sample of the result, and how much each weighs.
-struct Weights {
+#[derive(Debug)]
+pub struct Weights {
     /// The first sample of each window.
     starts: Vec<usize>,
     /// `taps` weights for each window; those that lie outside weigh nothing.
@@ -43,7 +44,7 @@ struct Weights {
 
 impl Weights {
     /// For the part from 0 to `seen` of `count` samples, to `wanted` samples.
-    fn new(count: usize, seen: f64, wanted: usize) -> Self {
+    pub fn new(count: usize, seen: f64, wanted: usize) -> Self {
         let scale = seen / wanted as f64;
         let stretch = scale.max(1.0);
         let support = 3.0 * stretch;
@@ -82,6 +83,11 @@ impl Weights {
         }
     }
 
+    /// How many samples must follow a row, whatever they are, so that a window may look past its end.
+    pub fn beyond(&self) -> usize {
+        self.taps
+    }
+
     /// Each window's first sample and weights.
     fn windows(&self) -> impl Iterator<Item = (usize, &[i16])> {
         let starts = self.starts.iter().copied();
@@ -115,10 +121,6 @@ fn sinc(x: f64) -> f64 {
     sine / (x * std::f64::consts::PI)
 }
 
-fn byte(sum: i32) -> u8 {
-    (sum >> BITS).clamp(0, 255) as u8
-}
-
 /// Filters each row of `width` samples to `wanted`. `seen`: how much of a row is picture.
 pub fn rows(data: &[u8], samples: Samples, width: usize, seen: f64, wanted: usize) -> Vec<u8> {
     let count = samples.count();
@@ -126,8 +128,7 @@ pub fn rows(data: &[u8], samples: Samples, width: usize, seen: f64, wanted: usiz
         return data.to_vec();
     }
     let weights = Weights::new(width, seen, wanted);
-    // Room behind a row, so that a window may look past its end at weights that are nothing.
-    let mut row = vec![0; (width + weights.taps) * count];
+    let mut row = vec![0; (width + weights.beyond()) * count];
     let mut out = vec![0; data.len() / (width * count) * wanted * count];
     let results = out.chunks_exact_mut(wanted * count);
     for (stored, result) in data.chunks_exact(width * count).zip(results) {
@@ -142,16 +143,21 @@ pub fn rows(data: &[u8], samples: Samples, width: usize, seen: f64, wanted: usiz
     out
 }
 
-fn one_row(row: &[u8], weights: &Weights, result: &mut [u8]) {
-    for ((start, window), result) in weights.windows().zip(result) {
-        let taken = row.get(start..start + window.len()).unwrap_or_default();
-        let mut sum = sums::ZERO;
-        let groups = window.as_chunks::<LANES>().0;
-        for (bytes, weights) in taken.as_chunks::<LANES>().0.iter().zip(groups) {
-            sum = sums::eight(sum, bytes, weights);
+/// Filters a row of a plane that has room behind it.
+pub fn one_row(row: &[u8], weights: &Weights, result: &mut [u8]) {
+    let mut windows = weights.windows();
+    for four in result.chunks_mut(4) {
+        let mut sums = [sums::ZERO; 4];
+        for (sum, (start, window)) in sums.iter_mut().zip(&mut windows) {
+            let taken = row.get(start..start + window.len()).unwrap_or_default();
+            let groups = window.as_chunks::<LANES>().0;
+            for (bytes, weights) in taken.as_chunks::<LANES>().0.iter().zip(groups) {
+                *sum = sums::eight(*sum, bytes, weights);
+            }
         }
-        let [a, b, c, d] = sums::lanes(sum);
-        *result = byte(a + b + c + d + HALF);
+        for (to, from) in four.iter_mut().zip(sums::four(sums)) {
+            *to = from;
+        }
     }
 }
 
@@ -164,7 +170,7 @@ fn four_row(row: &[u8], weights: &Weights, result: &mut [u8]) {
         for (pixels, weights) in pairs.iter().zip(window.as_chunks::<2>().0) {
             sum = sums::two_pixels(sum, pixels, *weights);
         }
-        *result = sums::lanes(sum).map(|sum| byte(sum + HALF));
+        *result = sums::pixel(sum);
     }
 }
 
@@ -206,11 +212,8 @@ pub fn columns(data: &[u8], stride: usize, seen: f64, wanted: usize) -> Vec<u8> 
             }
         }
         for (place, sum) in result.chunks_mut(BLOCK).zip(&sums) {
-            for (place, sum) in place.chunks_mut(4).zip(sum) {
-                let bytes = sums::lanes(*sum).map(|sum| byte(sum + HALF));
-                for (to, from) in place.iter_mut().zip(bytes) {
-                    *to = from;
-                }
+            for (to, from) in place.iter_mut().zip(sums::sixteen(*sum)) {
+                *to = from;
             }
         }
     }
@@ -220,10 +223,11 @@ pub fn columns(data: &[u8], stride: usize, seen: f64, wanted: usize) -> Vec<u8> 
 /// Sums of four lanes of 32 bits.
 #[cfg(target_arch = "wasm32")]
 mod sums {
-    use super::{BLOCK, LANES};
+    use super::{BITS, BLOCK, HALF, LANES};
     use core::arch::wasm32::{
-        i16x8, i32x4, i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_splat, u8x16_shuffle,
-        u16x8_extend_high_u8x16, u16x8_extend_low_u8x16, u64x2, u64x2_splat, v128,
+        i16x8, i16x8_narrow_i32x4, i32x4, i32x4_add, i32x4_dot_i16x8, i32x4_shr, i32x4_shuffle,
+        i32x4_splat, u8x16_narrow_i16x8, u8x16_shuffle, u16x8_extend_high_u8x16,
+        u16x8_extend_low_u8x16, u32x4_extract_lane, u64x2, u64x2_extract_lane, u64x2_splat, v128,
     };
 
     pub(super) type Sum = v128;
@@ -278,20 +282,44 @@ mod sums {
         ]
     }
 
-    pub(super) fn lanes(sum: Sum) -> [i32; 4] {
-        [
-            i32x4_extract_lane::<0>(sum),
-            i32x4_extract_lane::<1>(sum),
-            i32x4_extract_lane::<2>(sum),
-            i32x4_extract_lane::<3>(sum),
-        ]
+    /// The bytes that sixteen sums mean.
+    fn rounded([a, b, c, d]: [Sum; 4]) -> v128 {
+        let whole = |sum| i32x4_shr(i32x4_add(sum, i32x4_splat(HALF)), BITS);
+        u8x16_narrow_i16x8(
+            i16x8_narrow_i32x4(whole(a), whole(b)),
+            i16x8_narrow_i32x4(whole(c), whole(d)),
+        )
+    }
+
+    /// A byte for each lane of four sums.
+    pub(super) fn sixteen(sums: [Sum; 4]) -> [u8; BLOCK] {
+        let bytes = rounded(sums);
+        let [a, b, c, d, e, f, g, h] = u64x2_extract_lane::<0>(bytes).to_le_bytes();
+        let [i, j, k, l, m, n, o, p] = u64x2_extract_lane::<1>(bytes).to_le_bytes();
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+    }
+
+    /// A byte for each lane.
+    pub(super) fn pixel(sum: Sum) -> [u8; 4] {
+        u32x4_extract_lane::<0>(rounded([sum; 4])).to_le_bytes()
+    }
+
+    /// A byte for each sum: its lanes are added.
+    pub(super) fn four([a, b, c, d]: [Sum; 4]) -> [u8; 4] {
+        let pairs = |one, other| {
+            i32x4_add(
+                i32x4_shuffle::<0, 2, 4, 6>(one, other),
+                i32x4_shuffle::<1, 3, 5, 7>(one, other),
+            )
+        };
+        pixel(pairs(pairs(a, b), pairs(c, d)))
     }
 }
 
 /// The same without vectors.
 #[cfg(not(target_arch = "wasm32"))]
 mod sums {
-    use super::{BLOCK, LANES};
+    use super::{BITS, BLOCK, HALF, LANES};
 
     pub(super) type Sum = [i32; 4];
     pub(super) const ZERO: Sum = [0; 4];
@@ -326,8 +354,24 @@ mod sums {
         sum
     }
 
-    pub(super) fn lanes(sum: Sum) -> [i32; 4] {
-        sum
+    fn byte(sum: i32) -> u8 {
+        ((sum + HALF) >> BITS).clamp(0, 255) as u8
+    }
+
+    pub(super) fn sixteen(sums: [Sum; 4]) -> [u8; BLOCK] {
+        let mut bytes = [0; BLOCK];
+        for (byte_of, sum) in bytes.iter_mut().zip(sums.as_flattened()) {
+            *byte_of = byte(*sum);
+        }
+        bytes
+    }
+
+    pub(super) fn pixel(sum: Sum) -> [u8; 4] {
+        sum.map(byte)
+    }
+
+    pub(super) fn four(sums: [Sum; 4]) -> [u8; 4] {
+        sums.map(|lanes| byte(lanes.iter().sum()))
     }
 }
 

@@ -28,6 +28,8 @@ pub mod stream;
 pub mod turning;
 #[cfg(feature = "net")]
 pub mod upload;
+#[cfg(feature = "core")]
+pub mod ycc;
 
 use wasm_bindgen::prelude::*;
 

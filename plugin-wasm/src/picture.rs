@@ -1,7 +1,7 @@
 //! A picture that the browser decodes: its header first, then its pixels as they come, then what is sent.
 
 use crate::error::SmartSummaryError;
-use crate::shrink::{Alpha, Layout, Shrink, Small};
+use crate::shrink::{Alpha, Layout, Shrink, Shrunk, Small};
 use crate::turning;
 use imaging::{Channels, Inspected, Pixels, Prepared, Stored};
 
@@ -97,16 +97,15 @@ impl Picture {
         } else {
             (upright_width, upright_height)
         };
-        self.coming = Some(Coming {
-            shrink: Shrink::new(
-                (width, height),
-                (header.width, header.height),
-                to,
-                layout,
-                alpha,
-            ),
-            converted,
-        });
+        let full = (header.width, header.height);
+        let mut shrink = Shrink::new((width, height), full, to, layout, alpha);
+        // What a program drew has colours to lose, and is seldom a JPEG.
+        if header.format == imaging::Format::Jpeg && !converted {
+            shrink = shrink.in_planes();
+        }
+        // Before anybody looks at the module's memory: it moves when it grows.
+        shrink.place();
+        self.coming = Some(Coming { shrink, converted });
     }
 
     /// Where the pixels go, once [`Picture::begin`] has been called.
@@ -128,7 +127,17 @@ impl Picture {
             height,
             has_alpha,
             ..
-        } = shrink.finish()?;
+        } = match shrink.finish()? {
+            Shrunk::Small(small) => small,
+            Shrunk::Planes(planes) => {
+                return Ok(imaging::finish_planes(
+                    planes,
+                    &self.inspected,
+                    &self.file,
+                    &self.options,
+                )?);
+            }
+        };
         let pixels = Pixels {
             data: pixels,
             width,

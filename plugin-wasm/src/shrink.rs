@@ -7,11 +7,20 @@
 //! Colour planes as a JPEG or a lossy WebP stores them are filtered as planes: less to filter than three bytes a pixel, and
 //! only the small picture is ever converted to RGB.
 
+use imaging::Planes;
+
 use crate::error::SmartSummaryError;
 use crate::filter::{self, Samples};
+use crate::ycc::Narrow;
 
 /// A band's size in bytes. Each band costs the filter's weights anew, about a millisecond.
 const BAND: usize = 16 << 20;
+
+/// The same for pixels that become planes: weights are kept, and what has just been written is still near the processor.
+const NARROW_BAND: usize = 1 << 20;
+
+/// So much larger must a picture be than it will be, before one colour for four of its pixels is enough for the filter.
+const ENOUGH: f64 = 1.3;
 
 /// How the browser hands over its pixels; the names are those of `VideoPixelFormat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +73,10 @@ impl Layout {
             "bt709" => Matrix::Bt709,
             _ => return None,
         };
+        // Of no JPEG.
+        if !cfg!(feature = "drawings") && (matrix != Matrix::Bt601 || !full_range) {
+            return None;
+        }
         Some(Self::Planar {
             across,
             down,
@@ -97,6 +110,15 @@ pub struct Small {
     pub transparent: bool,
 }
 
+/// What has become of a picture.
+#[derive(Debug)]
+pub enum Shrunk {
+    /// As pixels.
+    Small(Small),
+    /// As planes of full range, which lie as they are stored.
+    Planes(Planes),
+}
+
 /// A picture on its way to its small size.
 #[derive(Debug)]
 pub struct Shrink {
@@ -111,6 +133,10 @@ pub struct Shrink {
     band: Vec<u8>,
     /// Rows of the new width: those that have come.
     narrow: Vec<u8>,
+    /// The same as planes, if that is how they are filtered.
+    planes: Option<Narrow>,
+    /// The caller can do with planes.
+    stays_planes: bool,
     rows: u32,
 }
 
@@ -123,7 +149,7 @@ impl Shrink {
         layout: Layout,
         alpha: Alpha,
     ) -> Self {
-        let mut shrink = Self {
+        Self {
             from,
             seen: imaging::extent(from, full),
             to,
@@ -132,14 +158,34 @@ impl Shrink {
             transparent: false,
             band: Vec::new(),
             narrow: Vec::new(),
+            planes: None,
+            stays_planes: false,
             rows: 0,
-        };
-        shrink.make_room();
-        shrink
+        }
+    }
+
+    /// Leaves planes as they are, and filters pixels as planes, of which there is less, where that loses nothing that a
+    /// photograph's JPEG has or keeps.
+    #[must_use]
+    pub fn in_planes(mut self) -> Self {
+        self.stays_planes = self.from != self.to;
+        let larger = |seen: f64, to: u32| seen >= f64::from(to) * ENOUGH;
+        if let Layout::Packed {
+            blue_first,
+            alpha: false,
+        } = self.layout
+            && larger(self.seen.0, self.to.0)
+            && larger(self.seen.1, self.to.1)
+        {
+            let (width, wanted) = (self.from.0 as usize, self.to.0 as usize);
+            self.planes = Some(Narrow::new(blue_first, width, self.seen.0, wanted));
+        }
+        self
     }
 
     /// Where the browser writes the next band: [`Shrink::band_rows`] rows without padding, from row [`Shrink::row`].
     pub fn place(&mut self) -> &mut [u8] {
+        self.make_room();
         &mut self.band
     }
 
@@ -153,8 +199,14 @@ impl Shrink {
         let left = self.from.1 - self.rows;
         match self.layout {
             Layout::Packed { .. } => {
-                let most = BAND / (self.from.0 as usize * 4);
-                left.min(u32::try_from(most).unwrap_or(u32::MAX).max(1))
+                let bytes = if self.planes.is_some() {
+                    NARROW_BAND
+                } else {
+                    BAND
+                };
+                let most = u32::try_from(bytes / (self.from.0 as usize * 4)).unwrap_or(u32::MAX);
+                // Planes are made of two rows at a time.
+                left.min((most & !1).max(2))
             }
             Layout::Planar { .. } => left,
         }
@@ -166,6 +218,12 @@ impl Shrink {
     /// When the filter refuses, which is a bug.
     pub fn take(&mut self) -> Result<(), SmartSummaryError> {
         let rows = self.band_rows();
+        if let Some(planes) = &mut self.planes {
+            planes.take(&self.band);
+            self.rows += rows;
+            self.make_room();
+            return Ok(());
+        }
         if let Layout::Packed { alpha: true, .. } = self.layout {
             self.transparent |= if self.from == self.to {
                 is_transparent(&self.band)
@@ -191,11 +249,26 @@ impl Shrink {
     ///
     /// # Errors
     /// When rows are missing or the filter refuses, which are bugs.
-    pub fn finish(self) -> Result<Small, SmartSummaryError> {
+    pub fn finish(self) -> Result<Shrunk, SmartSummaryError> {
         if self.rows != self.from.1 {
             return Err(SmartSummaryError::bug("rows are missing"));
         }
         let (width, height) = self.to;
+        if let Some(Narrow {
+            luma, blue, red, ..
+        }) = self.planes
+        {
+            let part = self.seen.1 / 2.0;
+            let to =
+                |plane: &[u8], seen| filter::columns(plane, width as usize, seen, height as usize);
+            return Ok(Shrunk::Planes(Planes {
+                luma: to(&luma, self.seen.1),
+                blue: to(&blue, part),
+                red: to(&red, part),
+                width,
+                height,
+            }));
+        }
         // At its own size the file itself may be what is sent: its transparency is not decided on here.
         let same = self.from == self.to;
         let has_alpha = self.transparent && (same || self.alpha == Alpha::Kept);
@@ -217,16 +290,25 @@ impl Shrink {
                 down,
                 matrix,
                 full_range,
-            } => planes(&self.band, self.from, self.seen, self.to, (across, down))?
-                .to_rgbx(matrix, full_range),
+            } => {
+                let planes = planes(&self.band, self.from, self.seen, self.to, (across, down))?;
+                if self.stays_planes && full_range && matrix == Matrix::Bt601 {
+                    return Ok(Shrunk::Planes(planes));
+                }
+                #[cfg(feature = "drawings")]
+                let pixels = to_rgbx(&planes, matrix, full_range);
+                #[cfg(not(feature = "drawings"))]
+                let pixels = planes.to_pixels(false).data;
+                pixels
+            }
         };
-        Ok(Small {
+        Ok(Shrunk::Small(Small {
             pixels,
             width,
             height,
             has_alpha,
             transparent: self.transparent,
-        })
+        }))
     }
 
     fn make_room(&mut self) {
@@ -293,13 +375,6 @@ fn swap(pixels: &mut [u8]) {
     }
 }
 
-/// Three planes of the same size.
-struct Planes {
-    luma: Vec<u8>,
-    blue: Vec<u8>,
-    red: Vec<u8>,
-}
-
 fn planes(
     stored: &[u8],
     from: (u32, u32),
@@ -321,6 +396,8 @@ fn planes(
         luma: plane(luma, from, seen, to),
         blue: plane(blue, chroma, part, to),
         red: plane(red, chroma, part, to),
+        width: to.0,
+        height: to.1,
     })
 }
 
@@ -329,40 +406,39 @@ fn plane(data: &[u8], from: (u32, u32), seen: (f64, f64), to: (u32, u32)) -> Vec
     filter::columns(&narrow, to.0 as usize, seen.1, to.1 as usize)
 }
 
-impl Planes {
-    /// Source: ITU-T H.273 section 8.3, with 16 bits after the point.
-    fn to_rgbx(&self, matrix: Matrix, full_range: bool) -> Vec<u8> {
-        let (kr, kb) = match matrix {
-            Matrix::Bt601 => (0.299, 0.114),
-            Matrix::Bt709 => (0.2126, 0.0722),
-        };
-        let (luma_scale, chroma_scale, black) = if full_range {
-            (1.0, 1.0, 0)
-        } else {
-            (255.0 / 219.0, 255.0 / 224.0, 16)
-        };
-        let fixed = |value: f64| (value * 65_536.0 + 0.5) as i32;
-        let luma_scale = fixed(luma_scale);
-        let red_of_red = fixed(2.0 * (1.0 - kr) * chroma_scale);
-        let blue_of_blue = fixed(2.0 * (1.0 - kb) * chroma_scale);
-        let green_of_red = fixed(2.0 * (1.0 - kr) * kr / (1.0 - kr - kb) * chroma_scale);
-        let green_of_blue = fixed(2.0 * (1.0 - kb) * kb / (1.0 - kr - kb) * chroma_scale);
-        let byte = |value: i32| (value >> 16).clamp(0, 255) as u8;
+#[cfg(feature = "drawings")]
+/// Source: ITU-T H.273 section 8.3, with 16 bits after the point.
+fn to_rgbx(planes: &Planes, matrix: Matrix, full_range: bool) -> Vec<u8> {
+    let (kr, kb) = match matrix {
+        Matrix::Bt601 => (0.299, 0.114),
+        Matrix::Bt709 => (0.2126, 0.0722),
+    };
+    let (luma_scale, chroma_scale, black) = if full_range {
+        (1.0, 1.0, 0)
+    } else {
+        (255.0 / 219.0, 255.0 / 224.0, 16)
+    };
+    let fixed = |value: f64| (value * 65_536.0 + 0.5) as i32;
+    let luma_scale = fixed(luma_scale);
+    let red_of_red = fixed(2.0 * (1.0 - kr) * chroma_scale);
+    let blue_of_blue = fixed(2.0 * (1.0 - kb) * chroma_scale);
+    let green_of_red = fixed(2.0 * (1.0 - kr) * kr / (1.0 - kr - kb) * chroma_scale);
+    let green_of_blue = fixed(2.0 * (1.0 - kb) * kb / (1.0 - kr - kb) * chroma_scale);
+    let byte = |value: i32| (value >> 16).clamp(0, 255) as u8;
 
-        let mut rgbx = vec![255; self.luma.len() * 4];
-        let samples = self.luma.iter().zip(self.blue.iter().zip(&self.red));
-        for (to, (y, (cb, cr))) in rgbx.as_chunks_mut::<4>().0.iter_mut().zip(samples) {
-            let y = (i32::from(*y) - black) * luma_scale + (1 << 15);
-            let (cb, cr) = (i32::from(*cb) - 128, i32::from(*cr) - 128);
-            *to = [
-                byte(y + cr * red_of_red),
-                byte(y - cb * green_of_blue - cr * green_of_red),
-                byte(y + cb * blue_of_blue),
-                255,
-            ];
-        }
-        rgbx
+    let mut rgbx = vec![255; planes.luma.len() * 4];
+    let samples = planes.luma.iter().zip(planes.blue.iter().zip(&planes.red));
+    for (to, (y, (cb, cr))) in rgbx.as_chunks_mut::<4>().0.iter_mut().zip(samples) {
+        let y = (i32::from(*y) - black) * luma_scale + (1 << 15);
+        let (cb, cr) = (i32::from(*cb) - 128, i32::from(*cr) - 128);
+        *to = [
+            byte(y + cr * red_of_red),
+            byte(y - cb * green_of_blue - cr * green_of_red),
+            byte(y + cb * blue_of_blue),
+            255,
+        ];
     }
+    rgbx
 }
 
 #[cfg(test)]
@@ -389,7 +465,16 @@ mod tests {
             work.take().unwrap();
         }
         assert!(rest.is_empty());
-        work.finish().unwrap()
+        match work.finish().unwrap() {
+            Shrunk::Small(small) => small,
+            Shrunk::Planes(planes) => Small {
+                pixels: to_rgbx(&planes, Matrix::Bt601, true),
+                width: planes.width,
+                height: planes.height,
+                has_alpha: false,
+                transparent: false,
+            },
+        }
     }
 
     fn worst(one: &[u8], other: &[u8]) -> u8 {
@@ -573,6 +658,56 @@ mod tests {
         check_planes("I422", 2, 1, true);
         check_planes("I420", 2, 2, true);
         check_planes("I420", 2, 2, false);
+    }
+
+    /// As planes and as pixels, within what chroma loses.
+    #[track_caller]
+    fn check_in_planes(from: (u32, u32), full: (u32, u32), to: (u32, u32), layout: Layout) {
+        let (width, height) = from;
+        // Smooth in colour, with structure in light.
+        let pixels: Vec<u8> = (0..height)
+            .flat_map(|y| (0..width).map(move |x| (x, y)))
+            .flat_map(|(x, y)| {
+                let light = (20.0 * (f64::from(x + 2 * y) / 5.0).sin()) as i32;
+                let color = [
+                    30 + x * 150 / width,
+                    40 + y * 150 / height,
+                    60 + (x + y) * 99 / (width + height),
+                ];
+                let [r, g, b] = color.map(|value| (value as i32 + light) as u8);
+                [r, g, b, 7]
+            })
+            .collect();
+        let of = || Shrink::new(from, full, to, layout, Alpha::OntoWhite);
+        let planes = of().in_planes();
+        assert!(planes.planes.is_some(), "large enough");
+        let (small, expected) = (shrink(planes, &pixels), shrink(of(), &pixels));
+        assert_eq!((small.width, small.height), to);
+        let worst = worst(&small.pixels, &expected.pixels);
+        assert!(worst <= 6, "{from:?} to {to:?}: {worst}");
+    }
+
+    #[test]
+    fn a_photograph_is_the_same_whether_filtered_as_planes_or_as_pixels() {
+        const BGRX: Layout = Layout::Packed {
+            blue_first: true,
+            alpha: false,
+        };
+        check_in_planes((640, 400), (640, 400), (320, 200), RGBX);
+        check_in_planes((640, 400), (640, 400), (320, 200), BGRX);
+        // Odd edges, and rows that end within eight pixels.
+        check_in_planes((301, 203), (301, 203), (100, 67), RGBX);
+        check_in_planes((302, 204), (603, 407), (100, 67), RGBX);
+        // More bands than one.
+        check_in_planes((1500, 1001), (1500, 1001), (300, 200), RGBX);
+    }
+
+    #[test]
+    fn pixels_stay_pixels_where_planes_would_lose_what_is_seen() {
+        let of =
+            |to, layout| Shrink::new((100, 100), (100, 100), to, layout, Alpha::Kept).in_planes();
+        assert!(of((90, 90), RGBX).planes.is_none(), "hardly made smaller");
+        assert!(of((50, 50), BGRA).planes.is_none(), "transparent");
     }
 
     #[test]

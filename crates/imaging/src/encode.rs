@@ -13,8 +13,8 @@ mod png;
 use self::jpeg::Chroma;
 use crate::inspect::Inspected;
 use crate::judge::{Class, Looks};
-use crate::pixels::Pixels;
 use crate::profile::Profile;
+use crate::sent::Sent;
 use crate::{Error, Format, Options};
 
 /// An original of at most so many bytes is never worth a second encoding.
@@ -65,7 +65,7 @@ pub(crate) fn is_clean(inspected: &Inspected, longest_edge: u32) -> bool {
 pub(crate) fn smallest(
     original: &[u8],
     inspected: &Inspected,
-    pixels: &Pixels,
+    picture: &Sent,
     looks: &Looks,
     changed: Changed,
     options: &Options,
@@ -74,25 +74,25 @@ pub(crate) fn smallest(
         .verbatim
         .then(|| keep(original, inspected))
         .flatten();
-    let fair = fair_size(pixels);
+    let fair = fair_size(picture);
     if let Some(kept) = kept {
         // At four bits a pixel a picture is as small as a good JPEG; encoding it again would only lose quality.
         if kept.bytes.len() <= fair {
             return Ok(kept);
         }
-        let encoded = encode(original.len(), pixels, looks, changed, options)?;
+        let encoded = encode(original.len(), picture, looks, changed, options)?;
         return Ok(if encoded.bytes.len() < kept.bytes.len() {
             encoded
         } else {
             kept
         });
     }
-    encode(original.len(), pixels, looks, changed, options)
+    encode(original.len(), picture, looks, changed, options)
 }
 
 /// Four bits a pixel, or what is small for any picture.
-fn fair_size(pixels: &Pixels) -> usize {
-    SMALL_FILE.max(pixels.width as usize * pixels.height as usize / 2)
+fn fair_size(picture: &Sent) -> usize {
+    SMALL_FILE.max(picture.planes().luma.len() / 2)
 }
 
 /// The original without metadata.
@@ -106,27 +106,27 @@ fn keep(original: &[u8], inspected: &Inspected) -> Option<Encoded> {
 
 fn encode(
     original: usize,
-    pixels: &Pixels,
+    picture: &Sent,
     looks: &Looks,
     changed: Changed,
     options: &Options,
 ) -> Result<Encoded, Error> {
     if changed.transparent {
-        return exact(pixels);
+        return exact(picture);
     }
     if looks.class != Class::Photo {
-        let budget = original.min(fair_size(pixels));
-        if let Some(drawn) = drawn(pixels, budget, options)? {
+        let budget = original.min(fair_size(picture));
+        if let Some(drawn) = drawn(picture, budget, options)? {
             return Ok(drawn);
         }
     }
-    let mut smallest = jpeg::write(pixels, options.quality, Chroma::Quarter)?;
+    let mut smallest = jpeg::write(picture.planes(), options.quality, Chroma::Quarter)?;
     for step in STEPS_DOWN {
         if smallest.len() <= original {
             break;
         }
         let quality = options.quality.saturating_sub(step).max(20);
-        let smaller = jpeg::write(pixels, quality, Chroma::Quarter)?;
+        let smaller = jpeg::write(picture.planes(), quality, Chroma::Quarter)?;
         if smaller.len() < smallest.len() {
             smallest = smaller;
         }
@@ -134,7 +134,7 @@ fn encode(
     let jpeg = of_jpeg(smallest);
     // A tiny picture is mostly tables as a JPEG.
     if jpeg.bytes.len() > original
-        && let Ok(exact) = exact(pixels)
+        && let Ok(exact) = exact(picture)
         && exact.bytes.len() < jpeg.bytes.len()
     {
         return Ok(exact);
@@ -143,8 +143,8 @@ fn encode(
 }
 
 /// What a program drew, within `budget` bytes; none if that cannot be.
-fn drawn(pixels: &Pixels, budget: usize, options: &Options) -> Result<Option<Encoded>, Error> {
-    if let Some(png) = indexed(pixels)
+fn drawn(picture: &Sent, budget: usize, options: &Options) -> Result<Option<Encoded>, Error> {
+    if let Some(png) = indexed(picture)
         && png.bytes.len() <= budget
     {
         return Ok(Some(png));
@@ -153,7 +153,7 @@ fn drawn(pixels: &Pixels, budget: usize, options: &Options) -> Result<Option<Enc
         .quality
         .saturating_add(DRAWN_MORE)
         .clamp(DRAWN_QUALITY, 100);
-    let jpeg = jpeg::write(pixels, quality, Chroma::Full)?;
+    let jpeg = jpeg::write(picture.planes(), quality, Chroma::Full)?;
     Ok((jpeg.len() <= budget).then(|| of_jpeg(jpeg)))
 }
 
@@ -167,8 +167,9 @@ fn of_jpeg(bytes: Vec<u8>) -> Encoded {
 
 /// A PNG of at most 256 colours, if these are near enough.
 #[cfg(feature = "drawings")]
-fn indexed(pixels: &Pixels) -> Option<Encoded> {
-    let indexed = palette::reduce(pixels).filter(|indexed| indexed.error <= PALETTE_ERROR)?;
+fn indexed(picture: &Sent) -> Option<Encoded> {
+    let pixels = picture.as_pixels();
+    let indexed = palette::reduce(&pixels).filter(|indexed| indexed.error <= PALETTE_ERROR)?;
     Some(Encoded {
         bytes: png::write_indexed(&indexed, pixels.width),
         format: Format::Png,
@@ -177,22 +178,22 @@ fn indexed(pixels: &Pixels) -> Option<Encoded> {
 }
 
 #[cfg(not(feature = "drawings"))]
-fn indexed(_pixels: &Pixels) -> Option<Encoded> {
+fn indexed(_: &Sent) -> Option<Encoded> {
     None
 }
 
 /// A PNG without loss.
 #[cfg(feature = "drawings")]
-fn exact(pixels: &Pixels) -> Result<Encoded, Error> {
+fn exact(picture: &Sent) -> Result<Encoded, Error> {
     Ok(Encoded {
-        bytes: png::write_exact(pixels),
+        bytes: png::write_exact(&picture.as_pixels()),
         format: Format::Png,
         passed_through: false,
     })
 }
 
 #[cfg(not(feature = "drawings"))]
-fn exact(_pixels: &Pixels) -> Result<Encoded, Error> {
+fn exact(_: &Sent) -> Result<Encoded, Error> {
     Err(Error::Unsupported {
         found: "A transparent picture without the feature `drawings`",
     })

@@ -3,8 +3,10 @@
 //! All of it is measured on the small upright pixels that are sent, in two passes over at most a million of them.
 
 #[cfg(feature = "decoders")]
-use crate::pixels::Channels;
 use crate::pixels::Pixels;
+#[cfg(feature = "decoders")]
+use crate::planes::Planes;
+use crate::sent::Sent;
 
 /// Below this, [`Looks::sharpness`] means a picture that is visibly out of focus or shaken.
 ///
@@ -103,12 +105,17 @@ impl Class {
 }
 
 /// Judges the picture as it is sent.
-pub(crate) fn looks(pixels: &Pixels) -> Looks {
-    let width = (pixels.width as usize).max(1);
-    let (luma, runs) = luma(pixels.rgb());
-    let sharpness = sharpness(&luma, width);
-    let text = text(&luma, width);
-    let light = Light::of(&luma);
+pub(crate) fn looks(picture: &Sent) -> Looks {
+    let planes = picture.planes();
+    let (luma, width) = (planes.luma.as_slice(), (planes.width as usize).max(1));
+    let sharpness = sharpness(luma, width);
+    let text = text(luma, width);
+    let light = Light::of(luma);
+    // Colours that differ by a little may be one in planes.
+    let runs = match picture.pixels() {
+        Some(pixels) => Runs::of(pixels.rgb(), luma),
+        None => Runs::of(planes.colors(), luma),
+    };
     let class = runs.class();
     Looks {
         sharpness,
@@ -123,9 +130,9 @@ pub(crate) fn looks(pixels: &Pixels) -> Looks {
 
 /// [`Looks::sharpness`] alone.
 #[cfg(feature = "decoders")]
-pub(crate) fn sharpness_of(data: &[u8], width: u32, channels: Channels) -> f32 {
-    let (luma, _) = luma(crate::pixels::rgb(data, channels));
-    sharpness(&luma, (width as usize).max(1))
+pub(crate) fn sharpness_of(pixels: &Pixels) -> f32 {
+    let planes = Planes::of(pixels);
+    sharpness(&planes.luma, (planes.width as usize).max(1))
 }
 
 /// How pixels compare with their left neighbours.
@@ -136,30 +143,36 @@ struct Runs {
     edges: f32,
 }
 
-/// Rec. 601 luma, and how pixels compare with their left neighbours.
-fn luma(pixels: impl Iterator<Item = [u8; 3]>) -> (Vec<u8>, Runs) {
-    let mut luma = Vec::with_capacity(pixels.size_hint().0);
-    let (mut last, mut last_luma) = ([0; 3], 0_u8);
-    let (mut equal, mut visible) = (0_u32, 0_u32);
-    for [r, g, b] in pixels {
-        equal += u32::from(last == [r, g, b]);
-        last = [r, g, b];
-        let here = ((u32::from(r) * 77 + u32::from(g) * 150 + u32::from(b) * 29) >> 8) as u8;
-        visible += u32::from(here.abs_diff(last_luma) > QUIET);
-        last_luma = here;
-        luma.push(here);
+impl Runs {
+    fn of(colors: impl Iterator<Item = [u8; 3]>, luma: &[u8]) -> Self {
+        let (mut last, mut last_luma) = ([0; 3], 0_u8);
+        let (mut equal, mut visible) = (0_u32, 0_u32);
+        for (color, here) in colors.zip(luma) {
+            equal += u32::from(last == color);
+            last = color;
+            visible += u32::from(here.abs_diff(last_luma) > QUIET);
+            last_luma = *here;
+        }
+        let other = luma.len() as u32 - equal;
+        Self {
+            flatness: equal as f32 / luma.len().max(1) as f32,
+            // Black all over has no others.
+            edges: if other == 0 {
+                1.0
+            } else {
+                visible as f32 / other as f32
+            },
+        }
     }
-    let other = luma.len() as u32 - equal;
-    let runs = Runs {
-        flatness: equal as f32 / luma.len().max(1) as f32,
-        // Black all over has no others.
-        edges: if other == 0 {
-            1.0
+
+    /// A sensor's grain gives neighbours of one colour seldom, a program often; and what a program draws has edges.
+    fn class(&self) -> Class {
+        if self.flatness >= DRAWN && self.edges >= EDGES {
+            Class::Drawn
         } else {
-            visible as f32 / other as f32
-        },
-    };
-    (luma, runs)
+            Class::Photo
+        }
+    }
 }
 
 /// How sharp the sharpest parts of a picture are.
@@ -303,17 +316,6 @@ impl Steps {
         let all = (TEXT_TILE - 1) * (TEXT_TILE - 1);
         let share = |count: u32| count as f32 / all as f32;
         share(self.quiet) >= 0.25 && share(self.ink_along) >= 0.08 && share(self.ink_across) >= 0.05
-    }
-}
-
-impl Runs {
-    /// A sensor's grain gives neighbours of one colour seldom, a program often; and what a program draws has edges.
-    fn class(&self) -> Class {
-        if self.flatness >= DRAWN && self.edges >= EDGES {
-            Class::Drawn
-        } else {
-            Class::Photo
-        }
     }
 }
 

@@ -26,14 +26,18 @@ mod metadata;
 mod options;
 mod orient;
 mod pixels;
+mod planes;
 #[cfg(feature = "drawings")]
 mod png;
 mod profile;
+mod sent;
 mod sniff;
 #[cfg(feature = "drawings")]
 mod webp;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::sent::Sent;
 
 #[cfg(feature = "decoders")]
 pub use crate::decode::Decoded;
@@ -44,6 +48,7 @@ pub use crate::judge::{Class, Exposure, Looks, TOO_SOFT};
 pub use crate::metadata::Metadata;
 pub use crate::options::Options;
 pub use crate::pixels::{Channels, Pixels};
+pub use crate::planes::Planes;
 pub use crate::profile::{Gray, Matrix, Profile};
 pub use crate::sniff::{Format, Header, sniff};
 
@@ -146,6 +151,44 @@ pub fn finish(
     unwind_safe(|| finished(pixels, inspected, original, options))
 }
 
+/// As [`finish`], for a caller who has filtered planes as a JPEG stores them: of the size that is sent, not upright, and with
+/// the colours that the file's profile says.
+///
+/// # Errors
+/// [`Error::Broken`] when the planes do not have the size that is sent.
+pub fn finish_planes(
+    planes: Planes,
+    inspected: &Inspected,
+    original: &[u8],
+    options: &Options,
+) -> Result<Prepared, Error> {
+    unwind_safe(|| {
+        planes.check()?;
+        if inspected.profile != Profile::Srgb {
+            return finished(planes.to_pixels(false), inspected, original, options);
+        }
+        let planes = orient::upright_planes(planes, inspected.turn());
+        if (planes.width, planes.height) != inspected.target_size(options.longest_edge) {
+            return Err(Error::broken(
+                "its planes are not of the size that is sent, a bug",
+            ));
+        }
+        let changed = encode::Changed {
+            verbatim: false,
+            transparent: false,
+        };
+        let picture = Sent::of_planes(planes);
+        encoded(
+            &picture,
+            changed,
+            Applied::Yes,
+            inspected,
+            original,
+            options,
+        )
+    })
+}
+
 /// Decodes at most once and encodes at most once, in this order.
 fn finished(
     pixels: Pixels,
@@ -154,13 +197,26 @@ fn finished(
     options: &Options,
 ) -> Result<Prepared, Error> {
     let (pixels, changed, profile) = upright(pixels, inspected, options.longest_edge, options)?;
-    let looks = judge::looks(&pixels);
-    let encoded = encode::smallest(original, inspected, &pixels, &looks, changed, options)?;
+    let picture = Sent::of_pixels(pixels);
+    encoded(&picture, changed, profile, inspected, original, options)
+}
+
+/// Judges, then encodes.
+fn encoded(
+    picture: &Sent,
+    changed: encode::Changed,
+    profile: Applied,
+    inspected: &Inspected,
+    original: &[u8],
+    options: &Options,
+) -> Result<Prepared, Error> {
+    let looks = judge::looks(picture);
+    let encoded = encode::smallest(original, inspected, picture, &looks, changed, options)?;
     Ok(Prepared {
         bytes: encoded.bytes,
         format: encoded.format,
-        width: pixels.width,
-        height: pixels.height,
+        width: picture.planes().width,
+        height: picture.planes().height,
         original: inspected.header,
         original_bytes: original.len(),
         removed: inspected.metadata.clone(),
@@ -283,7 +339,14 @@ pub fn decode(bytes: &[u8], options: &Options) -> Result<Decoded, Error> {
 #[cfg(feature = "decoders")]
 #[must_use]
 pub fn sharpness(picture: &Decoded) -> f32 {
-    judge::sharpness_of(&picture.pixels, picture.width, picture.channels)
+    judge::sharpness_of(&Pixels {
+        data: picture.pixels.clone(),
+        width: picture.width,
+        height: picture.height,
+        channels: picture.channels,
+        upright: true,
+        srgb: true,
+    })
 }
 
 /// The same picture without metadata: its image data are copied byte for byte. None for a GIF.

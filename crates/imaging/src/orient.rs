@@ -3,6 +3,7 @@
 #[cfg(feature = "decoders")]
 use crate::pixels::Channels;
 use crate::pixels::Pixels;
+use crate::planes::Planes;
 
 /// Turns and mirrors `raw` so that it is upright. An orientation out of range leaves it as it is.
 pub(crate) fn upright(mut raw: Pixels, orientation: u8) -> Pixels {
@@ -10,15 +11,58 @@ pub(crate) fn upright(mut raw: Pixels, orientation: u8) -> Pixels {
         return raw;
     }
     raw.upright = true;
-    // A browser hands out four bytes a pixel, and need not load the code for three.
-    #[cfg(feature = "decoders")]
-    if raw.channels == Channels::Rgb {
-        return turn::<3>(raw, orientation);
+    let grid = Grid {
+        data: std::mem::take(&mut raw.data),
+        width: raw.width,
+        height: raw.height,
+    };
+    let Grid {
+        data,
+        width,
+        height,
+    } = match raw.channels {
+        // A browser hands out four bytes a pixel, and need not load the code for three.
+        #[cfg(feature = "decoders")]
+        Channels::Rgb => turn::<3>(grid, orientation),
+        _ => turn::<4>(grid, orientation),
+    };
+    Pixels {
+        data,
+        width,
+        height,
+        ..raw
     }
-    turn::<4>(raw, orientation)
 }
 
-fn turn<const N: usize>(mut raw: Pixels, orientation: u8) -> Pixels {
+/// The same for planes.
+pub(crate) fn upright_planes(planes: Planes, orientation: u8) -> Planes {
+    let Planes { width, height, .. } = planes;
+    let turned = |data| {
+        let grid = Grid {
+            data,
+            width,
+            height,
+        };
+        turn::<1>(grid, orientation)
+    };
+    let luma = turned(planes.luma);
+    Planes {
+        luma: luma.data,
+        blue: turned(planes.blue).data,
+        red: turned(planes.red).data,
+        width: luma.width,
+        height: luma.height,
+    }
+}
+
+/// Rows of pixels.
+struct Grid {
+    data: Vec<u8>,
+    width: u32,
+    height: u32,
+}
+
+fn turn<const N: usize>(mut raw: Grid, orientation: u8) -> Grid {
     match orientation {
         2 => mirror_rows::<N>(&mut raw),
         3 => raw.data.as_chunks_mut::<N>().0.reverse(),
@@ -36,7 +80,7 @@ fn turn<const N: usize>(mut raw: Pixels, orientation: u8) -> Pixels {
     raw
 }
 
-fn mirror_rows<const N: usize>(raw: &mut Pixels) {
+fn mirror_rows<const N: usize>(raw: &mut Grid) {
     let width = (raw.width as usize).max(1);
     for row in raw.data.as_chunks_mut::<N>().0.chunks_exact_mut(width) {
         row.reverse();
@@ -44,18 +88,17 @@ fn mirror_rows<const N: usize>(raw: &mut Pixels) {
 }
 
 /// Swaps rows and columns.
-fn transpose<const N: usize>(raw: &Pixels) -> Pixels {
+fn transpose<const N: usize>(raw: &Grid) -> Grid {
     let width = (raw.width as usize).max(1);
     let from = raw.data.as_chunks::<N>().0;
     let mut data = Vec::with_capacity(raw.data.len());
     for column in 0..width {
         data.extend(from.iter().skip(column).step_by(width).flatten());
     }
-    Pixels {
+    Grid {
         data,
         width: raw.height,
         height: raw.width,
-        ..*raw
     }
 }
 
@@ -94,6 +137,26 @@ mod tests {
                 expected.concat(),
                 "orientation {orientation}"
             );
+        }
+        let plane = |more| {
+            stored
+                .concat()
+                .bytes()
+                .map(|letter| letter + more)
+                .collect()
+        };
+        let planes = Planes {
+            luma: plane(0),
+            blue: plane(1),
+            red: plane(2),
+            width: stored[0].len() as u32,
+            height: stored.len() as u32,
+        };
+        let planes = upright_planes(planes, orientation);
+        assert_eq!(planes.width as usize, expected[0].len());
+        assert_eq!(planes.luma, expected.concat().into_bytes());
+        for (color, letter) in planes.colors().zip(expected.concat().bytes()) {
+            assert_eq!(color, [letter, letter + 1, letter + 2]);
         }
     }
 
