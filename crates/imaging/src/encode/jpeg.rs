@@ -1,8 +1,8 @@
 //! Baseline JPEG out. Source: ITU-T T.81 (sections and annexes are its own) and JFIF 1.02.
 //!
-//! An encoder of our own: the one that stood here took three quarters of what a browser's module needs for a picture, half
-//! of its bytes, and converted to RGB and back what came as luma and chroma. This one takes planes, has a transform that
-//! is the same vector instructions on every machine, and so writes the same bytes everywhere.
+//! An encoder of our own: the one that stood here had no transform in the vectors of WebAssembly, and took pixels only, so
+//! that what came as luma and chroma went to RGB and back. This one takes planes, and its arithmetic is the same on every
+//! machine.
 
 mod huffman;
 mod transform;
