@@ -12,7 +12,7 @@ pub use slug::slugify;
 pub(crate) use title::{as_sentence, learn_how, titles};
 
 use crate::fit::{Room, full_stop, join};
-use crate::rank::{Analysis, Candidate};
+use crate::rank::{Analysis, Candidate, leans};
 use crate::segment;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -56,19 +56,21 @@ fn with_capital(text: &str) -> String {
     }
 }
 
-/// Two or three sentences in the article's order: the description's own, then what adds most.
+/// Two or three sentences in the article's order: the description's own, then what adds most. One that leans on the sentence
+/// before it comes after that one or not at all, unless there is nothing else.
 pub(crate) fn summary(analysis: &Analysis<'_>, candidates: &[Candidate]) -> (String, Vec<usize>) {
-    let mut chosen: Vec<usize> = Vec::new();
-    for candidate in candidates
-        .iter()
-        .filter(|candidate| !candidate.parts.is_empty())
-        .take(60)
-    {
-        for part in &candidate.parts {
-            if chosen.len() < 3 && !chosen.contains(part) && adds(analysis, &chosen, *part) {
-                chosen.push(*part);
-            }
-        }
+    let mut chosen = Vec::new();
+    // The second time for those that lean on what the first time chose.
+    for _ in 0..2 {
+        choose(analysis, candidates, &mut chosen, |chosen, part| {
+            let text = analysis.sentences.get(part).map(|part| &part.text);
+            let before = part.checked_sub(1);
+            !text.is_some_and(|text| leans(text))
+                || before.is_some_and(|before| chosen.contains(&before))
+        });
+    }
+    if chosen.is_empty() {
+        choose(analysis, candidates, &mut chosen, |_, _| true);
     }
     chosen.sort_unstable();
     let mut text = String::new();
@@ -80,6 +82,24 @@ pub(crate) fn summary(analysis: &Analysis<'_>, candidates: &[Candidate]) -> (Str
         text = join(&text, &ended, &analysis.language);
     }
     (text, chosen)
+}
+
+/// Goes on choosing sentences that add something and are `fit`, three at most.
+fn choose(
+    analysis: &Analysis<'_>,
+    candidates: &[Candidate],
+    chosen: &mut Vec<usize>,
+    fit: impl Fn(&[usize], usize) -> bool,
+) {
+    let whole = candidates
+        .iter()
+        .filter(|candidate| !candidate.parts.is_empty());
+    for part in whole.take(60).flat_map(|candidate| &candidate.parts) {
+        let room = chosen.len() < 3 && !chosen.contains(part);
+        if room && fit(chosen, *part) && adds(analysis, chosen, *part) {
+            chosen.push(*part);
+        }
+    }
 }
 
 /// Whether a sentence says something that the chosen ones do not: more than half of its words are new.

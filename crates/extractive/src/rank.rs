@@ -11,6 +11,7 @@ use crate::segment;
 use crate::text::{BlockKind, Document};
 use crate::{clean, fit};
 pub(crate) use features::FEATURES;
+pub(crate) use form::leans;
 use segment::Lexicon;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};

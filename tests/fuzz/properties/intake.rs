@@ -136,14 +136,30 @@ fn is_told(refusal: &Refusal, body: &[u8]) {
     );
     let detail = refusal.to_string();
     assert!(!detail.is_empty() && detail.len() < 2000, "{detail:?}");
-    // A word of the body that only a writer has written; names of fields and ids of pictures may come back.
-    if body
-        .windows(CANARY.len())
-        .any(|window| window == CANARY.as_bytes())
-    {
+    // What a writer has written does not come back; names of fields, ids of pictures and words from lists may.
+    let mut places = (0..body.len()).filter(|at| {
+        let rest = body.get(*at..).unwrap_or_default();
+        rest.starts_with(CANARY.as_bytes())
+    });
+    if places.all(|at| is_written(body.get(..at).unwrap_or_default())) {
         assert!(!detail.contains(CANARY), "{detail:?}");
     }
 }
 
-/// Stands in articles of the corpus, never as a name.
+/// Whether the string that is open at the end of `before` is the value of a field that a writer fills.
+fn is_written(before: &[u8]) -> bool {
+    let Some(start) = before.iter().rposition(|byte| *byte == b'"') else {
+        return false;
+    };
+    let name = before.get(..start).unwrap_or_default().trim_ascii_end();
+    let fields: [&[u8]; 4] = [
+        b"\"content\":",
+        b"\"text\":",
+        b"\"title\":",
+        b"\"caption\":",
+    ];
+    fields.iter().any(|field| name.ends_with(field))
+}
+
+/// Stands in articles of the corpus.
 pub(crate) const CANARY: &str = "Kanarienvogelgesang im Morgengrauen";

@@ -53,10 +53,144 @@ pub(super) fn is_byline(text: &str) -> bool {
     by || sided || chinese.iter().any(|start| text.starts_with(start))
 }
 
+/// First words of a sentence that only the sentence before it makes clear.
+const LEANING: &[&str] = &[
+    "and",
+    "as a result",
+    "both",
+    "but",
+    "consequently",
+    "each of them",
+    "he",
+    "hence",
+    "her",
+    "his",
+    "however",
+    "instead",
+    "it",
+    "it's",
+    "its",
+    "nevertheless",
+    "nor",
+    "or",
+    "otherwise",
+    "she",
+    "so",
+    "such",
+    "that",
+    "that's",
+    "their",
+    "then",
+    "therefore",
+    "these",
+    "they",
+    "they're",
+    "this",
+    "those",
+    "thus",
+    "yet",
+];
+const LEANING_WIDE: &[&str] = &[
+    "不过",
+    "为此",
+    "他",
+    "但",
+    "其",
+    "同时",
+    "否则",
+    "因此",
+    "因而",
+    "她",
+    "它",
+    "并且",
+    "所以",
+    "于是",
+    "此外",
+    "然而",
+    "然后",
+    "而",
+    "该",
+    "这",
+    "那",
+    "另外",
+    "另一方面",
+];
+/// What `this` stands before when a text speaks of itself.
+const ITSELF: &[&str] = &[
+    "article",
+    "blog",
+    "chapter",
+    "document",
+    "guide",
+    "lesson",
+    "overview",
+    "page",
+    "paper",
+    "post",
+    "quickstart",
+    "section",
+    "series",
+    "topic",
+    "tutorial",
+    "walkthrough",
+];
+const ITSELF_WIDE: &[&str] = &[
+    "这篇", "这份", "这里", "这本", "该文", "其实", "其他", "其它", "那么",
+];
+
+/// Whether a sentence leans on the one before it: it begins with a word that points back or goes on.
+pub(crate) fn leans(text: &str) -> bool {
+    let lower = text.trim_start().to_lowercase().replace('’', "'");
+    let wide = |starts: &[&str]| starts.iter().any(|start| lower.starts_with(start));
+    if wide(LEANING_WIDE) {
+        return !wide(ITSELF_WIDE);
+    }
+    let after = |start: &str| {
+        let rest = lower.strip_prefix(start)?;
+        let ends = rest.starts_with(|c: char| !c.is_alphanumeric() && c != '-' && c != '\'');
+        ends.then(|| {
+            rest.split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+    };
+    let next = LEANING.iter().find_map(|start| after(start));
+    next.is_some_and(|next| {
+        let next = next.trim_matches(|c: char| !c.is_alphanumeric());
+        !(lower.starts_with("this ") && ITSELF.contains(&next))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::text::{self, Document};
+
+    #[test]
+    fn a_sentence_that_points_back_leans_on_the_one_before() {
+        for leaning in [
+            "They do it cheaply, as long as the buckets are chosen with some thought.",
+            "However, the loaf is best a day later.",
+            "It’s best a day later.",
+            "This lets the dough rest.",
+            "它可以自动扩容。",
+            "因此需要更多时间。",
+        ] {
+            assert!(leans(leaning), "{leaning}");
+        }
+        for upright in [
+            "This tutorial bakes a rye bread.",
+            "Item by item, the list grows.",
+            "Sourdough raises it overnight.",
+            "Thistles grow fast.",
+            "这篇文章介绍微服务。",
+            "其实微服务并不复杂。",
+            "微服务需要监控。",
+        ] {
+            assert!(!leans(upright), "{upright}");
+        }
+    }
 
     #[track_caller]
     fn check(title: &str, language: &str, text: &str, expect: bool) {
