@@ -1,7 +1,8 @@
 //! Article to search-engine summary without a model: title, meta description, keywords, slug, summary, alt texts.
 //!
-//! Everything is taken from the article; the only words that are not are documented frames: `Learn how to <title>.` and
-//! `了解如何<title>。` as a description, `How to <title>` and `如何<title>` as an alternative title. No field holds markup or an
+//! Everything is taken from the article; the only words that are not are documented frames: `Learn how to <title>.`,
+//! `了解如何<title>。` and `Learn how to <what it says that it shows>.` as a description, `How to <title>` and `如何<title>` as an
+//! alternative title. No field holds markup or an
 //! address. The same code runs natively and as `wasm32-unknown-unknown`.
 //!
 //! ```
@@ -533,9 +534,7 @@ fn evidence(
         out.push(piece("title", &analysis.title));
     }
     let described = best.map(|best| best.parts.as_slice()).unwrap_or_default();
-    if best
-        .is_some_and(|best| best.frame != rank::Frame::Sentence && best.frame != rank::Frame::Pair)
-    {
+    if best.is_some_and(|best| best.frame.says_title()) {
         out.push(piece("meta_description", &analysis.title));
     }
     for (field, parts) in [("meta_description", described), ("summary", summary)] {

@@ -2,6 +2,7 @@
 
 mod features;
 mod form;
+mod promise;
 mod verbs;
 mod weights;
 
@@ -144,6 +145,8 @@ pub(crate) enum Frame {
     Sentence,
     /// Two neighbouring sentences.
     Pair,
+    /// `Learn how to …` of a sentence that says that the article shows how.
+    Promise,
     /// `Learn how to <title>.`, `了解如何<title>。`, for titles that begin with a verb.
     Learn,
     /// `Learn` with one of the first sentences behind it.
@@ -152,6 +155,16 @@ pub(crate) enum Frame {
     Titled,
     /// The title alone, when there is nothing else.
     Title,
+}
+
+impl Frame {
+    /// Whether it holds the article's title.
+    pub(crate) fn says_title(self) -> bool {
+        matches!(
+            self,
+            Self::Learn | Self::LearnMore | Self::Titled | Self::Title
+        )
+    }
 }
 
 /// A description that could be given.
@@ -184,6 +197,11 @@ pub(crate) fn candidates(
             Frame::Sentence,
             room,
         );
+        if analysis.language == "en"
+            && let Some(text) = promise::promise(&sentence.text)
+        {
+            add(analysis, &mut out, &text, vec![index], Frame::Promise, room);
+        }
         if let Some(pair) = pair(analysis, index) {
             add(
                 analysis,
@@ -201,10 +219,17 @@ pub(crate) fn candidates(
         .map(|phrase| phrase.to_lowercase())
         .filter(|phrase| !phrase.is_empty())
         .collect();
+    let avoided = |text: &str| {
+        let lower = text.to_lowercase();
+        avoid.iter().any(|phrase| lower.contains(phrase))
+    };
+    // The summary takes the sentences whole, also where the description leaves the phrase out.
     out.retain(|candidate| {
-        !avoid
-            .iter()
-            .any(|phrase| candidate.text.to_lowercase().contains(phrase))
+        let mut parts = candidate.parts.iter();
+        let part = |part: &usize| analysis.sentences.get(*part);
+        avoid.is_empty()
+            || !avoided(&candidate.text)
+                && !parts.any(|at| part(at).is_some_and(|sentence| avoided(&sentence.text)))
     });
     for candidate in &mut out {
         candidate.features = features::of(analysis, candidate);

@@ -60,6 +60,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "recall_squared",
     "title_verb_more",
     "titled_low_recall",
+    "promise",
     "faults",
 ];
 
@@ -159,6 +160,7 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<f32> {
         recall * recall,
         flag(candidate.frame == Frame::LearnMore) * verb,
         flag(candidate.frame == Frame::Titled) * (1.0 - sentence_recall(analysis, candidate)),
+        flag(candidate.frame == Frame::Promise),
         form::faults(analysis, text),
     ]
 }
