@@ -3,7 +3,7 @@
 mod features;
 mod weights;
 
-use crate::rank::Analysis;
+use crate::rank::{Analysis, is_verb_form};
 use crate::segment::{self, Entry, Lexicon, Word};
 use crate::text::BlockKind;
 use std::collections::{HashMap, HashSet};
@@ -79,7 +79,7 @@ pub(crate) fn keywords(
         if out.len() >= count {
             break;
         }
-        if !avoided(&phrase.text) {
+        if !avoided(&phrase.text) && !phrase.is_lone_verb() {
             let han = phrase.text.contains(segment::is_han);
             let part = !han && phrase.inside > 2 && phrase.inside_share() >= PART;
             let name = phrase.is_name();
@@ -229,6 +229,15 @@ impl Phrase {
     /// Whether it names something, rather than saying what is done: `OpenID Connect`, not `use OpenID` or `冲泡绿茶`.
     fn is_name(&self) -> bool {
         self.nouns && self.as_verb <= self.as_noun
+    }
+
+    /// Whether it is one English word that its neighbours make a verb more often than a noun: `deploy`, `fetched`. What
+    /// is written with a capital names something.
+    fn is_lone_verb(&self) -> bool {
+        self.words == 1
+            && self.as_verb > self.as_noun
+            && self.text.starts_with(char::is_lowercase)
+            && is_verb_form(&self.text)
     }
 
     /// The share of its occurrences that stand inside one longer phrase.
@@ -511,6 +520,20 @@ mod tests {
         assert!(keywords.iter().any(|word| word == "bank"), "{keywords:?}");
         assert!(
             !keywords.iter().any(|word| word == "fooled"),
+            "{keywords:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_done_again_and_again_is_no_keyword() {
+        let keywords = found(
+            "How to publish a page",
+            "You publish a page with the editor. To publish the page, you open the editor and publish it. Then you can \
+             publish the translation of the page. An editor of the team may publish the draft.",
+        );
+        assert!(keywords.iter().any(|word| word == "page"), "{keywords:?}");
+        assert!(
+            !keywords.iter().any(|word| word == "publish"),
             "{keywords:?}"
         );
     }
