@@ -21,7 +21,8 @@ impl Origin {
             && url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none()
-            && !text.contains(['@', '?', '#', '*', '\\']);
+            // `%2a` would be a `*` in the end; no browser spells a host so.
+            && !text.contains(['@', '?', '#', '*', '%', '\\']);
         let web = matches!(url.scheme(), "http" | "https") && url.has_host();
         (bare && web).then(|| Self(url.origin().ascii_serialization()))
     }
@@ -72,6 +73,8 @@ mod tests {
             "null",
             "*",
             "https://*.example",
+            "https://%2a.example",
+            "https://xn--bch%2ak.example",
             "blog.example",
             "https://",
             "https://a.example/path",
