@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measurements, each side by side with what it is compared to.
 
+mod downscale;
 mod gateway;
 mod gpu;
 mod model;
@@ -29,6 +30,8 @@ enum Bench {
     Model(model::Args),
     /// The server beside `transformers serve` on one checkpoint, with 1, 8 and 32 callers.
     Serve(serve::Args),
+    /// Pictures made small in Chromium: the package beside what else a page could use.
+    Downscale(downscale::Args),
     /// The crate `imaging` beside libvips, in turn: a folder of pictures.
     Imaging {
         /// The folder.
@@ -50,6 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Bench::Gateway(args) => gateway::run(args),
         Bench::Model(args) => model::run(args),
         Bench::Serve(args) => serve::run(args),
+        Bench::Downscale(args) => downscale::run(args),
         Bench::Imaging { images, repeats } => run_imaging(images, *repeats),
     }
 }

@@ -13,11 +13,11 @@ export interface Source {
 
 /**
  * A JPEG is decoded at least so many times larger than it will be: at 1.0 up to 3 dB are lost, at 1.25 nearly one, at 1.4
- * at most 0.3.
+ * 0.31 of the five photographs that were measured.
  */
 const MARGIN = 1.4;
 
-/** WebCodecs: a JPEG is decoded at a half or a quarter of its size, and pixels come as the decoder has them. */
+/** WebCodecs: a JPEG is decoded at some eighths of its size, and pixels come as the decoder has them. */
 export async function byImageDecoder(source: Source): Promise<void> {
   const { picture } = source;
   const decoder = new ImageDecoder({
