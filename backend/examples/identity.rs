@@ -39,6 +39,8 @@ fn main() -> anyhow::Result<()> {
             .create(&Actor::Server, &serde_json::from_value(draft)?)?;
         callers.push(format!("Bearer {}", made.key));
     }
+    // Changes are looked for four times a second, and what is kept before such a look is read again.
+    std::thread::sleep(Duration::from_secs(1));
     let address = std::net::IpAddr::from([127, 0, 0, 1]);
     let admit = |credentials: &str| -> anyhow::Result<Took> {
         let began = Instant::now();
