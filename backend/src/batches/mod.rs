@@ -377,6 +377,16 @@ impl House {
         }
     }
 
+    /// [`House::stored`] for work that needs the time by which the store tells leases and waits.
+    async fn timed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Work, u64) -> Result<T, crate::store::Error> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let ours = self.rooms.clock.now_ms();
+        self.stored(move |store| work(store, store.time(ours)?))
+            .await
+    }
+
     fn to_api(&self, row: &BatchRow) -> Batch {
         let status = match (row.finished_at, row.cancelled) {
             (None, _) => BatchStatus::Running,

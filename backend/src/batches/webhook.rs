@@ -157,12 +157,8 @@ enum Told {
 /// Tells every webhook that is due.
 pub(super) async fn tell_all(house: &House) {
     loop {
-        let ours = house.rooms.clock.now_ms();
         let due = house
-            .stored(move |store| {
-                let now = store.time(ours)?;
-                store.claim_hook(now, now + LOST_AFTER_MS)
-            })
+            .timed(|store, now| store.claim_hook(now, now + LOST_AFTER_MS))
             .await;
         let Ok(Some(row)) = due else { return };
         if house.stopping.is_cancelled() {

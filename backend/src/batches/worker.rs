@@ -63,9 +63,8 @@ impl Batches {
 
 async fn run(house: Arc<House>) {
     let shared = house.rooms.store.is_shared();
-    let ours = house.rooms.clock.now_ms();
     // Nobody else works on a store of our own: what ran when the last process ended waits again.
-    let taken_up = house.stored(move |store| store.reclaim(store.time(ours)?, !shared));
+    let taken_up = house.timed(move |store, now| store.reclaim(now, !shared));
     match taken_up.await {
         Ok(0) => {}
         Ok(items) => tracing::info!(items, "items of an ended server are taken up again"),
@@ -100,12 +99,9 @@ async fn run(house: Arc<House>) {
 }
 
 async fn next(house: &House) -> Option<Claimed> {
-    let (owner, ours) = (house.owner.clone(), house.rooms.clock.now_ms());
+    let owner = house.owner.clone();
     let claimed = house
-        .stored(move |store| {
-            let now = store.time(ours)?;
-            store.claim(&owner, now, now + millis(LEASE))
-        })
+        .timed(move |store, now| store.claim(&owner, now, now + millis(LEASE)))
         .await;
     claimed.unwrap_or_else(|refusal| {
         tracing::error!(%refusal, "no item could be taken");
@@ -137,14 +133,13 @@ async fn keep(house: Arc<House>) {
 }
 
 async fn renew(house: &House) {
-    let (owner, ours) = (house.owner.clone(), house.rooms.clock.now_ms());
+    let owner = house.owner.clone();
     // Only what runs here: an item whose claim was written while its word to us was lost is nobody's work, and its lease
     // has to end.
     let running: Vec<_> = house.running().keys().cloned().collect();
     let asked = running.clone();
     let kept = house
-        .stored(move |store| {
-            let now = store.time(ours)?;
+        .timed(move |store, now| {
             store.reclaim(now, false)?;
             store.renew(&owner, &asked, now + millis(LEASE))
         })
@@ -306,12 +301,8 @@ async fn write(house: &House, item: &Claimed, attempted: Attempted) {
         Outcome::Later { wait, tried } => {
             metrics.batch_item(BatchOutcome::Later);
             let (item, owner) = (item.clone(), house.owner.clone());
-            let ours = house.rooms.clock.now_ms();
             let released = house
-                .stored(move |store| {
-                    let not_before = store.time(ours)? + millis(wait);
-                    store.release(&item, &owner, not_before, tried)
-                })
+                .timed(move |store, now| store.release(&item, &owner, now + millis(wait), tried))
                 .await;
             if let Err(refusal) = released {
                 // Its lease ends by itself.
