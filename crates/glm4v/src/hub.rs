@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -105,34 +106,57 @@ pub trait Progress {
 impl Progress for () {}
 
 /// A bar in the terminal for each file.
-#[derive(Debug, Default)]
 pub struct ProgressBars {
-    bar: Option<indicatif::ProgressBar>,
-    hidden: bool,
+    bar: Option<ProgressBar>,
+    target: Box<dyn FnMut() -> ProgressDrawTarget + Send>,
+}
+
+impl Default for ProgressBars {
+    /// On the standard error stream.
+    fn default() -> Self {
+        Self::drawn_on(ProgressDrawTarget::stderr)
+    }
+}
+
+impl fmt::Debug for ProgressBars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProgressBars")
+            .field("bar", &self.bar)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ProgressBars {
     /// None when `HF_HUB_DISABLE_PROGRESS_BARS` says so.
     #[must_use]
     pub fn from_env() -> Self {
-        let hidden = std::env::var("HF_HUB_DISABLE_PROGRESS_BARS").is_ok_and(|value| yes(&value));
-        Self { bar: None, hidden }
+        match std::env::var("HF_HUB_DISABLE_PROGRESS_BARS").is_ok_and(|value| yes(&value)) {
+            true => Self::drawn_on(ProgressDrawTarget::hidden),
+            false => Self::default(),
+        }
+    }
+
+    /// On whatever `target` gives for each file.
+    #[must_use]
+    pub fn drawn_on(target: impl FnMut() -> ProgressDrawTarget + Send + 'static) -> Self {
+        Self {
+            bar: None,
+            target: Box::new(target),
+        }
     }
 }
 
 impl Progress for ProgressBars {
     fn begin(&mut self, file: &str, bytes: u64, present: u64) {
-        if self.hidden {
-            return;
-        }
-        let bar = indicatif::ProgressBar::new(bytes);
-        let style = "{msg:32} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-        if let Ok(style) = indicatif::ProgressStyle::with_template(style) {
+        let bar = ProgressBar::with_draw_target(Some(bytes), (self.target)());
+        let style =
+            "{msg:32} {wide_bar} {percent:>3} % {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
-        bar.set_message(file.to_owned());
-        bar.set_position(present);
+        let bar = bar.with_message(file.to_owned()).with_position(present);
         bar.reset_eta();
+        bar.tick();
         self.bar = Some(bar);
     }
 

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use glm4v::hub::{Hub, Progress};
+use glm4v::hub::{Hub, Progress, ProgressBars};
+use indicatif::{HumanBytes, ProgressDrawTarget, TermLike};
 use sha2::{Digest, Sha256};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -384,6 +385,99 @@ fn a_fetch_that_broke_off_goes_on_where_it_stopped() {
     assert!(
         std::fs::read(dir.join("model.safetensors")).unwrap() == std::fs::read(origin).unwrap()
     );
+}
+
+/// A terminal that keeps every line that was ever drawn on it.
+#[derive(Debug, Clone, Default)]
+struct Screen(Arc<Mutex<Vec<String>>>);
+
+impl Screen {
+    /// What was drawn of a file.
+    fn of(&self, file: &str) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        let own = lines.iter().filter(|line| line.starts_with(file));
+        own.cloned().collect()
+    }
+}
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        120
+    }
+    fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn write_line(&self, line: &str) -> std::io::Result<()> {
+        self.write_str(line)
+    }
+    fn write_str(&self, line: &str) -> std::io::Result<()> {
+        self.0.lock().unwrap().push(line.to_owned());
+        Ok(())
+    }
+    fn clear_line(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn flush(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_bar_tells_name_size_and_share_and_counts_what_was_there() {
+    let (server, cache) = (Server::new("checkpoint-a"), tempfile::tempdir().unwrap());
+    let (hub, screen) = (server.hub(cache.path()), Screen::default());
+    let bars = || {
+        let screen = screen.clone();
+        ProgressBars::drawn_on(move || ProgressDrawTarget::term_like(Box::new(screen.clone())))
+    };
+    #[track_caller]
+    fn told(line: &str, part: u64, size: u64) {
+        let share = format!("{:>3} %", 100 * part / size);
+        let bytes = format!("{}/{}", HumanBytes(part), HumanBytes(size));
+        assert!(
+            line.contains(&share) && line.contains(&bytes),
+            "{line} without {share} {bytes}"
+        );
+        assert!(line.chars().count() <= 120, "{line}");
+    }
+    let (weights, size) = (
+        "model.safetensors",
+        server.state.lock().unwrap().files["model.safetensors"].len() as u64,
+    );
+    server.cut(weights, 1_000_000, 1);
+    hub.fetch(REPO, None, &mut bars()).unwrap_err();
+    let small = server.state.lock().unwrap().files["config.json"].len() as u64;
+    told(screen.of("config.json").last().unwrap(), small, small);
+    told(&screen.of(weights)[0], 0, size);
+    assert!(
+        !screen.of(weights).iter().any(|line| line.contains("100 %")),
+        "it broke off"
+    );
+
+    screen.0.lock().unwrap().clear();
+    server.take_requests();
+    hub.fetch(REPO, None, &mut bars()).unwrap();
+    let resumed = server
+        .take_requests()
+        .into_iter()
+        .find_map(|(path, start)| {
+            path.ends_with(weights)
+                .then_some(start?)
+                .filter(|start| *start > 0)
+        });
+    let lines = screen.of(weights);
+    told(&lines[0], resumed.unwrap(), size);
+    told(lines.last().unwrap(), size, size);
+    assert!(screen.of("config.json").is_empty(), "it was there");
 }
 
 #[test]
