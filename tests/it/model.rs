@@ -205,6 +205,78 @@ fn who_leaves_is_worked_for_no_longer() {
     check_bounded(&server.summary(&asked("The next.", json!({}))));
 }
 
+/// Steps take a while here, so that those after the leaving can be counted.
+#[test]
+fn who_leaves_is_worked_for_one_step_at_most() {
+    let server = start(Setup::default());
+    let key = server
+        .new_key(&json!({ "name": "chat", "scopes": ["chat:write", "summaries:write"] }))
+        .1;
+    let chat = |stream: bool| {
+        let schema = json!({ "type": "string", "minLength": 600 });
+        let request = json!({
+            "model": "checkpoint-b", "max_tokens": 700, "stream": stream,
+            "response_format": { "type": "json_schema", "schema": schema },
+            "messages": [{ "role": "user", "content": "[step lingers]" }],
+        });
+        server
+            .post("/v1/chat/completions")
+            .bearer(&key)
+            .json(&request)
+    };
+    let summary = || {
+        let request = asked(
+            "[step lingers]",
+            json!({ "fields": ["title", "meta_description", "summary"] }),
+        );
+        server.post("/v1/summaries").bearer(&key).json(&request)
+    };
+    let steps = || server.metric("smart_summary_engine_step_seconds_count", &[]);
+    let decoded = || server.metric("smart_summary_engine_tokens_total", &["\"decode\""]);
+    for (name, request) in [
+        ("a plain conversation", chat(false)),
+        ("a streamed conversation", chat(true)),
+        ("a plain summary", summary()),
+        ("a streamed summary", summary().events()),
+    ] {
+        for leave in [Leaves::InOrder, Leaves::Crashing] {
+            let before = decoded();
+            let socket = request.connect();
+            eventually("it writes", || (decoded() >= before + 3.0).then_some(()));
+            let (steps_then, tokens_then) = (steps(), decoded());
+            match leave {
+                Leaves::InOrder => socket.shutdown(std::net::Shutdown::Both).unwrap(),
+                Leaves::Crashing => crate::client::reset(socket),
+            }
+            eventually("nothing is worked on", || {
+                (server.metric("smart_summary_engine_rows", &[]) == 0.0).then_some(())
+            });
+            // One step that was under way, and one that may have ended between the look and the leaving.
+            let (steps_now, tokens_now) = (steps(), decoded());
+            assert!(
+                steps_now - steps_then <= 2.0,
+                "{name} {leave:?}: {steps_then} then {steps_now}"
+            );
+            assert!(
+                tokens_now - tokens_then <= 2.0,
+                "{name} {leave:?}: {tokens_then} then {tokens_now}"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(600));
+            assert_eq!(
+                (steps(), decoded()),
+                (steps_now, tokens_now),
+                "{name} {leave:?}: it stands still"
+            );
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Leaves {
+    InOrder,
+    Crashing,
+}
+
 #[test]
 fn a_fault_of_the_model_is_one_callers_and_the_server_goes_on() {
     let server = shared();

@@ -545,6 +545,8 @@ enum Fault {
     Panic,
     /// The step takes two seconds.
     Stall,
+    /// The step takes a fifth of a second.
+    Linger,
 }
 
 #[cfg(feature = "testing")]
@@ -560,6 +562,7 @@ impl Fault {
             ("[step fails]", Self::Error),
             ("[step panics]", Self::Panic),
             ("[step stalls]", Self::Stall),
+            ("[step lingers]", Self::Linger),
         ];
         all.into_iter()
             .find_map(|(word, fault)| words(word).then_some(fault))
@@ -575,6 +578,10 @@ impl Fault {
             Some(Self::Panic) => panic!("a test asked for it"),
             Some(Self::Stall) => {
                 std::thread::sleep(Duration::from_secs(2));
+                Ok(())
+            }
+            Some(Self::Linger) => {
+                std::thread::sleep(Duration::from_millis(200));
                 Ok(())
             }
             None => Ok(()),
