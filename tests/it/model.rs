@@ -339,6 +339,44 @@ fn a_configuration_that_cannot_serve_ends_at_once_with_one_line() {
 }
 
 #[test]
+fn a_unique_array_of_a_conversation_repeats_nothing() {
+    let server = shared();
+    let key = server
+        .new_key(&json!({ "name": "unique", "scopes": ["chat:write"] }))
+        .1;
+    let ask = |seed: u32, least: usize| {
+        let schema = json!({ "type": "array", "items": { "enum": ["one", "two", "three", "tree"] }, "uniqueItems": true,
+                             "minItems": least });
+        let request = json!({
+            "model": "checkpoint-b", "seed": seed, "temperature": 1.5, "max_tokens": 200,
+            "response_format": { "type": "json_schema", "json_schema": { "schema": schema } },
+            "messages": [{ "role": "user", "content": "Say each once." }],
+        });
+        server
+            .post("/v1/chat/completions")
+            .bearer(&key)
+            .json(&request)
+            .send()
+    };
+    for seed in 0..6 {
+        let text = ask(seed, 4).content();
+        let mut words: Vec<String> = serde_json::from_str(&text).unwrap();
+        words.sort();
+        assert_eq!(words, ["one", "three", "tree", "two"], "{text}");
+    }
+    let refused = ask(0, 5);
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    let told = refused.json()["error"]["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        told.contains("at least 5 items, all of them different, of 4 that there are"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_conversation_with_the_model_keeps_to_its_schema() {
     let server = shared();
     let key = server

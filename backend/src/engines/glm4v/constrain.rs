@@ -3,6 +3,14 @@
 //! `llguidance` walks the schema's grammar and the vocabulary's trie together. The trie is made of our own tokenizer's
 //! bytes; a control token stands in it behind a marker byte that no grammar produces, so none can ever be allowed.
 
+// Which arrays of a schema may not repeat an item; an answer as it is written; what may not follow therefore.
+mod reader;
+mod schema;
+mod unique;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use glm4v::sample::TokenMask;
@@ -10,8 +18,11 @@ use glm4v::tokenizer::{Kind, Tokenizer};
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::toktrie::{InferenceCapabilities, SimpleVob, TokRxInfo, TokTrie, TokenizerEnv};
 use llguidance::{JsonCompileOptions, Matcher, ParserFactory};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use self::reader::Repeated;
+use self::schema::Schema;
+use self::unique::{Endings, Unique};
 use super::kept::Kept;
 use crate::cache::{CacheKey, Salt};
 use crate::engines::{AnswerFormat, Error, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, schema_depth};
@@ -22,13 +33,23 @@ const MAX_GRAMMARS: usize = 64;
 /// Compiles schemas, and keeps what it compiled.
 pub(super) struct Grammars {
     factory: ParserFactory,
-    kept: Mutex<Kept<Arc<Matcher>>>,
+    endings: Arc<Endings>,
+    kept: Mutex<Kept<Arc<Grammar>>>,
+}
+
+/// A schema, compiled.
+struct Grammar {
+    matcher: Matcher,
+    /// For what no grammar can say; none where nothing of that is asked.
+    unique: Option<Arc<Schema>>,
 }
 
 impl Grammars {
     /// Of a tokenizer whose answers end with any of `ends`.
     pub(super) fn new(tokenizer: &Arc<Tokenizer>, ends: &[u32]) -> Result<Self, String> {
-        let environment: Arc<dyn TokenizerEnv + Sync> = Arc::new(Vocabulary::new(tokenizer, ends)?);
+        let vocabulary = Arc::new(Vocabulary::new(tokenizer, ends)?);
+        let endings = Arc::new(Endings::of(Arc::clone(&vocabulary)));
+        let environment: Arc<dyn TokenizerEnv + Sync> = vocabulary;
         let capabilities = InferenceCapabilities::default();
         let slices = llguidance::earley::SlicedBiasComputer::json_slices();
         let mut factory = ParserFactory::new(&environment, capabilities, &slices)
@@ -43,6 +64,7 @@ impl Grammars {
         };
         Ok(Self {
             factory,
+            endings,
             kept: Mutex::new(Kept::new(MAX_GRAMMARS)),
         })
     }
@@ -66,29 +88,38 @@ impl Grammars {
             .part(tenant.as_bytes())
             .part(text.as_bytes())
             .finish();
-        let matcher = match self.known(&key) {
-            Some(matcher) => matcher,
+        let grammar = match self.known(&key) {
+            Some(grammar) => grammar,
             None => self.compile(schema, key)?,
         };
-        // A deep copy, so that rows never wait for one another's lexer.
-        Ok(Some(Constraint::new(matcher.deep_clone())))
+        let unique = grammar.unique.as_ref();
+        Ok(Some(Constraint {
+            // A deep copy, so that rows never wait for one another's lexer.
+            matcher: grammar.matcher.deep_clone(),
+            unique: unique.map(|schema| Unique::new(Arc::clone(schema), Arc::clone(&self.endings))),
+            mask: None,
+        }))
     }
 
-    fn known(&self, key: &CacheKey) -> Option<Arc<Matcher>> {
+    fn known(&self, key: &CacheKey) -> Option<Arc<Grammar>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(key)
     }
 
-    fn compile(&self, mut schema: Value, key: CacheKey) -> Result<Arc<Matcher>, Error> {
-        prepare(&mut schema);
+    fn compile(&self, mut schema: Value, key: CacheKey) -> Result<Arc<Grammar>, Error> {
+        let asked = schema.clone();
+        prepare(&mut schema, &asked)?;
         options().apply_to(&mut schema);
         let grammar = TopLevelGrammar::from_json_schema(schema);
         let parser = self.factory.create_parser(grammar);
         let parser = parser.map_err(|error| unusable(&first_line(&error.to_string())))?;
-        let matcher = Arc::new(Matcher::new(Ok(parser)));
+        let grammar = Arc::new(Grammar {
+            matcher: Matcher::new(Ok(parser)),
+            unique: Schema::of(&asked).map(Arc::new),
+        });
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.put(key, Arc::clone(&matcher), 1);
-        Ok(matcher)
+        kept.put(key, Arc::clone(&grammar), 1);
+        Ok(grammar)
     }
 }
 
@@ -132,14 +163,17 @@ fn check(schema: &Value, bytes: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes out what is no part of a schema for us: the compiler's own options, which are ours to choose, and
-/// `uniqueItems`, which no grammar can say.
-fn prepare(schema: &mut Value) {
+/// Takes out what is no part of a schema for the compiler: its own options, which are ours to choose, and `uniqueItems`,
+/// which no grammar can say. What of that can be said by a number, is.
+fn prepare(schema: &mut Value, root: &Value) -> Result<(), Error> {
     match schema {
-        Value::Array(items) => items.iter_mut().for_each(prepare),
+        Value::Array(items) => items.iter_mut().try_for_each(|item| prepare(item, root)),
         Value::Object(entries) => {
             entries.remove("x-guidance");
-            if matches!(entries.get("uniqueItems"), Some(Value::Bool(_))) {
+            if let Some(Value::Bool(unique)) = entries.get("uniqueItems") {
+                if *unique {
+                    bound(entries, root)?;
+                }
                 entries.remove("uniqueItems");
             }
             for (key, value) in entries.iter_mut() {
@@ -147,39 +181,69 @@ fn prepare(schema: &mut Value) {
                     // Their keys are names of the caller's, not words of the schema language.
                     ("properties" | "patternProperties" | "$defs" | "definitions", named) => {
                         if let Some(named) = named.as_object_mut() {
-                            named.values_mut().for_each(prepare);
+                            named
+                                .values_mut()
+                                .try_for_each(|value| prepare(value, root))?;
                         }
                     }
                     // Values, not schemas.
                     ("const" | "enum" | "default" | "examples" | "required", _) => {}
-                    (_, value) => prepare(value),
+                    (_, value) => prepare(value, root)?,
                 }
             }
+            Ok(())
         }
-        _ => {}
+        _ => Ok(()),
     }
+}
+
+/// Lets a unique array have no more items than there are different ones.
+fn bound(array: &mut Map<String, Value>, root: &Value) -> Result<(), Error> {
+    let first = array.contains_key("prefixItems") || array.contains_key("additionalItems");
+    let items = array
+        .get("items")
+        .filter(|items| !first && !items.is_array());
+    let Some(count) = items.and_then(|items| schema::different_values(items, root)) else {
+        return Ok(());
+    };
+    let number = |word: &str| array.get(word).and_then(Value::as_u64);
+    let count = count as u64;
+    if let Some(least) = number("minItems").filter(|least| *least > count) {
+        let reason = format!(
+            "an array has at least {least} items, all of them different, of {count} that there are"
+        );
+        return Err(unusable(&reason));
+    }
+    let most = number("maxItems").map_or(count, |most| most.min(count));
+    array.insert("maxItems".to_owned(), most.into());
+    Ok(())
 }
 
 /// Where one answer is in its grammar.
 pub(super) struct Constraint {
     matcher: Matcher,
+    unique: Option<Unique>,
     mask: Option<Result<SimpleVob, String>>,
 }
 
 impl Constraint {
-    fn new(matcher: Matcher) -> Self {
-        Self {
-            matcher,
-            mask: None,
-        }
-    }
-
     /// Computes the mask for the next token, unless it is there; so that it can be done beside the model's own work.
     pub(super) fn prepare(&mut self) {
         if self.mask.is_none() {
-            let mask = self.matcher.compute_mask();
-            self.mask = Some(mask.map_err(|error| first_line(&error.to_string())));
+            self.mask = Some(self.compute());
         }
+    }
+
+    fn compute(&mut self) -> Result<SimpleVob, String> {
+        let mask = self.matcher.compute_mask();
+        let mut mask = mask.map_err(|error| first_line(&error.to_string()))?;
+        if let Some(unique) = &mut self.unique {
+            unique.narrow(&mut self.matcher, &mut mask);
+            if mask.is_zero() {
+                return Err("no item is left that differs from those before it".to_owned());
+            }
+        }
+        Ok(mask)
     }
 
     /// What the caller is told when finding the next token took more work than one schema may cost.
@@ -211,7 +275,11 @@ impl TokenMask for Constraint {
             let reason = first_line(&error.to_string());
             self.mask = Some(Err(reason.clone()));
             fault(reason)
-        })
+        })?;
+        match self.unique.as_mut().map(|unique| unique.accept(token)) {
+            Some(Err(Repeated)) => Err(fault("repeats an item; this is a bug".to_owned())),
+            Some(Ok(())) | None => Ok(()),
+        }
     }
 }
 
