@@ -158,6 +158,7 @@ final class Editor {
 			'post'        => $post->ID,
 			'permalink'   => (string) get_permalink( $post ),
 			'titleTarget' => (string) Settings::get( 'title_target' ),
+			'target'      => (string) Settings::get( 'target' ),
 			'guidelines'  => (object) Settings::guidelines(),
 			'seo'         => $seo ? $seo->slug() : '',
 			'seoLabel'    => $seo ? $seo->label() : '',

@@ -204,6 +204,7 @@ final class Generator {
 		$request = array(
 			'fields'     => $fields,
 			'guidelines' => (object) Settings::guidelines(),
+			'limits'     => (object) Settings::limits(),
 			'priority'   => $who,
 			'images'     => array(),
 		);

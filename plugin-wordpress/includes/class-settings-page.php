@@ -86,6 +86,7 @@ final class Settings_Page {
 		echo '<h2>' . esc_html__( 'Posts', 'smart-summary' ) . '</h2><table class="form-table" role="presentation">';
 		self::post_types_row( $all );
 		self::title_row( $all );
+		self::target_row( $all );
 		self::head_row( $all );
 		echo '</table><h2>' . esc_html__( 'How texts should sound', 'smart-summary' ) . '</h2><table class="form-table" role="presentation">';
 		self::input_row( 'tone', __( 'Tone', 'smart-summary' ), $all['tone'], 'text', __( 'For instance: factual, warm.', 'smart-summary' ) );
@@ -214,6 +215,29 @@ final class Settings_Page {
 			printf( '<label><input type="radio" name="%1$s[title_target]" value="%2$s" %3$s> %4$s</label><br>', esc_attr( Settings::OPTION ), esc_attr( $value ), checked( $value, $all['title_target'], false ), esc_html( $label ) );
 		}
 		echo '</fieldset></td></tr>';
+	}
+
+	/**
+	 * Which place's room titles and descriptions are fitted to.
+	 *
+	 * @param array<string, mixed> $all Settings.
+	 */
+	private static function target_row( array $all ): void {
+		$names = array(
+			''              => __( 'no place in particular', 'smart-summary' ),
+			'google'        => __( 'Google', 'smart-summary' ),
+			'google_mobile' => __( 'Google on a phone', 'smart-summary' ),
+			'bing'          => __( 'Bing', 'smart-summary' ),
+			'baidu'         => __( 'Baidu', 'smart-summary' ),
+			'wechat'        => __( 'a card in WeChat', 'smart-summary' ),
+			'x'             => __( 'a card on X', 'smart-summary' ),
+		);
+		echo '<tr><th scope="row"><label for="smart-summary-target">' . esc_html__( 'Titles and descriptions fit', 'smart-summary' ) . '</label></th><td>';
+		printf( '<select id="smart-summary-target" name="%s[target]">', esc_attr( Settings::OPTION ) );
+		foreach ( array_merge( array( '' ), Settings::TARGETS ) as $target ) {
+			printf( '<option value="%1$s" %2$s>%3$s</option>', esc_attr( $target ), selected( $target, $all['target'], false ), esc_html( $names[ $target ] ) );
+		}
+		echo '</select><p class="description">' . esc_html__( 'They are kept to what that place shows, in characters and in pixels.', 'smart-summary' ) . '</p></td></tr>';
 	}
 
 	/**

@@ -24,6 +24,11 @@ final class Settings {
 	public const KEY_OPTION = 'smart_summary_key';
 
 	/**
+	 * Places that the backend knows the room of.
+	 */
+	public const TARGETS = array( 'google', 'google_mobile', 'bing', 'baidu', 'wechat', 'x' );
+
+	/**
 	 * What holds where nothing was set.
 	 *
 	 * @return array<string, mixed> Setting => value.
@@ -36,6 +41,7 @@ final class Settings {
 			'quotas'       => array(),
 			'post_types'   => array( 'post', 'page' ),
 			'title_target' => 'seo',
+			'target'       => '',
 			'own_head'     => true,
 			'tone'         => '',
 			'audience'     => '',
@@ -181,6 +187,15 @@ final class Settings {
 	}
 
 	/**
+	 * How long the backend's texts may be; empty where no place is chosen.
+	 *
+	 * @return array<string, string> Limits.
+	 */
+	public static function limits(): array {
+		return array_filter( array( 'target' => (string) self::get( 'target' ) ), 'strlen' );
+	}
+
+	/**
 	 * A value that the settings page cannot change.
 	 *
 	 * @param string $name Name of the constant and of the environment variable.
@@ -209,6 +224,7 @@ final class Settings {
 			'quotas'       => array(),
 			'post_types'   => array_values( array_intersect( (array) ( $input['post_types'] ?? array() ), get_post_types( array( 'show_ui' => true ) ) ) ),
 			'title_target' => 'post' === ( $input['title_target'] ?? '' ) ? 'post' : 'seo',
+			'target'       => in_array( $input['target'] ?? '', self::TARGETS, true ) ? $input['target'] : '',
 			'own_head'     => ! empty( $input['own_head'] ),
 		);
 		foreach ( (array) ( $input['quotas'] ?? array() ) as $role => $quota ) {

@@ -14,6 +14,7 @@ export function panelElement(client: WordPressClient, adapter: Adapter): SmartSu
   element.style.setProperty('--ss-accent', 'var(--wp-admin-theme-color, #3858e9)');
   element.client = client;
   element.adapter = adapter;
+  if (facts.target !== '') element.setAttribute('target', facts.target);
   unframe();
   return element;
 }

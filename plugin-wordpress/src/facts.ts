@@ -1,4 +1,4 @@
-import type { Guidelines } from '@smart-summary/web';
+import type { Guidelines, Target } from '@smart-summary/web';
 
 /** What the page knows from the server; `Editor::facts` of `class-editor.php`. */
 export interface Facts {
@@ -14,6 +14,8 @@ export interface Facts {
   /** The post's address as it was when the page was opened. */
   permalink: string;
   titleTarget: 'seo' | 'post';
+  /** The place that titles and descriptions are fitted to; empty for none. */
+  target: '' | Target;
   guidelines: Guidelines;
   /** The SEO plugin's short name; empty without one. */
   seo: '' | 'yoast' | 'rank-math' | 'aioseo' | 'seopress' | 'tsf';

@@ -76,6 +76,36 @@ test('one press, accepted fields, saved, reloaded: the post has them', async () 
   assert.equal(data.description, description);
 });
 
+test('titles and descriptions fit the place that the settings name, in the panel and in a job', async () => {
+  const told = (id) =>
+    php(`return \\Smart_Summary\\Generator::request( get_post( ${id} ), array( 'summary' ), array() )['limits'];`);
+  const { id } = makePost({ title: 'Latency in buckets' });
+  const { page } = admin;
+  await page.goto(`${url}/wp-admin/options-general.php?page=smart-summary`);
+  assert.equal(await page.inputValue('#smart-summary-target'), '', 'no place is named unasked');
+  assert.deepEqual(await admin.axe('#wpbody-content .wrap'), []);
+  try {
+    await page.selectOption('#smart-summary-target', { label: 'a card in WeChat' });
+    await Promise.all([page.waitForURL(/settings-updated=true/), page.click('#submit')]);
+    assert.equal(await page.inputValue('#smart-summary-target'), 'wechat');
+    await admin.openEditor(id);
+    await admin.openPanel();
+    await admin.run();
+    const description = await admin.input('Description').inputValue();
+    const wide = await page.evaluate((text) => {
+      const context = document.createElement('canvas').getContext('2d');
+      context.font = '13px Arial';
+      return context.measureText(text).width;
+    }, description);
+    assert.ok(wide > 0 && wide <= 420, `“${description}” is ${wide} pixels wide`);
+    assert.equal(await page.getByRole('tab', { name: 'WeChat' }).getAttribute('aria-selected'), 'true');
+    assert.deepEqual(told(id), { target: 'wechat' });
+  } finally {
+    connect(place.backend.url, place.key);
+  }
+  assert.deepEqual(told(id), {});
+});
+
 test('everything that Apply wrote is one step of the editor’s undo, and of redo', async () => {
   const { id } = makePost({ pictures: [PICTURE] });
   await admin.openEditor(id);

@@ -128,6 +128,22 @@ final class PluginTest extends TestCase {
 		$this->assertSame( array( 'tone' => 'calm' ), (array) Generator::request( $post, array( 'summary' ), array() )['guidelines'], 'an empty wish is none' );
 	}
 
+	public function test_the_place_that_texts_are_fitted_to_goes_with_a_request(): void {
+		$post  = get_post( self::post() );
+		$limit = static function () use ( $post ): string {
+			return (string) wp_json_encode( Generator::request( $post, array( 'meta_description' ), array() )['limits'] );
+		};
+		$old   = Settings::all();
+		unset( $old['target'] );
+		update_option( Settings::OPTION, $old );
+		$this->assertSame( '{}', $limit(), 'settings of before the setting have no place' );
+		update_option( Settings::OPTION, Settings::sanitize( array( 'target' => 'wechat' ) + $old ) );
+		$this->assertSame( '{"target":"wechat"}', $limit() );
+		foreach ( array( 'yahoo', '', array( 'x' ), null ) as $unknown ) {
+			$this->assertSame( '', Settings::sanitize( array( 'target' => $unknown ) + $old )['target'] );
+		}
+	}
+
 	public function test_an_author_is_told_by_the_text_as_it_is_now(): void {
 		$entry = array( 'by' => 'ai', 'hash' => Meta::hash( 'Made.' ) );
 		$this->assertSame( 'ai', Meta::author( $entry, 'Made.' ) );
