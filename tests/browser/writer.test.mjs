@@ -199,6 +199,71 @@ test('each sentence of a field is shown with the one that supports it', async ()
   await demo.close();
 });
 
+test('in Chinese too each sentence of a field is shown with the one that supports it', async () => {
+  const demo = await openPage(browser, server, { post: 'keycloak', lang: 'zh' });
+  await demo.run();
+  const [sentence] = (await demo.page.locator('#editor p').first().innerText()).match(/^[^。]+。/);
+  await demo.input('摘要').fill(`${sentence}藏红花能治疗忧郁。`);
+  await demo.page.getByRole('button', { name: '查看摘要的依据' }).click();
+  const claims = demo.page.locator('smart-summary #support-summary > li');
+  await claims.filter({ hasText: '藏红花能治疗忧郁。' }).waitFor();
+  assert.equal(await claims.count(), 2);
+  const supported = await claims.nth(0).innerText();
+  assert.ok(supported.includes('文章中：') && supported.split('文章中：')[1].includes(sentence), supported);
+  assert.match(await claims.nth(1).innerText(), /藏红花能治疗忧郁。[^]*文章中没有句子支持此内容。/);
+  await demo.assertAccessible('claims in Chinese');
+  await demo.close();
+});
+
+for (const { lang, alt, nothing, guess } of [
+  {
+    lang: 'en',
+    alt: (name) => `Alt text of ${name}`,
+    nothing: 'Nothing tells what this picture shows: write it in a few words, or mark it as decorative.',
+    guess: 'A guess: hold this against the picture before you use it.',
+  },
+  {
+    lang: 'zh',
+    alt: (name) => `${name} 的替代文本`,
+    nothing: '无从得知这张图片的内容：请用几个词描述它，或将其标为装饰性。',
+    guess: '这只是推测：使用前请对照图片核实。',
+  },
+]) {
+  test(`a picture that nobody has told of is left to a person, who is asked in words: ${lang}`, async () => {
+    // Without a word in the post.
+    const demo = await openPage(browser, server, { post: 'newPost', lang });
+    const picture = await demo.page.evaluate(async () => {
+      const canvas = new OffscreenCanvas(64, 48);
+      const pen = canvas.getContext('2d');
+      for (let x = 0; x < 64; x += 8) ((pen.fillStyle = x % 16 ? '#fff' : '#123'), pen.fillRect(x, 0, 8, 48));
+      return [...new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer())];
+    });
+    const files = ['IMG_0042.png', 'oven-door-handle.png'].map((name, at) => ({
+      name,
+      mimeType: 'image/png',
+      // The same bytes would be the same picture.
+      buffer: Buffer.concat([Buffer.from(picture), Buffer.from([at])]),
+    }));
+    await demo.page.setInputFiles('#file', files);
+    await demo.page.locator('#editor img[data-filename="oven-door-handle.png"]').waitFor({ state: 'attached' });
+    await demo.run();
+    const row = (name) => demo.part('alt').filter({ has: demo.page.getByRole('textbox', { name: alt(name), exact: true }) });
+    const asked = (name) => row(name).locator('[part~="needs-human"]');
+    const [unknown, guessed] = files.map(({ name }) => name);
+    assert.equal(await demo.input(alt(unknown)).inputValue(), '');
+    assert.equal((await asked(unknown).innerText()).trim(), nothing);
+    assert.notEqual(await demo.input(alt(guessed)).inputValue(), '');
+    assert.equal((await asked(guessed).innerText()).trim(), guess);
+    await demo.assertAccessible('pictures that a person has to look at');
+    await demo.screenshot(`needs-human-${lang}`);
+    await demo.input(alt(unknown)).fill('x');
+    assert.equal(await asked(unknown).isVisible(), false, 'the writer’s own word is no guess');
+    await row(guessed).locator('[part~="decorative"]').click({ force: true });
+    assert.equal(await asked(guessed).isVisible(), false, 'nor is what says nothing on purpose');
+    await demo.close();
+  });
+}
+
 test('title and description are fitted to the place that the host names', async () => {
   const demo = await openPage(browser, server);
   await demo.page.evaluate(() => document.querySelector('smart-summary').setAttribute('target', 'wechat'));
