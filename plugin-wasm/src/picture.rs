@@ -101,7 +101,10 @@ impl Picture {
         let mut shrink = Shrink::new((width, height), full, to, layout, alpha);
         // What a program drew has colours to lose, and is seldom a JPEG.
         if header.format == imaging::Format::Jpeg && !converted {
-            shrink = shrink.in_planes();
+            // A profile is applied to pixels, and what is turned about an odd edge would leave its colours behind.
+            let even = to.0.is_multiple_of(2) && to.1.is_multiple_of(2);
+            let plain = self.inspected.profile == imaging::Profile::Srgb;
+            shrink = shrink.in_planes(plain && (even || header.orientation.unwrap_or(1) == 1));
         }
         // Before anybody looks at the module's memory: it moves when it grows.
         shrink.place();

@@ -1,4 +1,4 @@
-//! Pixels of a photograph to planes, and these to the width that is sent, row by row: a JPEG is written from planes, and
+//! Pixels of a photograph to planes, and their light to the width that is sent, row by row: a JPEG is written from planes, and
 //! a colour for each four pixels is all that was in the file and all that will be sent.
 
 use crate::filter::{self, Weights};
@@ -11,39 +11,39 @@ const BYTES: usize = STEP * 4;
 const BITS: u32 = 15;
 
 /// Weights of the bytes of a pixel in Y, Cb and Cr. Source: JFIF 1.02, section "Color space".
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Matrix {
-    luma: [i16; 4],
-    blue: [i16; 4],
-    red: [i16; 4],
+    luma: Twice,
+    blue: Twice,
+    red: Twice,
 }
 
-impl Matrix {
-    const RED_FIRST: Self = Self {
-        luma: [9798, 19_235, 3735, 0],
-        blue: [-5529, -10_855, 16_384, 0],
-        red: [16_384, -13_720, -2664, 0],
-    };
-    const BLUE_FIRST: Self = Self {
-        luma: [3735, 19_235, 9798, 0],
-        blue: [16_384, -10_855, -5529, 0],
-        red: [-2664, -13_720, 16_384, 0],
-    };
-}
+/// For two pixels, which is what a vector holds.
+type Twice = [[i16; 4]; 2];
+
+static RED_FIRST: Matrix = Matrix {
+    luma: [[9798, 19_235, 3735, 0]; 2],
+    blue: [[-5529, -10_855, 16_384, 0]; 2],
+    red: [[16_384, -13_720, -2664, 0]; 2],
+};
+static BLUE_FIRST: Matrix = Matrix {
+    luma: [[3735, 19_235, 9798, 0]; 2],
+    blue: [[16_384, -10_855, -5529, 0]; 2],
+    red: [[-2664, -13_720, 16_384, 0]; 2],
+};
 
 /// A picture whose rows come as pixels and lie as planes of the new width.
 #[derive(Debug)]
 pub struct Narrow {
-    matrix: Matrix,
+    matrix: &'static Matrix,
     /// In pixels, of a row that comes.
     width: usize,
     luma_weights: Weights,
-    chroma_weights: Weights,
     /// Of the new width, and as high as what has come.
     pub luma: Vec<u8>,
-    /// Of the new width, and half as high.
+    /// Half as wide and half as high as what has come.
     pub blue: Vec<u8>,
-    /// Of the new width, and half as high.
+    /// The same.
     pub red: Vec<u8>,
     /// Two rows as they came, with room behind them.
     rows: Rows,
@@ -60,24 +60,24 @@ struct Rows {
 }
 
 impl Narrow {
-    /// For rows of `width` pixels, of which `seen` are picture, to `wanted`.
-    pub fn new(blue_first: bool, width: usize, seen: f64, wanted: usize) -> Self {
+    /// For rows of `width` pixels, of which `seen` are picture, to `wanted`; `height` of them will come.
+    pub fn new(
+        blue_first: bool,
+        (width, height): (usize, usize),
+        seen: f64,
+        wanted: usize,
+    ) -> Self {
         let luma_weights = Weights::new(width, seen, wanted);
-        let chroma_weights = Weights::new(width.div_ceil(2), seen / 2.0, wanted);
         let luma_row = width.next_multiple_of(STEP) + luma_weights.beyond();
-        let chroma_row = width.next_multiple_of(STEP) / 2 + chroma_weights.beyond();
+        let chroma_row = width.next_multiple_of(STEP) / 2;
+        let quarter = width.div_ceil(2) * height.div_ceil(2);
         Self {
-            matrix: if blue_first {
-                Matrix::BLUE_FIRST
-            } else {
-                Matrix::RED_FIRST
-            },
+            matrix: if blue_first { &BLUE_FIRST } else { &RED_FIRST },
             width,
             luma_weights,
-            chroma_weights,
-            luma: Vec::new(),
-            blue: Vec::new(),
-            red: Vec::new(),
+            luma: Vec::with_capacity(wanted * height),
+            blue: Vec::with_capacity(quarter),
+            red: Vec::with_capacity(quarter),
             rows: Rows {
                 one: vec![0; luma_row],
                 other: vec![0; luma_row],
@@ -97,24 +97,28 @@ impl Narrow {
             let is_pair = !other.is_empty();
             self.rows
                 .convert(one, if is_pair { other } else { one }, self.matrix);
-            let wanted = self.wanted;
-            let filtered = |plane: &mut Vec<u8>, row: &[u8], weights: &Weights| {
-                let from = plane.len();
-                plane.resize(from + wanted, 0);
-                filter::one_row(row, weights, plane.get_mut(from..).unwrap_or_default());
-            };
-            filtered(&mut self.luma, &self.rows.one, &self.luma_weights);
-            if is_pair {
-                filtered(&mut self.luma, &self.rows.other, &self.luma_weights);
+            for row in [&self.rows.one, &self.rows.other]
+                .into_iter()
+                .take(1 + usize::from(is_pair))
+            {
+                let from = self.luma.len();
+                self.luma.resize(from + self.wanted, 0);
+                let place = self.luma.get_mut(from..).unwrap_or_default();
+                filter::one_row(row, &self.luma_weights, place);
             }
-            filtered(&mut self.blue, &self.rows.blue, &self.chroma_weights);
-            filtered(&mut self.red, &self.rows.red, &self.chroma_weights);
+            let chroma = self.width.div_ceil(2);
+            for (plane, row) in [
+                (&mut self.blue, &self.rows.blue),
+                (&mut self.red, &self.rows.red),
+            ] {
+                plane.extend_from_slice(row.get(..chroma).unwrap_or_default());
+            }
         }
     }
 }
 
 impl Rows {
-    fn convert(&mut self, one: &[u8], other: &[u8], matrix: Matrix) {
+    fn convert(&mut self, one: &[u8], other: &[u8], matrix: &Matrix) {
         let places = self.one.as_chunks_mut::<STEP>().0.iter_mut();
         let places = places.zip(self.other.as_chunks_mut::<STEP>().0);
         let chroma = self.blue.as_chunks_mut::<{ STEP / 2 }>().0.iter_mut();
@@ -161,7 +165,7 @@ type Place<'a> = (
 fn convert(
     one: &[u8; BYTES],
     other: &[u8; BYTES],
-    matrix: Matrix,
+    matrix: &Matrix,
     ((one_luma, other_luma), (blue, red)): Place<'_>,
 ) {
     use core::arch::wasm32::{
@@ -177,7 +181,7 @@ fn convert(
         };
         [a, b, c, d].map(|pair| u16x8_extend_low_u8x16(u64x2_splat(u64::from_le_bytes(*pair))))
     };
-    let twice = |[a, b, c, d]: [i16; 4]| i16x8(a, b, c, d, a, b, c, d);
+    let twice = |[[a, b, c, d], [e, f, g, h]]: Twice| i16x8(a, b, c, d, e, f, g, h);
     // The weighted sums of the four pixels in two vectors.
     let weighed = |one, other, weights| {
         let (one, other) = (
@@ -231,10 +235,10 @@ fn convert(
 fn convert(
     one: &[u8; BYTES],
     other: &[u8; BYTES],
-    matrix: Matrix,
+    matrix: &Matrix,
     ((one_luma, other_luma), (blue, red)): Place<'_>,
 ) {
-    let weighed = |pixel: [i32; 4], weights: [i16; 4]| -> i32 {
+    let weighed = |pixel: [i32; 4], [weights, _]: Twice| -> i32 {
         pixel
             .iter()
             .zip(weights)
@@ -277,10 +281,10 @@ mod tests {
         let [r, g, b] = rgb;
         let (width, height) = (21, 5);
         for (blue_first, pixel) in [(false, [r, g, b, 77]), (true, [b, g, r, 77])] {
-            let mut narrow = Narrow::new(blue_first, width, width as f64, 9);
+            let mut narrow = Narrow::new(blue_first, (width, height), width as f64, 9);
             narrow.take(&pixel.repeat(width * height));
             let sizes = [&narrow.luma, &narrow.blue, &narrow.red].map(Vec::len);
-            assert_eq!(sizes, [9 * 5, 9 * 3, 9 * 3]);
+            assert_eq!(sizes, [9 * 5, 11 * 3, 11 * 3]);
             let [r, g, b] = rgb.map(f64::from);
             let y = 0.299 * r + 0.587 * g + 0.114 * b;
             let wanted = [y, (b - y) / 1.772 + 128.0, (r - y) / 1.402 + 128.0];
@@ -305,7 +309,7 @@ mod tests {
 
     #[test]
     fn white_is_white() {
-        let mut narrow = Narrow::new(true, 64, 64.0, 20);
+        let mut narrow = Narrow::new(true, (64, 2), 64.0, 20);
         narrow.take(&[255; 64 * 4 * 2]);
         assert!(narrow.luma.iter().all(|value| *value == 255));
         assert!(

@@ -86,6 +86,7 @@ pub(crate) fn run() -> Result<()> {
             build(module, profile, level)
         })?;
     }
+    sh::part("short scripts", || shorten(&dist()))?;
     print_sizes(&dist())?;
     check_budgets(&dist())
 }
@@ -146,8 +147,6 @@ fn build(module: &str, profile: &str, level: &str) -> Result<()> {
         .generate(&bound)
         .with_context(|| format!("wasm-bindgen could not read {}", built.display()))?;
     optimise(&bound, module, level)?;
-    let glue = bound.join(format!("{module}.js"));
-    fs::write(&glue, without_docs(&fs::read_to_string(&glue)?))?;
     fs::create_dir_all(&out)?;
     for name in &names {
         fs::copy(bound.join(name), out.join(name))
@@ -164,20 +163,23 @@ fn fingerprint(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// A script without its documentation, which stays in the types beside it.
-fn without_docs(script: &str) -> String {
-    let mut plain = String::with_capacity(script.len());
-    let mut inside = false;
-    for line in script.lines() {
-        let text = line.trim();
-        inside |= text.starts_with("/**");
-        if !inside {
-            plain.push_str(line);
-            plain.push('\n');
-        }
-        inside &= !text.ends_with("*/");
-    }
-    plain
+/// Scripts without what only people read; the types beside them keep it. Each stays a file of its own, for bundlers.
+fn shorten(dist: &Path) -> Result<()> {
+    let scripts = files(dist)?;
+    let scripts = scripts
+        .iter()
+        .filter(|file| file.extension().is_some_and(|end| end == "js"))
+        .map(|file| file.to_string_lossy().into_owned());
+    let out = format!("--outdir={}", dist.display());
+    let base = format!("--outbase={}", dist.display());
+    let mut args = ["--no-install", "esbuild", "--minify", "--format=esm"]
+        .map(str::to_owned)
+        .to_vec();
+    args.extend(["--log-level=warning", "--allow-overwrite"].map(str::to_owned));
+    args.extend([out, base]);
+    args.extend(scripts);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    sh::run(setup::PACKAGE, "npx", &args)
 }
 
 fn optimise(bound: &Path, module: &str, level: &str) -> Result<()> {

@@ -4,7 +4,6 @@
 
 #[cfg(feature = "decoders")]
 use crate::pixels::Pixels;
-#[cfg(feature = "decoders")]
 use crate::planes::Planes;
 use crate::sent::Sent;
 
@@ -113,8 +112,8 @@ pub(crate) fn looks(picture: &Sent) -> Looks {
     let light = Light::of(luma);
     // Colours that differ by a little may be one in planes.
     let runs = match picture.pixels() {
-        Some(pixels) => Runs::of(pixels.rgb(), luma),
-        None => Runs::of(planes.colors(), luma),
+        Some(pixels) => Runs::of_pixels(pixels.rgb(), luma),
+        None => Runs::of_planes(planes),
     };
     let class = runs.class();
     Looks {
@@ -143,25 +142,68 @@ struct Runs {
     edges: f32,
 }
 
+/// Neighbours are compared so many at a time: a byte counts them, and a vector holds many bytes.
+const COUNTED: usize = 128;
+
+/// Whether a picture with this luma looks drawn, so that its colours have edges as fine as its light.
+#[must_use]
+pub fn looks_drawn(luma: &[u8]) -> bool {
+    Runs::of_samples([luma; 3]).class() == Class::Drawn
+}
+
 impl Runs {
-    fn of(colors: impl Iterator<Item = [u8; 3]>, luma: &[u8]) -> Self {
-        let (mut last, mut last_luma) = ([0; 3], 0_u8);
-        let (mut equal, mut visible) = (0_u32, 0_u32);
-        for (color, here) in colors.zip(luma) {
-            equal += u32::from(last == color);
-            last = color;
-            visible += u32::from(here.abs_diff(last_luma) > QUIET);
-            last_luma = *here;
+    fn of_planes(planes: &Planes) -> Self {
+        Self::of_samples(if planes.is_quartered() {
+            [&planes.luma; 3].map(Vec::as_slice)
+        } else {
+            [&planes.luma, &planes.blue, &planes.red].map(Vec::as_slice)
+        })
+    }
+
+    /// Of luma and two of colour, as many of each.
+    fn of_samples(all: [&[u8]; 3]) -> Self {
+        let [luma, ..] = all;
+        let mut equal = 0;
+        let lefts = all.map(|plane| plane.chunks(COUNTED));
+        let heres = all.map(|plane| plane.get(1..).unwrap_or_default().chunks(COUNTED));
+        let ([ly, lb, lr], [hy, hb, hr]) = (lefts, heres);
+        for (((ly, lb), lr), ((hy, hb), hr)) in ly.zip(lb).zip(lr).zip(hy.zip(hb).zip(hr)) {
+            let mut count = 0_u8;
+            let lefts = ly.iter().zip(lb).zip(lr);
+            for (((ly, lb), lr), ((hy, hb), hr)) in lefts.zip(hy.iter().zip(hb).zip(hr)) {
+                count += u8::from(ly == hy) & u8::from(lb == hb) & u8::from(lr == hr);
+            }
+            equal += u32::from(count);
+        }
+        Self::new(equal, luma)
+    }
+
+    fn of_pixels(colors: impl Iterator<Item = [u8; 3]>, luma: &[u8]) -> Self {
+        // Of no colour that comes.
+        let mut last = None;
+        let mut equal = 0;
+        for color in colors {
+            equal += u32::from(last == Some(color));
+            last = Some(color);
+        }
+        Self::new(equal, luma)
+    }
+
+    fn new(equal: u32, luma: &[u8]) -> Self {
+        // The first pixel has no neighbour and counts as an edge: a picture of one colour is drawn.
+        let mut visible = u32::from(!luma.is_empty());
+        let rights = luma.get(1..).unwrap_or_default();
+        for (lefts, rights) in luma.chunks(COUNTED).zip(rights.chunks(COUNTED)) {
+            let mut count = 0_u8;
+            for (left, right) in lefts.iter().zip(rights) {
+                count += u8::from(left.abs_diff(*right) > QUIET);
+            }
+            visible += u32::from(count);
         }
         let other = luma.len() as u32 - equal;
         Self {
             flatness: equal as f32 / luma.len().max(1) as f32,
-            // Black all over has no others.
-            edges: if other == 0 {
-                1.0
-            } else {
-                visible as f32 / other as f32
-            },
+            edges: visible as f32 / other.max(1) as f32,
         }
     }
 
@@ -185,7 +227,8 @@ fn sharpness(luma: &[u8], width: usize) -> f32 {
     let mut tiles: Vec<f32> = Vec::new();
     for band in rows.chunks(TILE) {
         let mut moments = vec![(Moments::default(), Moments::default()); width.div_ceil(TILE)];
-        for rows in band.windows(3) {
+        // Every other row says as much as all of them.
+        for rows in band.windows(3).step_by(2) {
             let [above, row, below] = rows else { continue };
             for (index, (of_luma, of_laplacian)) in moments.iter_mut().enumerate() {
                 let from = index * TILE;
@@ -234,9 +277,15 @@ fn add_row(
     let inner = row.len().saturating_sub(2);
     let (mut luma_sum, mut luma_squares) = (0, 0);
     let (mut laplacian_sum, mut laplacian_squares) = (0, 0);
-    let wests = row.iter().zip(row.iter().skip(1)).zip(row.iter().skip(2));
-    let columns = above.iter().zip(below).skip(1);
-    for (((west, here), east), (up, down)) in wests.zip(columns) {
+    // Slices, not iterators that skip: vectors are made of these.
+    let (Some(heres), Some(easts)) = (row.get(1..), row.get(2..)) else {
+        return;
+    };
+    let (Some(ups), Some(downs)) = (above.get(1..), below.get(1..)) else {
+        return;
+    };
+    let rows = row.iter().zip(heres).zip(easts);
+    for (((west, here), east), (up, down)) in rows.zip(ups.iter().zip(downs)) {
         let [west, here, east, up, down] = [west, here, east, up, down].map(|v| i32::from(*v));
         let laplacian = west + east + up + down - 4 * here;
         luma_sum += here;
@@ -304,12 +353,18 @@ struct Steps {
 
 impl Steps {
     fn add(&mut self, row: &[u8], next: &[u8]) {
-        for ((here, east), south) in row.iter().zip(row.iter().skip(1)).zip(next) {
+        // A tile's row has sixteen: a byte counts them, and a vector holds sixteen bytes.
+        let (mut quiet, mut ink_along, mut ink_across) = (0_u8, 0_u8, 0_u8);
+        let easts = row.get(1..).unwrap_or_default();
+        for ((here, east), south) in row.iter().zip(easts).zip(next) {
             let (along, across) = (here.abs_diff(*east), here.abs_diff(*south));
-            self.quiet += u32::from(along <= QUIET && across <= QUIET);
-            self.ink_along += u32::from(along >= INK);
-            self.ink_across += u32::from(across >= INK);
+            quiet += u8::from(along <= QUIET) & u8::from(across <= QUIET);
+            ink_along += u8::from(along >= INK);
+            ink_across += u8::from(across >= INK);
         }
+        self.quiet += u32::from(quiet);
+        self.ink_along += u32::from(ink_along);
+        self.ink_across += u32::from(ink_across);
     }
 
     fn is_text(&self) -> bool {
@@ -331,7 +386,8 @@ impl Light {
     fn of(luma: &[u8]) -> Self {
         let (mut sum, mut black, mut white) = (0_u64, 0_u32, 0_u32);
         for row in luma.chunks(4096) {
-            sum += row.iter().map(|value| u64::from(*value)).sum::<u64>();
+            let of_row = row.iter().map(|value| u32::from(*value)).sum::<u32>();
+            sum += u64::from(of_row);
             black += row.iter().map(|value| u32::from(*value < 16)).sum::<u32>();
             white += row.iter().map(|value| u32::from(*value > 250)).sum::<u32>();
         }

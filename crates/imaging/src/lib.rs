@@ -44,7 +44,7 @@ pub use crate::decode::Decoded;
 pub use crate::downscale::{Samples, extent, resample};
 pub use crate::error::{Error, Exceeded};
 pub use crate::inspect::{Inspected, Stored, admit, inspect};
-pub use crate::judge::{Class, Exposure, Looks, TOO_SOFT};
+pub use crate::judge::{Class, Exposure, Looks, TOO_SOFT, looks_drawn};
 pub use crate::metadata::Metadata;
 pub use crate::options::Options;
 pub use crate::pixels::{Channels, Pixels};

@@ -36,8 +36,9 @@ pub(crate) fn upright(mut raw: Pixels, orientation: u8) -> Pixels {
 
 /// The same for planes.
 pub(crate) fn upright_planes(planes: Planes, orientation: u8) -> Planes {
-    let Planes { width, height, .. } = planes;
-    let turned = |data| {
+    let size = (planes.width, planes.height);
+    let of_chroma = planes.chroma_size();
+    let turned = |data, (width, height)| {
         let grid = Grid {
             data,
             width,
@@ -45,11 +46,11 @@ pub(crate) fn upright_planes(planes: Planes, orientation: u8) -> Planes {
         };
         turn::<1>(grid, orientation)
     };
-    let luma = turned(planes.luma);
+    let luma = turned(planes.luma, size);
     Planes {
         luma: luma.data,
-        blue: turned(planes.blue).data,
-        red: turned(planes.red).data,
+        blue: turned(planes.blue, of_chroma).data,
+        red: turned(planes.red, of_chroma).data,
         width: luma.width,
         height: luma.height,
     }
@@ -155,9 +156,14 @@ mod tests {
         let planes = upright_planes(planes, orientation);
         assert_eq!(planes.width as usize, expected[0].len());
         assert_eq!(planes.luma, expected.concat().into_bytes());
-        for (color, letter) in planes.colors().zip(expected.concat().bytes()) {
-            assert_eq!(color, [letter, letter + 1, letter + 2]);
-        }
+        let letters = expected.concat().into_bytes();
+        let more = |by| {
+            letters
+                .iter()
+                .map(|letter| letter + by)
+                .collect::<Vec<u8>>()
+        };
+        assert_eq!((planes.blue, planes.red), (more(1), more(2)));
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use crate::Error;
 use crate::pixels::{Channels, Pixels};
 
-/// BT.601 planes of full range, each of the picture's size. Source: JFIF 1.02, section "Color space".
+/// BT.601 planes of full range. Source: JFIF 1.02, section "Color space".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planes {
     /// Y, row by row from the top, without padding.
     pub luma: Vec<u8>,
-    /// Cb, of the same size.
+    /// Cb, of the same size; or quartered, with one sample for two by two pixels.
     pub blue: Vec<u8>,
-    /// Cr, of the same size.
+    /// Cr, as many.
     pub red: Vec<u8>,
     /// In pixels.
     pub width: u32,
@@ -24,14 +24,34 @@ const LANES: usize = 16;
 impl Planes {
     /// Checks the lengths that all later steps rely on.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let count = (self.width as usize).checked_mul(self.height as usize);
-        let fits = |plane: &Vec<u8>| Some(plane.len()) == count && !plane.is_empty();
-        if [&self.luma, &self.blue, &self.red].into_iter().all(fits) {
+        let fits = |plane: &[u8], (width, height): (u32, u32)| {
+            let count = (width as usize).checked_mul(height as usize);
+            Some(plane.len()) == count && !plane.is_empty()
+        };
+        let chroma = self.chroma_size();
+        if fits(&self.luma, (self.width, self.height))
+            && fits(&self.blue, chroma)
+            && fits(&self.red, chroma)
+        {
             Ok(())
         } else {
             Err(Error::broken(
                 "its planes do not have the size that is sent, a bug",
             ))
+        }
+    }
+
+    /// Whether a colour stands for four pixels.
+    pub(crate) fn is_quartered(&self) -> bool {
+        self.blue.len() != self.luma.len()
+    }
+
+    /// The size of each plane of colour.
+    pub(crate) fn chroma_size(&self) -> (u32, u32) {
+        if self.is_quartered() {
+            (self.width.div_ceil(2), self.height.div_ceil(2))
+        } else {
+            (self.width, self.height)
         }
     }
 
@@ -73,20 +93,26 @@ impl Planes {
         }
     }
 
-    /// Y, Cb and Cr of each pixel.
-    pub(crate) fn colors(&self) -> impl Iterator<Item = [u8; 3]> {
-        let chroma = self.blue.iter().zip(&self.red);
-        let samples = self.luma.iter().zip(chroma);
-        samples.map(|(y, (cb, cr))| [*y, *cb, *cr])
-    }
-
     /// As pixels that lie as these do, in the colours of the file's profile.
     #[must_use]
     pub fn to_pixels(&self, upright: bool) -> Pixels {
         let mut data = vec![255; self.luma.len() * 4];
-        for (to, color) in data.as_chunks_mut::<4>().0.iter_mut().zip(self.colors()) {
-            let [r, g, b] = to_rgb(color);
-            *to = [r, g, b, 255];
+        let width = (self.width as usize).max(1);
+        let halves = usize::from(self.is_quartered());
+        let stride = self.chroma_size().0 as usize;
+        let rows = self.luma.chunks(width).zip(data.chunks_mut(width * 4));
+        for (row, (luma, pixels)) in rows.enumerate() {
+            let from = (row >> halves) * stride;
+            let [blue, red] =
+                [&self.blue, &self.red].map(|plane| plane.get(from..).unwrap_or_default());
+            let pixels = pixels.as_chunks_mut::<4>().0;
+            for (column, (y, pixel)) in luma.iter().zip(pixels).enumerate() {
+                let chroma = [blue, red].map(|row| row.get(column >> halves).copied());
+                if let [Some(cb), Some(cr)] = chroma {
+                    let [r, g, b] = to_rgb([*y, cb, cr]);
+                    *pixel = [r, g, b, 255];
+                }
+            }
         }
         Pixels {
             data,
@@ -154,11 +180,37 @@ mod tests {
         };
         let planes = Planes::of(&pixels);
         planes.check().unwrap();
-        for (color, pixel) in planes.colors().zip(data.chunks(3)) {
-            assert_eq!(color, of_color([pixel[0], pixel[1], pixel[2]]));
+        let chroma = planes.blue.iter().zip(&planes.red);
+        for ((y, (cb, cr)), pixel) in planes.luma.iter().zip(chroma).zip(data.chunks(3)) {
+            assert_eq!([*y, *cb, *cr], of_color([pixel[0], pixel[1], pixel[2]]));
         }
         let back = planes.to_pixels(true);
         let pairs = back.rgb().flatten().zip(&data);
         assert!(pairs.map(|(a, b)| a.abs_diff(*b)).max() <= Some(2));
+    }
+
+    #[test]
+    fn a_color_for_four_pixels_is_that_of_each() {
+        let planes = Planes {
+            luma: vec![128; 15],
+            blue: vec![10, 20, 30, 40, 50, 60],
+            red: vec![128; 6],
+            width: 5,
+            height: 3,
+        };
+        planes.check().unwrap();
+        let of = |cb| to_rgb([128, cb, 128]);
+        let rows = [
+            [10, 10, 20, 20, 30],
+            [10, 10, 20, 20, 30],
+            [40, 40, 50, 50, 60],
+        ];
+        let wanted: Vec<[u8; 3]> = rows.as_flattened().iter().map(|cb| of(*cb)).collect();
+        assert_eq!(planes.to_pixels(true).rgb().collect::<Vec<_>>(), wanted);
+        let missing = Planes {
+            blue: vec![0; 5],
+            ..planes
+        };
+        assert!(missing.check().is_err());
     }
 }

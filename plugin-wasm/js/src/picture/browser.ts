@@ -5,7 +5,7 @@ import type { Picture } from '../wasm/core.js';
 /** A picture that is to be decoded. */
 export interface Source {
   picture: Picture;
-  /** The file. */
+  /** The file; its buffer may be given away. */
   bytes: Uint8Array<ArrayBuffer>;
   memory: WebAssembly.Memory;
   signal: AbortSignal;
@@ -20,8 +20,11 @@ const MARGIN = 1.4;
 /** WebCodecs: a JPEG is decoded at some eighths of its size, and pixels come as the decoder has them. */
 export async function byImageDecoder(source: Source): Promise<void> {
   const { picture } = source;
+  const data = upright(source);
   const decoder = new ImageDecoder({
-    data: upright(source),
+    data,
+    // Else a copy is made of all of it.
+    transfer: [data.buffer],
     type: picture.mime,
     colorSpaceConversion: 'none',
     preferAnimation: false,

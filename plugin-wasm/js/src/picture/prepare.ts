@@ -38,6 +38,8 @@ export async function preparePicture(
     const source: Source = { picture, bytes, memory: loaded.memory, signal };
     for (const [path, run] of ways(picture)) {
       if (!allowed(path)) continue;
+      // The way before has given it away.
+      if (source.bytes.byteLength === 0) source.bytes = await bytesOf(blob);
       const done = await attempt(() => run(source), signal);
       if (done) return { id, path, ...packed(picture.finish()) };
     }
@@ -46,8 +48,10 @@ export async function preparePicture(
   }
   if (!allowed('wasm')) throw plain('worker_failed', 'no way is left for this picture');
   const pure = await decoders();
+  // As it came: the other ways change where it says that it is turned.
+  const again = await bytesOf(blob);
   stopIf(signal);
-  return { id, path: 'wasm', ...packed(pure.prepare(bytes, longest_edge, quality)) };
+  return { id, path: 'wasm', ...packed(pure.prepare(again, longest_edge, quality)) };
 }
 
 /** Without WebAssembly. */

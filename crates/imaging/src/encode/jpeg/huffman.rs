@@ -3,8 +3,8 @@
 //! A block becomes tokens, which are counted as they come; then codes are made for what was counted, and the tokens are
 //! written with them.
 
-use super::transform::Quantised;
-use super::{BLOCK, ZIGZAG};
+use super::BLOCK;
+use super::transform::{Quantised, others_than_zero};
 
 /// What a code is for. Its number is in a token's bits 24 and 25.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +72,20 @@ impl Token {
     }
 }
 
+/// Where the frequencies stand, from the lowest to the highest: [`super::ZIGZAG`] with row and column exchanged, as blocks
+/// lie in columns.
+const PLACES: [u8; BLOCK * BLOCK] = [
+    0, 8, 1, 2, 9, 16, 24, 17, 10, 3, 4, 11, 18, 25, 32, 40, 33, 26, 19, 12, 5, 6, 13, 20, 27, 34,
+    41, 48, 56, 49, 42, 35, 28, 21, 14, 7, 15, 22, 29, 36, 43, 50, 57, 58, 51, 44, 37, 30, 23, 31,
+    38, 45, 52, 59, 60, 53, 46, 39, 47, 54, 61, 62, 55, 63,
+];
+
+/// A block's values from the lowest frequency to the highest.
+fn in_order(block: &Quantised) -> [i16; BLOCK * BLOCK] {
+    let values = block.as_flattened();
+    PLACES.map(|at| values.get(usize::from(at)).copied().unwrap_or_default())
+}
+
 /// A picture's tokens, and how often each symbol comes.
 pub(super) struct Tokens {
     tokens: Vec<Token>,
@@ -94,31 +108,28 @@ impl Tokens {
         // A block has no more, so there is one question of room and not one a token.
         self.tokens.reserve(BLOCK * BLOCK + 1);
         let class = if color == 0 { 0 } else { 2 };
-        let values = block.as_flattened();
-        let mut in_order = ZIGZAG.iter().map(|at| {
-            // In columns, so row and column are exchanged.
-            let at = usize::from(at % 8 * 8 + at / 8);
-            values.get(at).copied().map_or(0, i32::from)
-        });
-        let mean = in_order.next().unwrap_or_default();
+        let values = in_order(block);
+        let mean = values.first().copied().map_or(0, i32::from);
         if let Some(last) = self.means.get_mut(color) {
             let step = mean - std::mem::replace(last, mean);
             self.push(Token::new(class, 0, step));
         }
-        let mut zeros = 0;
-        for value in in_order {
-            if value == 0 {
-                zeros += 1;
-                continue;
-            }
+        // Most frequencies are zero: one bit for each of the others is enough to go through.
+        let mut left = others_than_zero(&values) & !1;
+        let mut last = 0;
+        while left != 0 {
+            let place = left.trailing_zeros();
+            left &= left - 1;
+            let mut zeros = place - last - 1;
             while zeros > 15 {
                 self.push(Token::symbol(class + 1, ZEROS));
                 zeros -= 16;
             }
-            self.push(Token::new(class + 1, zeros, value));
-            zeros = 0;
+            let value = values.get(place as usize).copied().unwrap_or_default();
+            self.push(Token::new(class + 1, zeros, i32::from(value)));
+            last = place;
         }
-        if zeros > 0 {
+        if last < 63 {
             self.push(Token::symbol(class + 1, END));
         }
     }
@@ -305,6 +316,13 @@ mod tests {
         check(&[(0, 1)]);
         check(&[(0, 9), (255, 1)]);
         check(&(0..256).map(|symbol| (symbol, 1)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn places_are_those_of_the_zigzag_in_columns() {
+        for (place, at) in PLACES.iter().zip(crate::encode::jpeg::ZIGZAG) {
+            assert_eq!(*place, at % 8 * 8 + at / 8);
+        }
     }
 
     #[test]
