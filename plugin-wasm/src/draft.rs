@@ -175,6 +175,7 @@ fn image_context<'a>(image: &'a ImageRef, looks: Option<&Looks>) -> extractive::
             },
             text: looks.text,
         }),
+        words: None,
     }
 }
 

@@ -91,6 +91,19 @@ pub(crate) fn run() -> Result<()> {
     check_budgets(&dist())
 }
 
+/// Builds the draft's module and the Chinese dictionary alone, and gives the folder that holds them.
+pub(crate) fn draft() -> Result<PathBuf> {
+    setup::wasm_target()?;
+    setup::npm(setup::PACKAGE)?;
+    sh::run(setup::PACKAGE, "node", &["scripts/dictionary.mjs"])?;
+    for (module, profile, level) in MODULES {
+        if module == "draft" {
+            build(module, profile, level)?;
+        }
+    }
+    Ok(dist().join("wasm"))
+}
+
 fn dist() -> PathBuf {
     sh::root().join(setup::PACKAGE).join("dist")
 }

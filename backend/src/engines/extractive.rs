@@ -16,7 +16,7 @@ use super::{Engine, EngineImage, EngineJob, Error, Output, Report, Sink, Written
 const NAME: &str = EngineName::Extractive.as_str();
 const MODEL: &str = concat!("extractive-", env!("CARGO_PKG_VERSION"));
 /// Changes whenever the same article may get another answer.
-const RULES: &str = "extractive-5";
+const RULES: &str = "extractive-6";
 
 /// The embedded engine on a bounded number of blocking threads.
 pub struct Extractive {
@@ -180,6 +180,7 @@ fn image(image: &EngineImage) -> extractive::ImageContext<'_> {
         src: None,
         link: image.link.as_deref(),
         looks: image.looks.map(looks),
+        words: None,
     }
 }
 

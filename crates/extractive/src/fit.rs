@@ -54,12 +54,8 @@ pub(crate) fn measure(text: &str, language: &str) -> f32 {
     chars
 }
 
-fn measure_char(c: char, language: &str) -> f32 {
-    if is_full_width(language) && !is_wide(c) {
-        0.5
-    } else {
-        1.0
-    }
+fn measure_char(c: char, full_width: bool) -> f32 {
+    if full_width && !is_wide(c) { 0.5 } else { 1.0 }
 }
 
 /// The line, or lines, on which a place shows a text.
@@ -156,6 +152,7 @@ impl<'a> Room<'a> {
 /// [`Room::share`] of a text that grows.
 struct Growing<'a> {
     room: Room<'a>,
+    full_width: bool,
     chars: f32,
     ems: f32,
 }
@@ -164,13 +161,14 @@ impl<'a> Growing<'a> {
     fn new(room: Room<'a>) -> Self {
         Self {
             room,
+            full_width: is_full_width(room.language),
             chars: 0.0,
             ems: 0.0,
         }
     }
 
     fn push(&mut self, c: char) {
-        self.chars += measure_char(c, self.room.language);
+        self.chars += measure_char(c, self.full_width);
         self.ems += ems::of(c);
     }
 

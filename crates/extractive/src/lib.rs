@@ -89,6 +89,8 @@ pub struct ImageContext<'a> {
     pub link: Option<&'a str>,
     /// What was measured on its pixels; `None` when nobody has them.
     pub looks: Option<Looks>,
+    /// What is written on it, a line for each line, when somebody has read it.
+    pub words: Option<&'a str>,
 }
 
 /// What was measured on an image's pixels.
@@ -200,6 +202,8 @@ pub enum AltSource {
     After,
     /// The address that it leads to, of an image that is a link.
     Link,
+    /// What is written on it.
+    Words,
     /// The name of the file.
     FileName,
     /// The article's title.
@@ -591,7 +595,7 @@ fn warnings(
     for alt in summary.alt_texts.iter().filter(|alt| {
         matches!(
             alt.source,
-            AltSource::Link | AltSource::FileName | AltSource::Title
+            AltSource::Link | AltSource::Words | AltSource::FileName | AltSource::Title
         )
     }) {
         warn(

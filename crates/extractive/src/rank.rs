@@ -12,10 +12,10 @@ use crate::segment;
 use crate::text::{BlockKind, Document};
 use crate::{clean, fit};
 pub(crate) use features::FEATURES;
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 pub(crate) use form::leans;
 use segment::Lexicon;
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 pub(crate) use verbs::{gerund_to_base, is_verb_form, starts_with_verb};
 
@@ -118,7 +118,7 @@ fn collect_sentences(document: &Document, lexicon: &mut Lexicon) -> Vec<Sentence
                 continue;
             }
             let text = clean(text);
-            let stems = lexicon.stems(&text);
+            let stems = lexicon.kept_stems(&text);
             if !stems.is_empty() {
                 out.push(Sentence {
                     text,
@@ -320,7 +320,9 @@ fn before_sentences(
     for (index, sentence) in analysis.sentences.iter().enumerate().take(TITLED) {
         let text = fit::join(text, &sentence.text, &analysis.language);
         let fits = fit::measure(&text, &analysis.language) <= most;
-        if fits && is_usable(&sentence.text) && !repeats_title(analysis, sentence) {
+        // What does not end as one is a heading, a link or an item of a list. In Chinese, where it was measured, that loses.
+        let is_whole = analysis.language == "zh" || segment::ends_as_sentence(&sentence.text);
+        if fits && is_whole && is_usable(&sentence.text) && !repeats_title(analysis, sentence) {
             add(analysis, out, &text, vec![index], frame, room);
         }
     }

@@ -14,7 +14,7 @@ pub(crate) use breaks::pieces;
 
 pub(crate) use dictionary::is_installed;
 pub use dictionary::{InstallError, install_dictionary};
-pub(crate) use lexicon::{Entry, Lexicon};
+pub(crate) use lexicon::{Lexicon, Token};
 pub(crate) use sentence::{ends_as_sentence, sentences};
 pub(crate) use stem::stem;
 pub(crate) use stop::is_stop;

@@ -214,6 +214,56 @@ fn a_sentence_about_a_chart_is_not_taken_for_a_photographs() {
 }
 
 #[test]
+fn what_is_written_on_a_picture_is_said_where_only_a_name_tells_of_it() {
+    let written = |content: &str, file: &str, words: &str| {
+        let image = ImageContext {
+            id: "one",
+            filename: Some(file),
+            words: Some(words),
+            ..ImageContext::default()
+        };
+        let mut found = summary("Baking", content, ContentFormat::Html, &[image]);
+        let alt = found.alt_texts.remove(0);
+        (alt.text, alt.needs_human, alt.source)
+    };
+    let page = "<p>Rye bread needs time more than skill.</p>";
+    let chinese = "<p>黑麦面包需要时间，而不是技巧。酸面团要发酵一整夜。</p>";
+    let read = |text: &str| (text.to_owned(), true, AltSource::Words);
+    assert_eq!(
+        written(page, "IMG_1.png", "Oven\n|\nSet 240 degrees.\nClose"),
+        read("Oven, Set 240 degrees. Close")
+    );
+    assert_eq!(
+        written(chinese, "IMG_1.png", "烤箱\n温度"),
+        read("烤箱，温度")
+    );
+    // What somebody says of it goes before, and what says nothing is not said.
+    let captioned = "<figure><img src='/IMG_1.png'><figcaption>A dark loaf</figcaption></figure>";
+    assert_eq!(written(captioned, "IMG_1.png", "Oven").0, "A dark loaf");
+    assert_eq!(
+        written(page, "IMG_1.png", "| 1"),
+        (String::new(), true, AltSource::None)
+    );
+}
+
+#[test]
+fn the_name_of_a_thing_is_not_put_behind_a_promise() {
+    let content = "[HipChat Setup](a) [Telegram Setup](b)\n\nAn event handler is a small program that is told of what \
+                   happens to a build, and that sends a message somewhere when it fails.\n";
+    let found = summary(
+        "Set up event handlers",
+        content,
+        ContentFormat::Markdown,
+        &[],
+    );
+    assert!(
+        !found.meta_description.contains("Telegram"),
+        "{}",
+        found.meta_description
+    );
+}
+
+#[test]
 fn other_languages_are_served_gracefully() {
     let cases = [
         (

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::sh;
+use crate::{sh, wasm};
 
 const SCRIPT: &str = "xtask/src/bench/quality.py";
 const DOCUMENT: &str = "docs/benchmarks/quality.md";
@@ -25,9 +25,12 @@ pub(crate) struct Args {
     /// A built `smart-summary`; without it one is built. Built alone it shares few features with a build of the workspace.
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// A built example `predict` of the crate `extractive`; without it one is built.
+    /// A built example `predict` of the crate `extractive`, in the profile `release`; without it one is built.
     #[arg(long)]
     predict: Option<PathBuf>,
+    /// The Node.js that runs the browser's module.
+    #[arg(long, default_value = "node")]
+    node: PathBuf,
 }
 
 /// Measures, prints Markdown tables and writes them with examples.
@@ -45,30 +48,38 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let binary = given_or_built(
         args.binary.as_deref(),
         &["--package", "backend", "--bin", "smart-summary"],
-        "smart-summary",
+        "debug/smart-summary",
     )?;
     let predict = given_or_built(
         args.predict.as_deref(),
-        &["--package", "extractive", "--example", "predict"],
-        "examples/predict",
+        &[
+            "--release",
+            "--package",
+            "extractive",
+            "--example",
+            "predict",
+        ],
+        "release/examples/predict",
     )?;
     let mut command = sh::command(".", &python.to_string_lossy(), &[SCRIPT]);
     command.arg("--corpus").arg(&corpus);
     command.arg("--binary").arg(binary);
     command.arg("--predict").arg(predict);
+    command.arg("--node").arg(&args.node);
+    command.arg("--wasm").arg(wasm::draft()?);
     command.arg("--work").arg(sh::root().join("target/quality"));
     command.args(["--out", DOCUMENT]);
     sh::run_command(command)
 }
 
-/// The program that was given, else the one that `cargo build` makes of `what` at `place` in `target/debug`.
+/// The program that was given, else the one that `cargo build` makes of `what` at `place` in `target`.
 fn given_or_built(given: Option<&Path>, what: &[&str], place: &str) -> Result<PathBuf> {
     if let Some(given) = given {
         let found = given.canonicalize();
         return found.with_context(|| format!("{} is not there", given.display()));
     }
     sh::run(".", "cargo", &[&["build", "--quiet"], what].concat())?;
-    Ok(sh::root().join("target/debug").join(place))
+    Ok(sh::root().join("target").join(place))
 }
 
 fn python_of_our_own() -> Result<PathBuf> {

@@ -42,8 +42,15 @@ impl AltCandidate {
                 self.tells == Tells::Near && (is_read || !near)
             }
             AltSource::FileName => feature("short") > 0.0 || feature("file_article") < 1.0,
-            AltSource::Link | AltSource::Title | AltSource::None => true,
+            AltSource::Link | AltSource::Words | AltSource::Title | AltSource::None => true,
         }
+    }
+
+    /// Whether what is written on the picture says more: only a name speaks of it, or it is mostly text.
+    fn only_named(&self, looks: Option<Looks>) -> bool {
+        let is_read = looks.is_some_and(|looks| looks.text >= MUCH_TEXT);
+        let named = matches!(self.source, AltSource::FileName | AltSource::Title);
+        self.is_guess(looks) && (named || is_read)
     }
 }
 
@@ -86,6 +93,18 @@ fn alt_text(analysis: &Analysis<'_>, image: &ImageContext<'_>, max: usize) -> Al
     if let Some(link) = link.filter(|_| !adorns && !captioned) {
         return functional(analysis, image, &link, best, max);
     }
+    let told = best
+        .as_ref()
+        .is_some_and(|best| !best.only_named(image.looks));
+    if let Some(text) = written(analysis, image, max).filter(|_| !adorns && !told) {
+        return AltText {
+            id: image.id.to_owned(),
+            text,
+            decorative: false,
+            needs_human: true,
+            source: AltSource::Words,
+        };
+    }
     AltText {
         id: image.id.to_owned(),
         decorative: adorns,
@@ -93,6 +112,30 @@ fn alt_text(analysis: &Analysis<'_>, image: &ImageContext<'_>, max: usize) -> Al
         source: best.as_ref().map_or(AltSource::None, |best| best.source),
         text: best.map(|best| best.text).unwrap_or_default(),
     }
+}
+
+/// What is written on the image, as far as it fits: an image of text is described by that text (WCAG 2.2, technique G94).
+fn written(analysis: &Analysis<'_>, image: &ImageContext<'_>, max: usize) -> Option<String> {
+    let comma = if crate::language::is_full_width(&analysis.language) {
+        "，"
+    } else {
+        ", "
+    };
+    let lines = image.words?.lines().map(crate::clean);
+    let says = |line: &String| line.chars().filter(|c| c.is_alphabetic()).count() >= 2;
+    let mut all = String::new();
+    for line in lines.filter(says) {
+        let ended = all.is_empty() || segment::ends_as_sentence(&all);
+        let between = match (ended, comma) {
+            (false, comma) => comma,
+            (true, ", ") if !all.is_empty() => " ",
+            (true, _) => "",
+        };
+        all.push_str(between);
+        all.push_str(&line);
+    }
+    let text = fit(&all, max, &analysis.language);
+    (!text.is_empty()).then_some(text)
 }
 
 /// Where the image leads, when it is a link.

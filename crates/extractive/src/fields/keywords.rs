@@ -4,9 +4,9 @@ mod features;
 mod weights;
 
 use crate::rank::{Analysis, is_verb_form};
-use crate::segment::{self, Entry, Lexicon, Word};
+use crate::segment::{self, Lexicon, Token};
 use crate::text::BlockKind;
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -44,7 +44,8 @@ pub(crate) struct Phrase {
     pub(crate) score: f32,
     /// Its stems with spaces between them.
     key: String,
-    forms: HashMap<String, u32>,
+    /// How it is written, and how often; few are written in more than two ways.
+    forms: Vec<(String, u32)>,
     last_section: Option<usize>,
 }
 
@@ -60,7 +61,11 @@ pub(crate) fn keywords(
     count: usize,
 ) -> Vec<String> {
     let mut out: Vec<Keyword> = Vec::new();
-    let text = format!("{}\n{}", analysis.title, analysis.document.plain()).to_lowercase();
+    let text = if must_include.is_empty() {
+        String::new()
+    } else {
+        format!("{}\n{}", analysis.title, analysis.document.plain()).to_lowercase()
+    };
     for wanted in must_include.iter().map(|wanted| crate::clean(wanted)) {
         let stands = !wanted.is_empty()
             && wanted.chars().count() <= 80
@@ -217,10 +222,10 @@ fn nest(phrases: &mut [Phrase]) {
 }
 
 /// The form that is written most often; of equal ones the first in the alphabet, so that runs agree.
-fn usual_form(forms: &HashMap<String, u32>) -> String {
+fn usual_form(forms: &[(String, u32)]) -> String {
     forms
         .iter()
-        .max_by(|a, b| a.1.cmp(b.1).then_with(|| b.0.cmp(a.0)))
+        .max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(&a.0)))
         .map(|(form, _)| form.clone())
         .unwrap_or_default()
 }
@@ -263,26 +268,11 @@ struct Counter<'a> {
     key: String,
 }
 
-/// One word of a sentence and what is known of it.
-struct Token<'a> {
-    word: Word<'a>,
-    entry: Entry,
-    /// Whether it is a number.
-    number: bool,
-}
-
 impl Counter<'_> {
     fn text(&mut self, text: &str, role: Role, place: f32, section: usize) {
         for sentence in segment::sentences(text) {
             let sentence = crate::clean(sentence);
-            let words: Vec<Token<'_>> = segment::words(&sentence, self.language)
-                .into_iter()
-                .map(|word| Token {
-                    entry: self.lexicon.entry(word.text),
-                    number: word.text.chars().all(|c| c.is_numeric() || c == '.'),
-                    word,
-                })
-                .collect();
+            let words = self.lexicon.tokens(&sentence);
             for start in 0..words.len() {
                 for length in 1..=MAX_WORDS {
                     let Some(span) = words.get(start..start + length) else {
@@ -291,7 +281,7 @@ impl Counter<'_> {
                     if !self.joined(&sentence, span) {
                         break;
                     }
-                    if Self::is_phrase(span) {
+                    if Self::is_phrase(&sentence, span) {
                         self.count(
                             &sentence,
                             &words,
@@ -307,40 +297,47 @@ impl Counter<'_> {
     }
 
     /// Whether nothing but a space or a hyphen stands between the words.
-    fn joined(&self, sentence: &str, span: &[Token<'_>]) -> bool {
+    fn joined(&self, sentence: &str, span: &[Token]) -> bool {
         let [.., before, last] = span else {
             return true;
         };
-        let (before, last) = (&before.word, &last.word);
-        let between = sentence.get(before.end()..last.start).unwrap_or("?");
-        let han = last.text.starts_with(segment::is_han) && before.text.ends_with(segment::is_han);
+        let between = sentence.get(before.end..last.start).unwrap_or("?");
+        let han = || {
+            written(sentence, last).starts_with(segment::is_han)
+                && written(sentence, before).ends_with(segment::is_han)
+        };
         between == " "
             || between == "-"
-            || between == "/" && !han
+            || between == "/" && !han()
             || between.is_empty() && self.language == "zh"
     }
 
-    fn is_phrase(span: &[Token<'_>]) -> bool {
+    fn is_phrase(sentence: &str, span: &[Token]) -> bool {
+        let number = |token: &Token| {
+            let mut chars = written(sentence, token).chars();
+            chars.all(|c| c.is_numeric() || c == '.')
+        };
         let ends = span
             .first()
-            .is_some_and(|token| token.entry.content && !token.number)
+            .is_some_and(|token| token.entry.content && !number(token))
             && span.last().is_some_and(|token| token.entry.content);
         let inner = span.iter().all(|token| {
             token.entry.content
-                || span.len() == 3 && matches!(token.word.text, "of" | "in" | "for" | "and")
+                || span.len() == 3
+                    && matches!(written(sentence, token), "of" | "in" | "for" | "and")
         });
         // Numbers may follow a name (`Windows 11`), never stand alone; one Han character is no keyword.
         let one_han = span.len() == 1
             && span
                 .iter()
-                .all(|token| token.word.text.chars().nth(1).is_none());
+                .all(|token| written(sentence, token).chars().nth(1).is_none());
         ends && inner && !one_han
     }
 
     fn count(
         &mut self,
         sentence: &str,
-        words: &[Token<'_>],
+        words: &[Token],
         place_in: Range<usize>,
         role: Role,
         place: f32,
@@ -350,7 +347,7 @@ impl Counter<'_> {
         else {
             return;
         };
-        let Some(text) = sentence.get(first.word.start..last.word.end()) else {
+        let Some(text) = sentence.get(first.start..last.end) else {
             return;
         };
         let starts = place_in.start == 0;
@@ -366,8 +363,8 @@ impl Counter<'_> {
             let phrase = Phrase {
                 words: span.len(),
                 first: place,
-                noun: last.word.noun,
-                nouns: span.iter().all(|token| token.word.noun),
+                noun: last.noun,
+                nouns: span.iter().all(|token| token.noun),
                 ..Phrase::default()
             };
             self.phrases.insert(self.key.clone(), phrase);
@@ -393,13 +390,16 @@ impl Counter<'_> {
             phrase.sections += 1;
         }
         let weight = if role == Role::Prose && !starts { 3 } else { 1 };
-        match phrase.forms.get_mut(text) {
-            Some(count) => *count += weight,
-            None => {
-                phrase.forms.insert(text.to_owned(), weight);
-            }
+        match phrase.forms.iter_mut().find(|(form, _)| form == text) {
+            Some((_, count)) => *count += weight,
+            None => phrase.forms.push((text.to_owned(), weight)),
         }
     }
+}
+
+/// A word as it stands in its sentence.
+fn written<'a>(sentence: &'a str, token: &Token) -> &'a str {
+    sentence.get(token.start..token.end).unwrap_or_default()
 }
 
 /// What the neighbours of an English phrase tell of it.
@@ -410,19 +410,16 @@ enum Speech {
 
 /// After a pronoun, a modal or a form of `be`, or before an article or a possessive, stands a verb; after an article, a
 /// possessive or a preposition a noun. The word behind decides first: `the tests deploy a cluster`.
-fn speech(sentence: &str, words: &[Token<'_>], place: Range<usize>) -> Option<Speech> {
-    let (first, last) = (
-        &words.get(place.start)?.word,
-        &words.get(place.end - 1)?.word,
-    );
+fn speech(sentence: &str, words: &[Token], place: Range<usize>) -> Option<Speech> {
+    let (first, last) = (words.get(place.start)?, words.get(place.end - 1)?);
     if let Some(next) = words.get(place.end) {
-        let joined = sentence.get(last.end()..next.word.start) == Some(" ");
+        let joined = sentence.get(last.end..next.start) == Some(" ");
         if joined && OBJECT.contains(&*next.entry.lower) {
             return Some(Speech::Verb);
         }
     }
     let before = words.get(place.start.checked_sub(1)?)?;
-    if sentence.get(before.word.end()..first.start) != Some(" ") {
+    if sentence.get(before.end..first.start) != Some(" ") {
         return None;
     }
     if BEFORE_VERB.contains(&*before.entry.lower) {

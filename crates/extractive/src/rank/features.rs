@@ -6,7 +6,6 @@ use crate::language::measure_limits;
 use crate::rank::{form, verbs};
 use crate::segment;
 use crate::text::BlockKind;
-use std::collections::HashSet;
 use std::rc::Rc;
 
 /// The names of the features, in order.
@@ -70,12 +69,10 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<f32> {
     let lower = text.to_lowercase();
     let language = analysis.language.as_str();
     let stems = stems_of(analysis, candidate);
-    let set: HashSet<&str> = stems.iter().map(AsRef::as_ref).collect();
     let place = Place::of(analysis, candidate);
     let (least, most) = measure_limits(language);
     let long = measure(text, language);
-    let recall = share(&analysis.title_stems, |stem| set.contains(stem));
-    let title: HashSet<&str> = analysis.title_stems.iter().map(AsRef::as_ref).collect();
+    let recall = share(&analysis.title_stems, |stem| holds(&stems, stem));
     let about = flag(has(&lower, ABOUT_SELF));
     let learn = flag(candidate.frame == Frame::Learn);
     let verb = flag(verbs::starts_with_verb(&analysis.title, language));
@@ -100,7 +97,7 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<f32> {
         flag(place.kind == BlockKind::Quote),
         flag(place.kind == BlockKind::Caption),
         recall,
-        share_of(&stems, |stem| title.contains(stem)),
+        share_of(&stems, |stem| holds(&analysis.title_stems, stem)),
         share_of(&stems, |stem| analysis.heading_stems.contains(stem)),
         centrality(analysis, &stems),
         (long / most).min(1.0),
@@ -161,7 +158,7 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<f32> {
         flag(candidate.frame == Frame::LearnMore) * verb,
         flag(candidate.frame == Frame::Titled) * (1.0 - sentence_recall(analysis, candidate)),
         flag(candidate.frame == Frame::Promise),
-        form::faults(analysis, text),
+        form::faults(analysis, text, &candidate.parts),
     ]
 }
 
@@ -380,6 +377,11 @@ fn has_word(lower: &str, words: &[&str]) -> bool {
         .any(|word| words.contains(&word))
 }
 
+/// A sentence has few words: going through them costs less than a set of them.
+fn holds(stems: &[Rc<str>], stem: &str) -> bool {
+    stems.iter().any(|other| **other == *stem)
+}
+
 fn share(stems: &[Rc<str>], holds: impl Fn(&str) -> bool) -> f32 {
     share_of(stems, holds)
 }
@@ -440,6 +442,5 @@ fn sentence_recall(analysis: &Analysis<'_>, candidate: &Candidate) -> f32 {
     else {
         return 1.0;
     };
-    let set: HashSet<&str> = sentence.stems.iter().map(AsRef::as_ref).collect();
-    share(&analysis.title_stems, |stem| set.contains(stem))
+    share(&analysis.title_stems, |stem| holds(&sentence.stems, stem))
 }

@@ -4,13 +4,18 @@ use super::Analysis;
 use crate::language::is_full_width;
 use crate::segment;
 
-/// How many faults of form a text has: that it ends in the middle of a sentence, says the title alone, or is not in the
-/// article's language.
-pub(super) fn faults(analysis: &Analysis<'_>, text: &str) -> f32 {
+/// How many faults of form a text has: that it ends in the middle of a sentence, says the title alone, is not in the
+/// article's language, or that one of the article's sentences in it, its `parts`, is a label.
+pub(super) fn faults(analysis: &Analysis<'_>, text: &str, parts: &[usize]) -> f32 {
+    let labelled = |part: &usize| {
+        let sentence = analysis.sentences.get(*part);
+        sentence.is_some_and(|sentence| is_label(&sentence.text, &analysis.language))
+    };
     let faults = [
         !segment::ends_as_sentence(text),
         letters(text).eq(letters(&analysis.title)),
         is_foreign(text, &analysis.language),
+        parts.iter().any(labelled),
     ];
     faults.into_iter().map(f32::from).sum()
 }
@@ -30,6 +35,26 @@ fn is_foreign(text: &str, language: &str) -> bool {
         (all + 1, latin + usize::from(c.is_ascii()))
     });
     is_full_width(language) && (all - latin) * 3 < all
+}
+
+/// Small words of a label: `Advantages of the Cloud`.
+const SMALL: &[&str] = &[
+    "a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "of", "on", "or", "per",
+    "the", "to", "via", "vs", "with",
+];
+
+/// Whether an English line is the name of a thing and no sentence, as headings and links are: every word but the small ones
+/// is in title case. What ends as a sentence does may be one of few words (`Docker Wins.`).
+fn is_label(text: &str, language: &str) -> bool {
+    if language != "en" || segment::ends_as_sentence(text) {
+        return false;
+    }
+    let mut words = text
+        .split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+        .filter(|word| !word.is_empty());
+    let titled = |word: &str| !word.starts_with(char::is_lowercase) || SMALL.contains(&word);
+    words.all(titled)
 }
 
 /// Whether a line only says who wrote: `By Ann Lee and Bo Chan`, `Ann Lee | Example`, `作者：李安`.
@@ -196,7 +221,26 @@ mod tests {
     fn check(title: &str, language: &str, text: &str, expect: bool) {
         let document: Document = text::blocks("", crate::ContentFormat::Text);
         let analysis = Analysis::new(&document, title.to_owned(), language.to_owned());
-        assert_eq!(faults(&analysis, text) > 0.0, expect, "{text}");
+        assert_eq!(faults(&analysis, text, &[]) > 0.0, expect, "{text}");
+    }
+
+    #[test]
+    fn a_name_of_a_thing_is_no_sentence() {
+        for text in [
+            "HipChat Setup Telegram Setup",
+            "Advantages of the Cloud",
+            "2020 Roadmap",
+        ] {
+            assert!(is_label(text, "en"), "{text}");
+        }
+        for text in [
+            "HipChat is set up first",
+            "Docker Wins.",
+            "Bread needs Time",
+        ] {
+            assert!(!is_label(text, "en"), "{text}");
+        }
+        assert!(!is_label("Das Brot", "de"), "German writes every noun so");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Titles that begin with a verb: `Deploy a cluster`, `Using maps`, `创建数据库`.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 use std::sync::LazyLock;
 
 /// Asked for every candidate, so they are looked up by hash.

@@ -1,6 +1,6 @@
 //! Words without a subject of their own: Stopwords ISO through the crate `stop-words`, and own lists for two languages.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 use std::sync::{LazyLock, OnceLock};
 
 /// Whether a lower-case word is a function word of the language. English is always included: names of things are

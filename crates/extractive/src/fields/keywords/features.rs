@@ -1,7 +1,7 @@
 //! What a keyword is weighed by.
 
 use super::Phrase;
-use std::collections::HashSet;
+use foldhash::HashSet;
 use std::sync::LazyLock;
 
 /// The names of the features, in order.
