@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use glm4v::tokenizer::Kind;
 use llguidance::Matcher;
-use llguidance::toktrie::{SimpleVob, TokTrie};
+use llguidance::toktrie::{SimpleVob, TokTrie, TrieNode};
 
 use super::Vocabulary;
 use super::reader::{Doubt, Reader, Repeated, State};
@@ -160,7 +160,7 @@ impl Endings {
         let after_space = trie.child_at_byte(trie.root(), b' ');
         let before_item = reader.state() == State::Value;
         let in_text = matches!(reader.state(), State::Text { .. });
-        let space = after_space.and_then(|node| node.token_id());
+        let space = after_space.and_then(TrieNode::token_id);
         let space = space.filter(|space| before_item && mask.is_allowed(*space));
         suspects.extend(space);
         for rest in reader.continuations() {
