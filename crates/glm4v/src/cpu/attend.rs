@@ -135,7 +135,7 @@ impl Block {
 }
 
 /// The rows of `x` over all `blocks`; row `i` sees the keys up to `seen + i`. Gives `[rows, dim]`.
-fn pass(x: &Rows, blocks: &[Block], dim: usize, seen: usize) -> Vec<f32> {
+fn pass(x: &Rows<'_>, blocks: &[Block], dim: usize, seen: usize) -> Vec<f32> {
     let mut out = vec![0.0; x.rows * dim];
     let mut running = vec![Running::START; x.rows];
     let mut scores = vec![0.0; x.rows * KEYS];

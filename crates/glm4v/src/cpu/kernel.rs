@@ -4,18 +4,34 @@
     reason = "every slice is cut from lengths that the packing made; the tests walk all edges"
 )]
 
-use super::matrix::{Line, Order, PANEL, Precision, Rows, TILE};
+use super::matrix::{Line, Order, PANEL, Panels, Precision, Rows, TILE};
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::tiles;
 
 /// Words per pass with AVX-512: a panel's stretch has 64 KiB and stays in the second cache, a tile's 24 KiB and stays in
 /// the first.
 const STRETCH: usize = 512;
+/// The same with AVX2: half a panel's stretch has 16 KiB and a tile's 12, and both stay in the first cache.
+pub(super) const NARROW_STRETCH: usize = 256;
+/// From this many rows on, pairs are taken apart once for all of them where the processor does not multiply pairs.
+pub(super) const WIDENED: usize = 4;
 
 /// Whether the processor multiplies pairs of bfloat16.
 pub(super) fn multiplies_pairs() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// Whether the fastest loops read halves of panels.
+pub(super) fn takes_halves() -> bool {
+    !multiplies_pairs() && has_avx2()
+}
+
+fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
@@ -27,16 +43,25 @@ pub(super) struct Sums<'a> {
     pub(super) first: usize,
 }
 
-/// Adds `x` times the panels in `lines` (`words` each) to `y`; a panel may hang over the rows' ends.
-pub(super) fn product(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
+/// Adds `x` times the panels to `y`; a panel may hang over the rows' ends.
+pub(super) fn product(x: &Rows<'_>, panels: Panels<'_>, y: &mut Sums<'_>) {
     match x.order {
-        Order::Words => by_words(x, lines, words, y),
+        Order::Words => by_words(x, panels, y),
+        #[cfg(target_arch = "x86_64")]
+        #[expect(
+            unsafe_code,
+            reason = "a function compiled for more than the least processor"
+        )]
+        // SAFETY: rows are in this order only where the processor has both features that the function asks for.
+        Order::Stretches => unsafe { avx2::product(x, panels, y) },
+        #[cfg(not(target_arch = "x86_64"))]
+        Order::Stretches => plain::product(x, panels, y),
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        Order::Tiles => tiles::product(x, lines, words, y),
+        Order::Tiles => tiles::product(x, panels.lines, panels.words, y),
     }
 }
 
-fn by_words(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
+fn by_words(x: &Rows<'_>, panels: Panels<'_>, y: &mut Sums<'_>) {
     #[cfg(target_arch = "x86_64")]
     {
         if multiplies_pairs() {
@@ -45,18 +70,18 @@ fn by_words(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
                 reason = "a function compiled for more than the least processor"
             )]
             // SAFETY: the processor has both features that the function asks for.
-            return unsafe { avx512::product(x, lines, words, y) };
+            return unsafe { avx512::product(x, panels.lines, panels.words, y) };
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        if has_avx2() && x.precision == Precision::Bf16 {
             #[expect(
                 unsafe_code,
                 reason = "a function compiled for more than the least processor"
             )]
             // SAFETY: the processor has both features that the function asks for.
-            return unsafe { avx2::product(x, lines, words, y) };
+            return unsafe { avx2::pairs(x, panels, y) };
         }
     }
-    plain::product(x, lines, words, y);
+    plain::product(x, panels, y);
 }
 
 /// Calls `block` for every tile of rows and every few panels, `stretch` words at a time.
@@ -64,7 +89,7 @@ fn by_words(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
 /// Panels are the outer loop, so that a panel's stretch is read once from memory and then from the cache.
 #[inline(always)]
 fn walk(
-    x: &Rows,
+    x: &Rows<'_>,
     lines: &[Line],
     words: usize,
     stretch: usize,
@@ -128,7 +153,7 @@ mod avx512 {
     use super::{Line, PANEL, Precision, Rows, STRETCH, Sums, Tile, walk};
 
     #[target_feature(enable = "avx512f,avx512bf16")]
-    pub(super) fn product(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
+    pub(super) fn product(x: &Rows<'_>, lines: &[Line], words: usize, y: &mut Sums<'_>) {
         // As many panels together as give the multiply-add units eight sums at least.
         let together = |rows| match rows {
             1 => 4,
@@ -216,128 +241,184 @@ mod avx512 {
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256, _mm256_and_si256, _mm256_castsi256_ps, _mm256_fmadd_ps, _mm256_set1_epi32,
-        _mm256_setzero_ps, _mm256_slli_epi32,
+        __m256, _mm256_add_ps, _mm256_and_si256, _mm256_castsi256_ps, _mm256_fmadd_ps,
+        _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32,
     };
 
-    use super::{Line, PANEL, Precision, Rows, Sums, Tile, walk};
+    use super::super::matrix::{HALF, Layout};
+    use super::{Line, NARROW_STRETCH, PANEL, Panels, Precision, Rows, Sums, TILE, Tile, walk};
 
-    /// Words per pass: half a panel's stretch has 16 KiB and a tile's 12, and both stay in the first cache.
-    const STRETCH: usize = 256;
-    /// From this many rows on, pairs are widened once for all of them.
-    const WIDENED: usize = 4;
     /// Values of a register.
     const LANES: usize = 8;
+    /// Rows whose sums, of half a panel, fill the registers.
+    const GROUP: usize = 6;
 
+    /// One word of each output of half a panel.
+    type Half = [u32; HALF];
+    /// The sums of half a panel.
+    type Registers = [__m256; HALF / LANES];
+
+    /// Rows in [`super::Order::Stretches`].
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn product(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
+    pub(super) fn product(x: &Rows<'_>, panels: Panels<'_>, y: &mut Sums<'_>) {
+        let Panels {
+            lines,
+            words,
+            layout,
+        } = panels;
+        debug_assert_eq!(layout, Layout::of(x.precision));
+        if words == 0 {
+            return;
+        }
         match x.precision {
-            Precision::F32 => walk(
-                x,
-                lines,
-                words,
-                STRETCH,
-                |_| 1,
-                |tile| {
-                    by_rows(&tile, lines, words, y);
-                },
-            ),
-            Precision::Bf16 if x.rows < WIDENED => walk(
-                x,
-                lines,
-                words,
-                STRETCH,
-                |_| 1,
-                |tile| {
-                    for row in 0..tile.height {
-                        pairs(&tile, row, lines, words, y);
-                    }
-                },
-            ),
-            Precision::Bf16 => widened(x, lines, words, y),
-        }
-    }
-
-    /// The processor has no product of pairs: each is taken apart once for all rows, and the sums are made in the same order
-    /// as by [`pairs`].
-    #[target_feature(enable = "avx2,fma")]
-    fn widened(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
-        let x = x.widened();
-        let mut wide = Vec::with_capacity(2 * words);
-        for (panel, lines) in lines.chunks(words).enumerate() {
-            wide.clear();
-            wide.extend(lines.iter().flat_map(Line::widened));
-            walk(
-                &x,
-                &wide,
-                2 * words,
-                2 * STRETCH,
-                |_| 1,
-                |tile| {
-                    by_rows(&Tile { panel, ..tile }, &wide, 0, y);
-                },
-            );
-        }
-    }
-
-    /// As many rows and halves of a panel together as there are registers for their sums.
-    #[target_feature(enable = "avx2,fma")]
-    fn by_rows(tile: &Tile<'_>, lines: &[Line], words: usize, y: &mut Sums<'_>) {
-        for row in (0..tile.height).step_by(6) {
-            match tile.height - row {
-                1 => sums::<1, 4>(tile, row, lines, words, y),
-                2 => sums::<2, 4>(tile, row, lines, words, y),
-                3 => sums::<3, 2>(tile, row, lines, words, y),
-                4 => sums::<4, 2>(tile, row, lines, words, y),
-                5 => sums::<5, 2>(tile, row, lines, words, y),
-                _ => sums::<6, 2>(tile, row, lines, words, y),
+            Precision::F32 => halves(x, as_halves(lines), words, 0, y),
+            Precision::Bf16 => {
+                // Each pair is taken apart once for all rows; the sums are made in the same order as by `pairs`.
+                let mut wide = vec![Line::ZERO; 2 * words];
+                for (panel, lines) in lines.chunks(words).enumerate() {
+                    widen(lines, &mut wide);
+                    halves(x, as_halves(&wide), 2 * words, 2 * panel, y);
+                }
             }
         }
     }
 
-    /// Rows from `row` on, in float32. `words` is what one panel has in `lines`; 0 when they hold this panel alone.
+    fn as_halves(lines: &[Line]) -> &[Half] {
+        bytemuck::cast_slice(lines).as_chunks().0
+    }
+
+    /// A panel of pairs as one in halves: the even of each pair, then the odd.
     #[target_feature(enable = "avx2,fma")]
-    fn sums<const ROWS: usize, const REGISTERS: usize>(
-        tile: &Tile<'_>,
-        row: usize,
-        lines: &[Line],
-        words: usize,
-        y: &mut Sums<'_>,
-    ) {
-        let lines = &lines[tile.panel * words + tile.start..][..tile.count];
-        let mut all = [[0.0; PANEL]; ROWS];
-        for first in (0..PANEL / LANES).step_by(REGISTERS) {
-            let mut sums = [[_mm256_setzero_ps(); REGISTERS]; ROWS];
-            for (line, x) in lines.iter().zip(tile.x.chunks_exact(tile.height)) {
-                let (line, _) = line.0.as_chunks::<LANES>();
-                let Some(weights) = line[first..].first_chunk::<REGISTERS>() else {
-                    return;
-                };
-                let Some(x) = x[row..].first_chunk::<ROWS>() else {
-                    return;
-                };
-                for (sums, x) in sums.iter_mut().zip(x) {
-                    let x = _mm256_castsi256_ps(_mm256_set1_epi32(x.cast_signed()));
-                    for (sum, weight) in sums.iter_mut().zip(weights) {
-                        *sum = _mm256_fmadd_ps(x, bytemuck::cast(*weight), *sum);
+    fn widen(lines: &[Line], wide: &mut [Line]) {
+        let (wide, _) = bytemuck::cast_slice_mut(wide).as_chunks_mut::<HALF>();
+        let (low, high) = wide.split_at_mut(2 * lines.len());
+        let ((low, _), (high, _)) = (low.as_chunks_mut::<2>(), high.as_chunks_mut::<2>());
+        for ((line, low), high) in lines.iter().zip(low).zip(high) {
+            let (halves, _) = line.0.as_chunks::<HALF>();
+            for ([even, odd], pairs) in [low, high].into_iter().zip(halves) {
+                *even = pairs.map(|pair| pair << 16);
+                *odd = pairs.map(|pair| pair & super::plain::ODD);
+            }
+        }
+    }
+
+    /// The outer loop is that over halves of panels, which are so read once from memory and then from the first cache.
+    /// `halves` is `[halves, words]`, the first of them number `first` of the weight's.
+    #[target_feature(enable = "avx2,fma")]
+    fn halves(x: &Rows<'_>, halves: &[Half], words: usize, first: usize, y: &mut Sums<'_>) {
+        // Of so few rows, the sums of two halves have room, and the more of them, the less each waits for the last one.
+        let together = if x.rows <= 2 { 2 } else { 1 };
+        for start in (0..words).step_by(NARROW_STRETCH) {
+            let count = NARROW_STRETCH.min(words - start);
+            for (at, halves) in halves.chunks(together * words).enumerate() {
+                let half = first + together * at;
+                for (tile, some) in x.words.chunks(TILE * words).enumerate() {
+                    let height = some.len() / words;
+                    let some = &some[start * height..][..count * height];
+                    for (group, x) in some.chunks(GROUP * count).enumerate() {
+                        let row = tile * TILE + group * GROUP;
+                        let first = &halves[start..][..count];
+                        match (x.len() / count, together) {
+                            (1, 2) => {
+                                let second = &halves[words + start..][..count];
+                                sums::<1, 2>(x, [first, second], row, half, y);
+                            }
+                            (2, 2) => {
+                                let second = &halves[words + start..][..count];
+                                sums::<2, 2>(x, [first, second], row, half, y);
+                            }
+                            (1, _) => sums::<1, 1>(x, [first], row, half, y),
+                            (2, _) => sums::<2, 1>(x, [first], row, half, y),
+                            (3, _) => sums::<3, 1>(x, [first], row, half, y),
+                            (4, _) => sums::<4, 1>(x, [first], row, half, y),
+                            (5, _) => sums::<5, 1>(x, [first], row, half, y),
+                            _ => sums::<GROUP, 1>(x, [first], row, half, y),
+                        }
                     }
                 }
             }
-            for (all, sums) in all.iter_mut().zip(&sums) {
-                let (all, _) = all.as_chunks_mut::<LANES>();
-                for (all, sum) in all[first..].iter_mut().zip(sums) {
-                    *all = bytemuck::cast(*sum);
+        }
+    }
+
+    /// `x` is `[ROWS, words]`, each of `halves` as many words.
+    #[target_feature(enable = "avx2,fma")]
+    #[expect(
+        unsafe_code,
+        reason = "with a look at each index, the sums leave their registers at every word"
+    )]
+    fn sums<const ROWS: usize, const HALVES: usize>(
+        x: &[u32],
+        halves: [&[Half]; HALVES],
+        row: usize,
+        half: usize,
+        y: &mut Sums<'_>,
+    ) {
+        let count = halves[0].len();
+        let halves = halves.map(|half| half[..count].as_ptr());
+        let x = x[..ROWS * count].as_ptr();
+        let mut all: [[Registers; HALVES]; ROWS] =
+            [[[_mm256_setzero_ps(); HALF / LANES]; HALVES]; ROWS];
+        for at in 0..count {
+            // SAFETY: every half has `count` words, to which it was cut above.
+            let weights = halves.map(|half| unsafe { half.add(at).read() });
+            let weights: [Registers; HALVES] = weights.map(bytemuck::cast);
+            for (row, sums) in all.iter_mut().enumerate() {
+                // SAFETY: `x` has `count` words for each row, to which it was cut above.
+                let x = unsafe { x.add(row * count + at).read() };
+                let x = _mm256_set1_ps(f32::from_bits(x));
+                for (sums, weights) in sums.iter_mut().zip(&weights) {
+                    for (sum, weight) in sums.iter_mut().zip(weights) {
+                        *sum = _mm256_fmadd_ps(x, *weight, *sum);
+                    }
                 }
             }
         }
         for (at, sums) in all.iter().enumerate() {
-            y.add(tile.row + row + at, tile.panel, sums);
+            for (part, sums) in sums.iter().enumerate() {
+                add(y, row + at, half + part, sums);
+            }
         }
     }
 
-    /// One row of pairs.
+    #[inline]
     #[target_feature(enable = "avx2,fma")]
-    fn pairs(tile: &Tile<'_>, row: usize, lines: &[Line], words: usize, y: &mut Sums<'_>) {
+    fn add(y: &mut Sums<'_>, row: usize, half: usize, sums: &Registers) {
+        let row = &mut y.values[row * y.width..][..y.width];
+        let place = row.get_mut(y.first + half * HALF..).unwrap_or_default();
+        if let Some(place) = place.first_chunk_mut::<HALF>() {
+            let (places, _) = place.as_chunks_mut::<LANES>();
+            for (place, sum) in places.iter_mut().zip(sums) {
+                *place = bytemuck::cast(_mm256_add_ps(bytemuck::cast(*place), *sum));
+            }
+        } else {
+            let sums: [f32; HALF] = bytemuck::cast(*sums);
+            for (y, sum) in place.iter_mut().zip(sums) {
+                *y += sum;
+            }
+        }
+    }
+
+    /// Fewer rows than [`super::WIDENED`], of pairs.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn pairs(x: &Rows<'_>, panels: Panels<'_>, y: &mut Sums<'_>) {
+        let Panels { lines, words, .. } = panels;
+        let stretch = NARROW_STRETCH / Precision::Bf16.depth();
+        walk(
+            x,
+            lines,
+            words,
+            stretch,
+            |_| 1,
+            |tile| {
+                for row in 0..tile.height {
+                    one_row(&tile, row, lines, words, y);
+                }
+            },
+        );
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn one_row(tile: &Tile<'_>, row: usize, lines: &[Line], words: usize, y: &mut Sums<'_>) {
         let lines = &lines[tile.panel * words + tile.start..][..tile.count];
         let mut sums = [_mm256_setzero_ps(); PANEL / LANES];
         for (line, x) in lines.iter().zip(tile.x.chunks_exact(tile.height)) {
@@ -367,12 +448,14 @@ mod avx2 {
 }
 
 mod plain {
-    use super::{Line, PANEL, Precision, Rows, STRETCH, Sums, walk};
+    use super::{PANEL, Panels, Precision, Rows, STRETCH, Sums, walk};
 
     /// The half of a word that holds the odd of a pair.
     pub(super) const ODD: u32 = 0xffff_0000;
 
-    pub(super) fn product(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
+    /// Rows in [`super::Order::Words`], panels in [`super::super::matrix::Layout::Lines`].
+    pub(super) fn product(x: &Rows<'_>, panels: Panels<'_>, y: &mut Sums<'_>) {
+        let Panels { lines, words, .. } = panels;
         let precision = x.precision;
         walk(
             x,
@@ -412,7 +495,7 @@ mod plain {
 
 #[cfg(test)]
 mod tests {
-    use super::super::matrix::Packed;
+    use super::super::matrix::{Layout, Packed};
     use super::*;
 
     #[test]
@@ -422,9 +505,8 @@ mod tests {
                 let value = |at: usize| (at * 7919 % 1009) as f32 / 1009.0 - 0.5;
                 let x: Vec<f32> = (0..rows * inputs).map(value).collect();
                 let weight: Vec<f32> = (3..outputs * inputs + 3).map(value).collect();
-                let packed = Packed::f32(precision, &weight, inputs);
-                let words = inputs.div_ceil(precision.depth());
-                let run = |order, by: fn(&Rows, &[Line], usize, &mut Sums<'_>)| {
+                let run = |order, layout, by: fn(&Rows<'_>, Panels<'_>, &mut Sums<'_>)| {
+                    let packed = Packed::f32_in(layout, precision, &weight, inputs);
                     let x = Rows::pack_in(order, precision, &x, inputs);
                     let mut values = vec![0.0; rows * outputs];
                     let mut y = Sums {
@@ -432,12 +514,16 @@ mod tests {
                         width: outputs,
                         first: 0,
                     };
-                    by(&x, packed.lines(), words, &mut y);
+                    by(&x, packed.panels(), &mut y);
                     values
                 };
-                let plain = run(Order::Words, plain::product);
-                for order in [Order::Words, Order::of(precision)] {
-                    for (ours, plain) in run(order, product).iter().zip(&plain) {
+                let plain = run(Order::Words, Layout::Lines, plain::product);
+                let ways = [
+                    (Order::Words, Layout::Lines),
+                    (Order::of(precision, rows), Layout::of(precision)),
+                ];
+                for (order, layout) in ways {
+                    for (ours, plain) in run(order, layout, product).iter().zip(&plain) {
                         assert!(
                             (ours - plain).abs() < 1e-5 * plain.abs().max(10.0),
                             "{ours} and {plain} in {order:?}"

@@ -1,10 +1,12 @@
 //! A weight, laid out once in the order in which the processor's widest multiply-add reads it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
-use super::kernel::{self, Sums};
+use super::kernel::{self, NARROW_STRETCH, Sums};
 use super::rows::zeros;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::tiles;
@@ -12,12 +14,16 @@ use crate::Result;
 
 /// Outputs that stand side by side in a [`Line`].
 pub(super) const PANEL: usize = 32;
+/// Outputs that stand side by side in [`Layout::Halves`].
+pub(super) const HALF: usize = PANEL / 2;
 /// Rows of activations whose sums one tile keeps in registers.
 pub(super) const TILE: usize = 12;
 /// From this many rows on, threads share the rows; below, the outputs.
 pub(crate) const MANY: usize = 48;
 /// Tiles of a thread's share: few enough that threads end together, enough that a panel is read from the first caches.
 const SHARE: usize = 10;
+/// The same where every share takes the weight's pairs apart anew.
+const WIDENED_SHARE: usize = 32;
 /// Words of a thread's share for the matrix unit, which takes a weight so fast that it must be read seldom: 1 MiB, which
 /// the second cache keeps.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -53,21 +59,31 @@ impl Precision {
     }
 }
 
-/// One word of each of [`PANEL`] outputs.
-#[derive(Debug, Clone, Copy)]
+/// One word of each of [`PANEL`] outputs, or as many words of a panel in [`Layout::Halves`].
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub(super) struct Line(pub(super) [u32; PANEL]);
 
 impl Line {
-    const ZERO: Self = Self([0; PANEL]);
+    pub(super) const ZERO: Self = Self([0; PANEL]);
+}
 
-    /// Pairs as two words in float32: the even inputs, then the odd.
-    #[inline(always)]
-    pub(super) fn widened(&self) -> [Self; 2] {
-        [
-            Self(self.0.map(|pair| pair << 16)),
-            Self(self.0.map(|pair| pair & 0xffff_0000)),
-        ]
+/// In which order the words of a panel lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// `[words, PANEL]`.
+    Lines,
+    /// `[2, words, HALF]`: what the narrower loops read lies without gaps, so that the first cache keeps all of it.
+    Halves,
+}
+
+impl Layout {
+    /// The one of the fastest loop for `precision` here.
+    pub(super) fn of(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 if kernel::takes_halves() => Self::Halves,
+            _ => Self::Lines,
+        }
     }
 }
 
@@ -77,15 +93,35 @@ impl Line {
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
     precision: Precision,
+    layout: Layout,
     outputs: usize,
     inputs: usize,
     /// `[panels, words]`.
     lines: Vec<Line>,
 }
 
+/// Panels of a weight, one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct Panels<'a> {
+    pub(super) lines: &'a [Line],
+    /// Lines of a panel.
+    pub(super) words: usize,
+    pub(super) layout: Layout,
+}
+
 impl Packed {
     /// Lays out `weight`, which holds `inputs` values for each output, in `precision`.
     pub(crate) fn f32(precision: Precision, weight: &[f32], inputs: usize) -> Self {
+        Self::f32_in(Layout::of(precision), precision, weight, inputs)
+    }
+
+    /// The same in `layout`.
+    pub(super) fn f32_in(
+        layout: Layout,
+        precision: Precision,
+        weight: &[f32],
+        inputs: usize,
+    ) -> Self {
         let outputs = weight.len() / inputs.max(1);
         let words = inputs.div_ceil(precision.depth());
         let mut lines = vec![Line::ZERO; outputs.div_ceil(PANEL) * words];
@@ -95,10 +131,11 @@ impl Packed {
             .for_each(|(panel, rows)| {
                 let mut flat = vec![0; PANEL * words];
                 flatten(precision, rows, inputs, &mut flat);
-                interleave(&flat, words, panel.iter_mut().map(|line| &mut line.0));
+                arrange(layout, &flat, words, panel);
             });
         Self {
             precision,
+            layout,
             outputs,
             inputs,
             lines,
@@ -107,26 +144,37 @@ impl Packed {
 
     /// Lays out the transpose of `values`, whose rows have `columns` values: a weight of `columns` outputs.
     pub(super) fn transposed(precision: Precision, values: &[f32], columns: usize) -> Self {
+        let layout = Layout::of(precision);
         let inputs = values.len() / columns.max(1);
         let depth = precision.depth();
         let words = inputs.div_ceil(depth);
         let mut lines = vec![Line::ZERO; columns.div_ceil(PANEL) * words];
+        let (places, _) = bytemuck::cast_slice_mut(&mut lines).as_chunks_mut::<HALF>();
         for (at, rows) in values.chunks((depth * columns).max(1)).enumerate() {
             let (first, second) = rows.split_at(columns.min(rows.len()));
-            for (column, value) in first.iter().enumerate() {
-                let word = match (precision, second.get(column)) {
-                    (Precision::F32, _) => value.to_bits(),
-                    (Precision::Bf16, Some(odd)) => rounded(*value) | rounded(*odd) << 16,
-                    (Precision::Bf16, None) => rounded(*value),
+            for (part, first) in first.chunks(HALF).enumerate() {
+                let second = second.get(part * HALF..).unwrap_or_default();
+                let place = match layout {
+                    Layout::Lines => (part / 2 * words + at) * 2 + part % 2,
+                    Layout::Halves => part * words + at,
                 };
-                let line = lines.get_mut(column / PANEL * words + at);
-                if let Some(place) = line.and_then(|line| line.0.get_mut(column % PANEL)) {
-                    *place = word;
+                let Some(place) = places.get_mut(place) else {
+                    continue;
+                };
+                match precision {
+                    Precision::F32 => bits(first, place),
+                    Precision::Bf16 => {
+                        for (column, (word, even)) in place.iter_mut().zip(first).enumerate() {
+                            let odd = second.get(column).copied().unwrap_or_default();
+                            *word = rounded(*even) | rounded(odd) << 16;
+                        }
+                    }
                 }
             }
         }
         Self {
             precision,
+            layout,
             outputs: columns,
             inputs,
             lines,
@@ -178,24 +226,33 @@ impl Packed {
                     width: share,
                     first: 0,
                 };
-                kernel::product(&x, lines, words, &mut sums);
+                let layout = self.layout;
+                let panels = Panels {
+                    lines,
+                    words,
+                    layout,
+                };
+                kernel::product(&x, panels, &mut sums);
             });
         gather(&sums, share, self.outputs, y);
     }
 
     /// Adds `x` times this to `y` (`[rows, outputs]`), on this thread.
-    pub(super) fn add_product(&self, x: &Rows, y: &mut [f32]) {
+    pub(super) fn add_product(&self, x: &Rows<'_>, y: &mut [f32]) {
         let mut sums = Sums {
             values: y,
             width: self.outputs,
             first: 0,
         };
-        kernel::product(x, &self.lines, self.words(), &mut sums);
+        kernel::product(x, self.panels(), &mut sums);
     }
 
-    #[cfg(test)]
-    pub(super) fn lines(&self) -> &[Line] {
-        &self.lines
+    pub(super) fn panels(&self) -> Panels<'_> {
+        Panels {
+            lines: &self.lines,
+            words: self.words(),
+            layout: self.layout,
+        }
     }
 
     fn words(&self) -> usize {
@@ -218,6 +275,7 @@ pub(crate) fn multiply_by_parts(
     unpack: impl Fn(Range<usize>, &mut [f32]) -> Result<()> + Sync,
 ) -> Result<Vec<f32>> {
     let precision = Precision::Bf16.in_passing();
+    let layout = Layout::of(precision);
     let rows = x.len() / inputs.max(1);
     let mut y = zeros(rows * outputs);
     if y.is_empty() {
@@ -225,7 +283,7 @@ pub(crate) fn multiply_by_parts(
     }
     let words = inputs.div_ceil(precision.depth());
     let share = share(rows, precision, words);
-    let x: Vec<Rows> = x
+    let x: Vec<Rows<'_>> = x
         .par_chunks(share * inputs)
         .map(|x| Rows::pack(precision, x, inputs))
         .collect();
@@ -244,11 +302,15 @@ pub(crate) fn multiply_by_parts(
                 let values = values.get_mut(..range.len() * inputs).unwrap_or_default();
                 unpack(range, values)?;
                 flatten(precision, values, inputs, flat);
-                interleave(flat, words, lines.iter_mut().map(|line| &mut line.0));
+                arrange(layout, flat, words, lines);
                 Ok(())
             },
         )?;
-        let lines = &*lines;
+        let panels = Panels {
+            lines,
+            words,
+            layout,
+        };
         y.par_chunks_mut(share * outputs)
             .zip(&x)
             .for_each(|(values, x)| {
@@ -257,7 +319,7 @@ pub(crate) fn multiply_by_parts(
                     width: outputs,
                     first: first * PANEL,
                 };
-                kernel::product(x, lines, words, &mut sums);
+                kernel::product(x, panels, &mut sums);
             });
     }
     Ok(y)
@@ -265,8 +327,12 @@ pub(crate) fn multiply_by_parts(
 
 /// Rows of a thread's share, of `words` each: whole tiles, of which every thread gets as many.
 fn share(rows: usize, precision: Precision, words: usize) -> usize {
-    let (tile, most) = match Order::of(precision) {
+    let (tile, most) = match Order::of(precision, rows) {
         Order::Words => (TILE, SHARE),
+        Order::Stretches => match precision {
+            Precision::F32 => (TILE, SHARE),
+            Precision::Bf16 => (TILE, WIDENED_SHARE),
+        },
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         Order::Tiles => (
             tiles::ROWS,
@@ -299,52 +365,92 @@ fn gather(sums: &[f32], width: usize, outputs: usize, y: &mut [f32]) {
 pub(super) enum Order {
     /// `[tiles, words, rows of the tile]`, tiles of [`TILE`] rows but for the last.
     Words,
+    /// `[tiles, stretches, rows of the tile, words of the stretch]`, always in float32.
+    Stretches,
     /// Those of the matrix unit: `[tiles, steps, rows of the tile, words of a step]`.
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     Tiles,
 }
 
 impl Order {
-    /// The one of the fastest loop for `precision` here.
-    pub(super) fn of(precision: Precision) -> Self {
+    /// The one of the fastest loop for so many rows and `precision` here.
+    pub(super) fn of(precision: Precision, rows: usize) -> Self {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         if precision == Precision::Bf16 && tiles::are_there() {
             return Self::Tiles;
+        }
+        if kernel::takes_halves() && (precision == Precision::F32 || rows >= kernel::WIDENED) {
+            return Self::Stretches;
         }
         Self::Words
     }
 }
 
 /// Activations in a kernel's order.
-pub(super) struct Rows {
+pub(super) struct Rows<'a> {
+    /// Of the weight that they are multiplied with.
     pub(super) precision: Precision,
     pub(super) order: Order,
     pub(super) rows: usize,
-    pub(super) words: Vec<u32>,
+    pub(super) words: Cow<'a, [u32]>,
 }
 
-impl Rows {
+impl<'a> Rows<'a> {
     /// Packs `x`, row after row of `inputs` values, for the fastest loop.
-    pub(super) fn pack(precision: Precision, x: &[f32], inputs: usize) -> Self {
-        Self::pack_in(Order::of(precision), precision, x, inputs)
+    pub(super) fn pack(precision: Precision, x: &'a [f32], inputs: usize) -> Self {
+        let rows = x.len() / inputs.max(1);
+        Self::pack_in(Order::of(precision, rows), precision, x, inputs)
     }
 
     /// Packs `x` in `order`.
-    pub(super) fn pack_in(order: Order, precision: Precision, x: &[f32], inputs: usize) -> Self {
-        let rows = x.len() / inputs.max(1);
+    pub(super) fn pack_in(order: Order, precision: Precision, x: &'a [f32], inputs: usize) -> Self {
         let width = inputs.div_ceil(precision.depth());
         let words = match order {
-            Order::Words => by_words(precision, x, inputs, width),
+            Order::Words => Cow::Owned(by_words(precision, x, inputs, width)),
+            Order::Stretches if precision == Precision::F32 && inputs <= NARROW_STRETCH => {
+                Cow::Borrowed(bytemuck::cast_slice(x))
+            }
+            Order::Stretches => Cow::Owned(by_stretches(
+                precision,
+                x,
+                inputs,
+                width * precision.depth(),
+            )),
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            Order::Tiles => by_tiles(precision, x, inputs, width),
+            Order::Tiles => Cow::Owned(by_tiles(precision, x, inputs, width)),
         };
         Self {
             precision,
             order,
-            rows,
+            rows: x.len() / inputs.max(1),
             words,
         }
     }
+}
+
+/// Rows of `inputs` values to rows of `width` words.
+fn by_stretches(precision: Precision, x: &[f32], inputs: usize, width: usize) -> Vec<u32> {
+    let rows = x.len() / inputs.max(1);
+    let mut words = vec![0; rows * width];
+    for (tile, x) in words
+        .chunks_mut((TILE * width).max(1))
+        .zip(x.chunks((TILE * inputs).max(1)))
+    {
+        let height = tile.len() / width;
+        for (row, x) in x.chunks(inputs).enumerate() {
+            for (stretch, x) in x.chunks(NARROW_STRETCH).enumerate() {
+                let start = stretch * NARROW_STRETCH;
+                let count = NARROW_STRETCH.min(width - start);
+                let places = tile.get_mut(start * height + row * count..);
+                let places = places.unwrap_or_default();
+                match precision {
+                    Precision::F32 => bits(x, places),
+                    Precision::Bf16 => singles(x, places),
+                }
+            }
+        }
+    }
+    words
 }
 
 fn by_words(precision: Precision, x: &[f32], inputs: usize, width: usize) -> Vec<u32> {
@@ -391,26 +497,6 @@ fn by_tiles(precision: Precision, x: &[f32], inputs: usize, width: usize) -> Vec
     words
 }
 
-impl Rows {
-    /// Pairs as two words in float32 each: the even inputs, then the odd.
-    pub(super) fn widened(&self) -> Self {
-        let width = self.words.len() / self.rows.max(1);
-        let mut words = Vec::with_capacity(2 * self.words.len());
-        for tile in self.words.chunks((TILE * width).max(1)) {
-            for pairs in tile.chunks(tile.len() / width) {
-                words.extend(pairs.iter().map(|pair| pair << 16));
-                words.extend(pairs.iter().map(|pair| pair & 0xffff_0000));
-            }
-        }
-        Self {
-            precision: Precision::F32,
-            order: Order::Words,
-            rows: self.rows,
-            words,
-        }
-    }
-}
-
 /// The words of each row of `x`, one row after the other, into `flat`; what is behind them stays.
 fn flatten(precision: Precision, x: &[f32], inputs: usize, flat: &mut [u32]) {
     let width = inputs.div_ceil(precision.depth());
@@ -418,6 +504,20 @@ fn flatten(precision: Precision, x: &[f32], inputs: usize, flat: &mut [u32]) {
         match precision {
             Precision::F32 => bits(x, words),
             Precision::Bf16 => pairs(x, words),
+        }
+    }
+}
+
+/// Puts the words of a panel's rows, one row after the other, into its lines.
+fn arrange(layout: Layout, flat: &[u32], words: usize, panel: &mut [Line]) {
+    match layout {
+        Layout::Lines => interleave(flat, words, panel.iter_mut().map(|line| &mut line.0)),
+        Layout::Halves => {
+            let (places, _) = bytemuck::cast_slice_mut(panel).as_chunks_mut::<HALF>();
+            let halves = flat.chunks((HALF * words).max(1));
+            for (flat, places) in halves.zip(places.chunks_mut(words.max(1))) {
+                interleave(flat, words, places.iter_mut());
+            }
         }
     }
 }
@@ -456,6 +556,15 @@ fn pairs(x: &[f32], words: &mut [u32]) {
     }
     if let ([even], Some(word)) = (last, words.last_mut()) {
         *word = rounded(*even);
+    }
+}
+}
+
+widest! {
+/// Each value rounded to bfloat16, in float32.
+fn singles(x: &[f32], words: &mut [u32]) {
+    for (word, value) in words.iter_mut().zip(x) {
+        *word = rounded(*value) << 16;
     }
 }
 }

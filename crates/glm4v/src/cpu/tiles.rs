@@ -52,7 +52,7 @@ fn is_permitted() -> bool {
 /// Adds `x` times the panels in `lines` (`words` each) to `y`; a panel may hang over the rows' ends.
 ///
 /// Every sum is made in the order of the words, whatever rows are beside it.
-pub(super) fn product(x: &Rows, lines: &[Line], words: usize, y: &mut Sums<'_>) {
+pub(super) fn product(x: &Rows<'_>, lines: &[Line], words: usize, y: &mut Sums<'_>) {
     let mut unit = Unit { shapes: None };
     for (panel, lines) in lines.chunks(words.max(1)).enumerate() {
         for (stretch, lines) in lines.chunks(STRETCH).enumerate() {
@@ -87,7 +87,7 @@ pub(super) fn arrange(flat: &[u32], width: usize, tiles: &mut [u32]) {
 /// `start` on, which are whole tiles or one that is not.
 fn block(
     unit: &mut Unit,
-    x: &Rows,
+    x: &Rows<'_>,
     row: usize,
     start: usize,
     lines: &[Line],
