@@ -94,7 +94,9 @@ impl Parrot<'_> {
 }
 
 fn words(items: Value, most: usize) -> Value {
-    json!({ "type": "array", "items": items, "maxItems": most, "uniqueItems": true })
+    let mut schema = json!({ "type": "array", "maxItems": most, "uniqueItems": true });
+    schema["items"] = items;
+    schema
 }
 
 /// The items of an answer, of which no two are equal.
