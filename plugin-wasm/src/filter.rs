@@ -190,14 +190,7 @@ fn one_row_of<const GROUPS: usize>(row: &[u8], weights: &Weights, result: &mut [
                 }
             }
         }
-        let bytes = sums::four(all);
-        match result.first_chunk_mut() {
-            Some(result) => *result = bytes,
-            None => result
-                .iter_mut()
-                .zip(bytes)
-                .for_each(|(to, from)| *to = from),
-        }
+        put(result, &sums::four(all));
     }
 }
 
@@ -212,9 +205,7 @@ fn one_row_of_any(row: &[u8], weights: &Weights, result: &mut [u8]) {
                 *sum = sums::eight(*sum, bytes, weights);
             }
         }
-        for (to, from) in four.iter_mut().zip(sums::four(sums)) {
-            *to = from;
-        }
+        put(four, &sums::four(sums));
     }
 }
 
@@ -242,7 +233,8 @@ pub fn columns(data: &[u8], stride: usize, seen: f64, wanted: usize) -> Vec<u8> 
     let changes = changes(data, stride);
     for ((start, window), result) in weights.windows().zip(out.chunks_exact_mut(stride)) {
         let used = window.iter().rposition(|weight| *weight != 0);
-        let last = (start + used.unwrap_or_default()).min(height - 1);
+        let used = used.unwrap_or_default();
+        let last = (start + used).min(height - 1);
         if changes.get(start) == changes.get(last) {
             let row = data.get(start * stride..).unwrap_or_default();
             result
@@ -252,7 +244,7 @@ pub fn columns(data: &[u8], stride: usize, seen: f64, wanted: usize) -> Vec<u8> 
             continue;
         }
         let pairs = window.as_chunks::<2>().0;
-        let pairs = pairs.get(..used.unwrap_or_default() / 2 + 1);
+        let pairs = pairs.get(..used / 2 + 1);
         for (index, place) in result.chunks_mut(BLOCK).enumerate() {
             let mut sum = [sums::ZERO; 4];
             let mut at = start * stride + index * BLOCK;
@@ -263,17 +255,22 @@ pub fn columns(data: &[u8], stride: usize, seen: f64, wanted: usize) -> Vec<u8> 
                 sum = sums::two_rows(sum, &one, &other, *pair);
                 at += 2 * stride;
             }
-            let bytes = sums::sixteen(sum);
-            match place.first_chunk_mut() {
-                Some(place) => *place = bytes,
-                None => place
-                    .iter_mut()
-                    .zip(bytes)
-                    .for_each(|(to, from)| *to = from),
-            }
+            put(place, &sums::sixteen(sum));
         }
     }
     out
+}
+
+/// All of the bytes, or as many as there is place for at a row's end.
+#[inline]
+fn put<const COUNT: usize>(place: &mut [u8], bytes: &[u8; COUNT]) {
+    match place.first_chunk_mut() {
+        Some(place) => *place = *bytes,
+        None => place
+            .iter_mut()
+            .zip(bytes)
+            .for_each(|(to, from)| *to = *from),
+    }
 }
 
 /// The bytes from a place on; those beyond the end are zeros.

@@ -247,7 +247,8 @@ for (const { lang, alt, nothing, guess } of [
     await demo.page.setInputFiles('#file', files);
     await demo.page.locator('#editor img[data-filename="oven-door-handle.png"]').waitFor({ state: 'attached' });
     await demo.run();
-    const row = (name) => demo.part('alt').filter({ has: demo.page.getByRole('textbox', { name: alt(name), exact: true }) });
+    const row = (name) =>
+      demo.part('alt').filter({ has: demo.page.getByRole('textbox', { name: alt(name), exact: true }) });
     const asked = (name) => row(name).locator('[part~="needs-human"]');
     const [unknown, guessed] = files.map(({ name }) => name);
     assert.equal(await demo.input(alt(unknown)).inputValue(), '');

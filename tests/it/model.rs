@@ -209,9 +209,8 @@ fn who_leaves_is_worked_for_no_longer() {
 #[test]
 fn who_leaves_is_worked_for_one_step_at_most() {
     let server = start(Setup::default());
-    let key = server
-        .new_key(&json!({ "name": "chat", "scopes": ["chat:write", "summaries:write"] }))
-        .1;
+    let key =
+        server.key_with(json!({ "name": "chat", "scopes": ["chat:write", "summaries:write"] }));
     let chat = |stream: bool| {
         let schema = json!({ "type": "string", "minLength": 600 });
         let request = json!({
@@ -341,9 +340,7 @@ fn a_configuration_that_cannot_serve_ends_at_once_with_one_line() {
 #[test]
 fn a_unique_array_of_a_conversation_repeats_nothing() {
     let server = shared();
-    let key = server
-        .new_key(&json!({ "name": "unique", "scopes": ["chat:write"] }))
-        .1;
+    let key = server.key_with(json!({ "name": "unique", "scopes": ["chat:write"] }));
     let ask = |seed: u32, least: usize| {
         let schema = json!({ "type": "array", "items": { "enum": ["one", "two", "three", "tree"] }, "uniqueItems": true,
                              "minItems": least });
@@ -379,9 +376,7 @@ fn a_unique_array_of_a_conversation_repeats_nothing() {
 #[test]
 fn a_conversation_with_the_model_keeps_to_its_schema() {
     let server = shared();
-    let key = server
-        .new_key(&json!({ "name": "chat", "scopes": ["chat:write"] }))
-        .1;
+    let key = server.key_with(json!({ "name": "chat", "scopes": ["chat:write"] }));
     let schema = json!({
         "type": "object",
         "properties": { "words": { "type": "array", "items": { "type": "string", "maxLength": 6 }, "minItems": 1, "maxItems": 2 } },
@@ -429,9 +424,7 @@ fn a_conversation_with_the_model_keeps_to_its_schema() {
 #[test]
 fn the_doors_of_older_clients_answer_from_the_model() {
     let server = shared();
-    let key = server
-        .new_key(&json!({ "name": "older", "scopes": ["chat:write"] }))
-        .1;
+    let key = server.key_with(json!({ "name": "older", "scopes": ["chat:write"] }));
     let picture = pictures::png(64, 48);
     let asked = |task: &str| json!({ "image": pictures::data_uri(&picture), "text": "What is it?", "task": task, "max_new_tokens": 8 });
     let form = Form::default()

@@ -8,7 +8,7 @@ mod shown;
 mod weights;
 
 use super::with_capital;
-use crate::fit::fit;
+use crate::fit::{fit, join};
 use crate::rank::Analysis;
 use crate::segment;
 use crate::text::{BlockKind, ImagePlace, file_name, leads_to};
@@ -125,14 +125,11 @@ fn written(analysis: &Analysis<'_>, image: &ImageContext<'_>, max: usize) -> Opt
     let says = |line: &String| line.chars().filter(|c| c.is_alphabetic()).count() >= 2;
     let mut all = String::new();
     for line in lines.filter(says) {
-        let ended = all.is_empty() || segment::ends_as_sentence(&all);
-        let between = match (ended, comma) {
-            (false, comma) => comma,
-            (true, ", ") if !all.is_empty() => " ",
-            (true, _) => "",
+        all = if all.is_empty() || segment::ends_as_sentence(&all) {
+            join(&all, &line, &analysis.language)
+        } else {
+            all + comma + &line
         };
-        all.push_str(between);
-        all.push_str(&line);
     }
     let text = fit(&all, max, &analysis.language);
     (!text.is_empty()).then_some(text)

@@ -4,8 +4,8 @@
 //! gradient ascent of the expected ROUGE-L of a soft choice (temperature 0.02, pulled to the regression), Chinese together
 //! with a third of the English articles. `too_short` is then lowered by 0.2, so that a description of 50 characters is
 //! taken where there is one, and `faults` is set to more than the others can make up for, so that what has one is taken only
-//! when there is nothing else. Cross-validated by source (`examples/fit_weights.py`): English 0.329 (0.330 while headings and items of lists could stand behind a title), Chinese
-//! 0.371.
+//! when there is nothing else. Cross-validated by source (`examples/fit_weights.py`): English 0.329 (0.330 while
+//! headings and items of lists could stand behind a title), Chinese 0.371.
 //! Languages other than Chinese use the English table.
 
 use super::FEATURES;

@@ -4,6 +4,7 @@
     reason = "every slice is cut from lengths that the packing made; the tests walk all edges"
 )]
 
+use super::has_avx2;
 use super::matrix::{Line, Order, PANEL, Panels, Precision, Rows, TILE};
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use super::tiles;
@@ -27,13 +28,6 @@ pub(super) fn multiplies_pairs() -> bool {
 /// Whether the fastest loops read halves of panels.
 pub(super) fn takes_halves() -> bool {
     !multiplies_pairs() && has_avx2()
-}
-
-fn has_avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
 }
 
 /// Where sums are added: rows of `width`, in the columns from `first` on.

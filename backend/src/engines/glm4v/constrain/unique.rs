@@ -236,8 +236,10 @@ pub(super) struct Unique {
     dead: HashSet<Doubt>,
 }
 
-/// What one token may cost.
+/// How an item may go on after one token, and what it costs to find that out.
 struct Ahead<'a> {
+    endings: &'a Endings,
+    dead: &'a mut HashSet<Doubt>,
     matcher: &'a mut Matcher,
     /// To go ahead with, since a grammar that fails there may still be followed elsewhere.
     copy: Option<Matcher>,
@@ -266,10 +268,10 @@ impl Unique {
 
     /// Takes out of the mask what would repeat an item.
     pub(super) fn narrow(&mut self, matcher: &mut Matcher, mask: &mut SimpleVob) {
-        let endings = Arc::clone(&self.endings);
-        let reader = self.reader.clone();
-        let doubtful = tried(&endings, &reader, mask);
+        let doubtful = tried(&self.endings, &self.reader, mask);
         let mut ahead = Ahead {
+            endings: &self.endings,
+            dead: &mut self.dead,
             matcher,
             copy: None,
             path: Vec::new(),
@@ -277,55 +279,55 @@ impl Unique {
         };
         for (token, after) in doubtful {
             ahead.path.push(token);
-            if !self.goes_on(&endings, &mut ahead, &after) {
+            if !ahead.goes_on(&after) {
                 mask.disallow_token(token);
             }
             ahead.path.pop();
         }
     }
+}
 
+impl Ahead<'_> {
     /// Whether an item that may yet become a repetition may also become something else. What cannot be told within bounds
     /// counts as no.
-    fn goes_on(&mut self, endings: &Endings, ahead: &mut Ahead<'_>, reader: &Reader) -> bool {
+    fn goes_on(&mut self, reader: &Reader) -> bool {
         let Some(doubt) = reader.doubt() else {
             return true;
         };
         if self.dead.contains(&doubt) {
             return false;
         }
-        if differs(endings, ahead, reader) {
+        if self.differs(reader) {
             return true;
         }
-        if ahead.masks == 0 || ahead.path.len() > MAX_AHEAD {
+        if self.masks == 0 || self.path.len() > MAX_AHEAD {
             return false;
         }
-        ahead.masks -= 1;
-        let Some(mut mask) = ahead.mask() else {
+        self.masks -= 1;
+        let Some(mut mask) = self.mask() else {
             return false;
         };
-        let mut doubtful = tried(endings, reader, &mut mask);
+        let mut doubtful = tried(self.endings, reader, &mut mask);
         if mask.num_set() > doubtful.len() {
             return true;
         }
         // The longest first, since they lead out of what is fixed by the shortest way.
-        doubtful.sort_by_key(|(token, _)| std::cmp::Reverse(endings.bytes(*token).len()));
+        doubtful.sort_by_key(|(token, _)| std::cmp::Reverse(self.endings.bytes(*token).len()));
         for (token, after) in doubtful {
-            ahead.path.push(token);
-            let goes_on = self.goes_on(endings, ahead, &after);
-            ahead.path.pop();
+            self.path.push(token);
+            let goes_on = self.goes_on(&after);
+            self.path.pop();
             if goes_on {
                 return true;
             }
         }
         // Only what was seen to its end is known for good.
-        if ahead.masks > 0 {
+        if self.masks > 0 {
             self.dead.insert(doubt);
         }
         false
     }
-}
 
-impl Ahead<'_> {
     /// What may come at the end of the path.
     fn mask(&mut self) -> Option<SimpleVob> {
         let copy = self.copy.get_or_insert_with(|| self.matcher.clone());
@@ -337,6 +339,33 @@ impl Ahead<'_> {
             self.copy = None;
         }
         mask.ok()
+    }
+
+    /// Whether some usual way to go on is allowed, and makes another item; far cheaper than a mask.
+    fn differs(&mut self, reader: &Reader) -> bool {
+        let ways: &[&[u8]] = match reader.state() {
+            State::Text { .. } => &[b"a", b"e", b"1", b"\""],
+            State::Scalar => &[b"]", b",", b"3]", b"3,", b"7]", b"7,"],
+            State::Value => &[b" \"a", b"\"a", b" \"e", b" 1,", b" 7,", b" 1]", b" 7]"],
+            State::Key | State::Next => &[b"}", b"]"],
+        };
+        let item = reader.doubtful_item();
+        ways.iter().any(|way| {
+            let length = self.path.len();
+            let tokens = way.iter().filter_map(|byte| {
+                let token = self.endings.byte.get(usize::from(*byte));
+                token.copied().flatten()
+            });
+            self.path.extend(tokens);
+            let all = self.path.len();
+            let allowed = all == length + way.len()
+                && matches!(self.matcher.validate_tokens(&self.path), Ok(count) if count == all);
+            self.path.truncate(length);
+            allowed && {
+                let mut after = reader.clone();
+                after.read(way).is_ok() && after.doubtful_item() != item
+            }
+        })
     }
 }
 
@@ -353,29 +382,4 @@ fn tried(endings: &Endings, reader: &Reader, mask: &mut SimpleVob) -> Vec<(u32, 
         }
     }
     doubtful
-}
-
-/// Whether some usual way to go on is allowed, and makes another item; far cheaper than a mask.
-fn differs(endings: &Endings, ahead: &mut Ahead<'_>, reader: &Reader) -> bool {
-    let ways: &[&[u8]] = match reader.state() {
-        State::Text { .. } => &[b"a", b"e", b"1", b"\""],
-        State::Scalar => &[b"]", b",", b"3]", b"3,", b"7]", b"7,"],
-        State::Value => &[b" \"a", b"\"a", b" \"e", b" 1,", b" 7,", b" 1]", b" 7]"],
-        State::Key | State::Next => &[b"}", b"]"],
-    };
-    let item = reader.doubtful_item();
-    ways.iter().any(|way| {
-        let length = ahead.path.len();
-        let tokens = way.iter().filter_map(|byte| {
-            let token = endings.byte.get(usize::from(*byte));
-            token.copied().flatten()
-        });
-        ahead.path.extend(tokens);
-        let all = ahead.path.len();
-        let allowed = all == length + way.len()
-            && matches!(ahead.matcher.validate_tokens(&ahead.path), Ok(count) if count == all);
-        ahead.path.truncate(length);
-        let mut after = reader.clone();
-        allowed && after.read(way).is_ok() && after.doubtful_item() != item
-    })
 }
