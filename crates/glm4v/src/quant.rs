@@ -204,16 +204,25 @@ pub(crate) fn quantise(weight: &Tensor, format: GgmlDType, device: &Device) -> R
 fn multiply_unpacked(weight: &QTensor, x: &[f32]) -> Result<Vec<f32>> {
     let (rows, columns) = weight.shape().dims2()?;
     let (format, data) = (weight.dtype(), weight.data()?);
-    let row_bytes = columns / format.block_size() * format.type_size();
-    multiply_by_parts(x, columns, rows, |part, values| {
-        let bytes = part.start * row_bytes..part.end * row_bytes;
-        let bytes = data.get(bytes).unwrap_or_default();
+    let bytes = |values: usize| values / format.block_size() * format.type_size();
+    let row_bytes = bytes(columns);
+    multiply_by_parts(x, columns, rows, |outputs, inputs, values| {
+        let count = inputs.len();
+        let place = bytes(inputs.start)..bytes(inputs.end);
+        let parts = data
+            .chunks(row_bytes)
+            .skip(outputs.start)
+            .take(outputs.len())
+            .map(|row| row.get(place.clone()).unwrap_or_default());
         if let Some(unpack) = cpu::blocks::unpacking(format) {
-            unpack(bytes, values);
+            for (part, values) in parts.zip(values.chunks_mut(count)) {
+                unpack(part, values);
+            }
             return Ok(());
         }
-        let some = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, format)?;
-        let some = QTensor::new(some, (part.len(), columns))?.dequantize(&Device::Cpu)?;
+        let parts: Vec<u8> = parts.flatten().copied().collect();
+        let some = QStorage::from_data(Cow::Owned(parts), &Device::Cpu, format)?;
+        let some = QTensor::new(some, (outputs.len(), count))?.dequantize(&Device::Cpu)?;
         Ok(cpu::with_values(&some, |some| {
             values.copy_from_slice(some);
         })?)

@@ -30,6 +30,9 @@ const WIDENED_SHARE: usize = 32;
 const SHARE_WORDS: usize = 1 << 18;
 /// Lines of a weight that is unpacked for one product: 4 MiB, which the last cache keeps.
 const UNPACKED: usize = 1 << 15;
+/// Inputs that are put in their places together: whole blocks of every quantised format, and so few that those of a panel
+/// stay in the first caches. Whole rows, which often lie a power of two apart, would drive each other out.
+const TURN: usize = 256;
 
 /// How a word of a [`Line`] is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,9 +132,11 @@ impl Packed {
             .par_chunks_mut(words.max(1))
             .zip(weight.par_chunks((PANEL * inputs).max(1)))
             .for_each(|(panel, rows)| {
-                let mut flat = vec![0; PANEL * words];
-                flatten(precision, rows, inputs, &mut flat);
-                arrange(layout, &flat, words, panel);
+                let mut flat = vec![0; PANEL * TURN];
+                for turn in turns(inputs) {
+                    flatten(precision, rows, inputs, &turn, &mut flat);
+                    arrange(layout, precision, &flat, &turn, panel);
+                }
             });
         Self {
             precision,
@@ -261,8 +266,8 @@ impl Packed {
 }
 
 /// `[rows, inputs]` to `[rows, outputs]` by a weight that is laid out part by part, each when it is its turn: `unpack`
-/// writes the values of the outputs of a range, one output after the other. Factors are rounded to bfloat16 where the
-/// processor multiplies it.
+/// writes the values that a range of outputs has for a range of inputs (of whole blocks), one output after the other.
+/// Factors are rounded to bfloat16 where the processor multiplies it.
 ///
 /// For as many rows as [`MANY`] or more.
 ///
@@ -272,7 +277,7 @@ pub(crate) fn multiply_by_parts(
     x: &[f32],
     inputs: usize,
     outputs: usize,
-    unpack: impl Fn(Range<usize>, &mut [f32]) -> Result<()> + Sync,
+    unpack: impl Fn(Range<usize>, Range<usize>, &mut [f32]) -> Result<()> + Sync,
 ) -> Result<Vec<f32>> {
     let precision = Precision::Bf16.in_passing();
     let layout = Layout::of(precision);
@@ -295,14 +300,23 @@ pub(crate) fn multiply_by_parts(
         let lines = lines.get_mut(..count * words).unwrap_or_default();
         let each = lines.par_chunks_mut(words).enumerate();
         each.try_for_each_init(
-            || (vec![0.0; PANEL * inputs], vec![0; PANEL * words]),
+            || (vec![0.0; PANEL * TURN], vec![0; PANEL * TURN]),
             |(values, flat), (panel, lines)| -> Result<()> {
                 let start = (first + panel) * PANEL;
                 let range = start..outputs.min(start + PANEL);
-                let values = values.get_mut(..range.len() * inputs).unwrap_or_default();
-                unpack(range, values)?;
-                flatten(precision, values, inputs, flat);
-                arrange(layout, flat, words, lines);
+                for turn in turns(inputs) {
+                    let count = range.len() * turn.len();
+                    let some = values.get_mut(..count).unwrap_or_default();
+                    unpack(range.clone(), turn.clone(), some)?;
+                    let flat = match precision {
+                        Precision::F32 => bytemuck::cast_slice(values),
+                        Precision::Bf16 => {
+                            flatten(precision, some, turn.len(), &(0..turn.len()), flat);
+                            flat.as_slice()
+                        }
+                    };
+                    arrange(layout, precision, flat, &turn, lines);
+                }
                 Ok(())
             },
         )?;
@@ -456,23 +470,27 @@ fn by_stretches(precision: Precision, x: &[f32], inputs: usize, width: usize) ->
 fn by_words(precision: Precision, x: &[f32], inputs: usize, width: usize) -> Vec<u32> {
     let rows = x.len() / inputs.max(1);
     let mut words = vec![0; rows * width];
-    let mut flat = vec![0; TILE.min(rows) * width];
+    let depth = precision.depth();
+    let mut flat = vec![0; TILE.min(rows) * TURN];
     for (tile, x) in words
         .chunks_mut((TILE * width).max(1))
         .zip(x.chunks((TILE * inputs).max(1)))
     {
-        flatten(precision, x, inputs, &mut flat);
-        match x.len() / inputs {
-            TILE => {
+        let height = x.len() / inputs;
+        for turn in turns(inputs) {
+            flatten(precision, x, inputs, &turn, &mut flat);
+            let width = turn.len().div_ceil(depth);
+            let tile = tile.get_mut(turn.start / depth * height..);
+            let tile = tile.unwrap_or_default();
+            if height == TILE {
                 let (tile, _) = tile.as_chunks_mut::<TILE>();
-                interleave(&flat, width, tile.iter_mut());
+                interleave(&flat, width, tile);
+                continue;
             }
-            height => {
-                for (row, words) in flat.chunks(width).take(height).enumerate() {
-                    let places = tile.iter_mut().skip(row).step_by(height);
-                    for (place, word) in places.zip(words) {
-                        *place = *word;
-                    }
+            for (row, words) in flat.chunks(width).take(height).enumerate() {
+                let places = tile.iter_mut().skip(row).step_by(height);
+                for (place, word) in places.zip(words) {
+                    *place = *word;
                 }
             }
         }
@@ -490,17 +508,25 @@ fn by_tiles(precision: Precision, x: &[f32], inputs: usize, width: usize) -> Vec
         .chunks_mut((tiles::SIDE * padded).max(1))
         .zip(x.chunks((tiles::SIDE * inputs).max(1)))
     {
-        flatten(precision, x, inputs, &mut flat);
+        flatten(precision, x, inputs, &(0..inputs), &mut flat);
         let height = x.len() / inputs;
         tiles::arrange(flat.get(..height * width).unwrap_or_default(), width, tile);
     }
     words
 }
 
-/// The words of each row of `x`, one row after the other, into `flat`; what is behind them stays.
-fn flatten(precision: Precision, x: &[f32], inputs: usize, flat: &mut [u32]) {
-    let width = inputs.div_ceil(precision.depth());
+/// All inputs, [`TURN`] at a time.
+fn turns(inputs: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..inputs)
+        .step_by(TURN)
+        .map(move |start| start..inputs.min(start + TURN))
+}
+
+/// The words of the inputs of `turn` of each row of `x`, one row after the other, into `flat`; what is behind them stays.
+fn flatten(precision: Precision, x: &[f32], inputs: usize, turn: &Range<usize>, flat: &mut [u32]) {
+    let width = turn.len().div_ceil(precision.depth());
     for (words, x) in flat.chunks_mut(width.max(1)).zip(x.chunks_exact(inputs)) {
+        let x = x.get(turn.clone()).unwrap_or_default();
         match precision {
             Precision::F32 => bits(x, words),
             Precision::Bf16 => pairs(x, words),
@@ -508,33 +534,61 @@ fn flatten(precision: Precision, x: &[f32], inputs: usize, flat: &mut [u32]) {
     }
 }
 
-/// Puts the words of a panel's rows, one row after the other, into its lines.
-fn arrange(layout: Layout, flat: &[u32], words: usize, panel: &mut [Line]) {
+/// Puts what a panel's rows have for the inputs of `turn`, one row after the other, into the panel's lines.
+fn arrange(
+    layout: Layout,
+    precision: Precision,
+    flat: &[u32],
+    turn: &Range<usize>,
+    panel: &mut [Line],
+) {
+    let depth = precision.depth();
+    let (start, width) = (turn.start / depth, turn.len().div_ceil(depth));
     match layout {
-        Layout::Lines => interleave(flat, words, panel.iter_mut().map(|line| &mut line.0)),
+        Layout::Lines => {
+            let (lines, _) = bytemuck::cast_slice_mut(panel).as_chunks_mut::<PANEL>();
+            interleave(flat, width, lines.get_mut(start..).unwrap_or_default());
+        }
         Layout::Halves => {
+            let words = panel.len();
             let (places, _) = bytemuck::cast_slice_mut(panel).as_chunks_mut::<HALF>();
-            let halves = flat.chunks((HALF * words).max(1));
+            let halves = flat.chunks((HALF * width).max(1));
             for (flat, places) in halves.zip(places.chunks_mut(words.max(1))) {
-                interleave(flat, words, places.iter_mut());
+                interleave(flat, width, places.get_mut(start..).unwrap_or_default());
             }
         }
     }
 }
 
-/// `[HEIGHT, width]` to `[width, HEIGHT]`.
-fn interleave<'a, const HEIGHT: usize>(
-    flat: &[u32],
-    width: usize,
-    lines: impl Iterator<Item = &'a mut [u32; HEIGHT]>,
-) {
+/// Rows and words that [`interleave`] turns about in registers.
+const SQUARE: usize = 4;
+
+/// `[HEIGHT, width]` to the first `width` of `lines`; `HEIGHT` is a multiple of [`SQUARE`].
+fn interleave<const HEIGHT: usize>(flat: &[u32], width: usize, lines: &mut [[u32; HEIGHT]]) {
     let mut rows: [&[u32]; HEIGHT] = [&[]; HEIGHT];
     for (row, words) in rows.iter_mut().zip(flat.chunks_exact(width.max(1))) {
         *row = words;
     }
-    for (at, places) in lines.enumerate() {
-        for (place, row) in places.iter_mut().zip(rows) {
-            *place = row.get(at).copied().unwrap_or_default();
+    let squares = rows.map(|row| row.as_chunks::<SQUARE>().0);
+    let (squares, _) = squares.as_chunks::<SQUARE>();
+    let lines = lines.get_mut(..width).unwrap_or_default();
+    let (whole, rest) = lines.as_chunks_mut::<SQUARE>();
+    for (at, lines) in whole.iter_mut().enumerate() {
+        for (group, rows) in squares.iter().enumerate() {
+            let square = rows.map(|row| row.get(at).copied().unwrap_or_default());
+            let [a, b, c, d] = square;
+            for (column, line) in lines.iter_mut().enumerate() {
+                let (places, _) = line.as_chunks_mut::<SQUARE>();
+                if let Some(place) = places.get_mut(group) {
+                    *place = [a, b, c, d].map(|row| row.get(column).copied().unwrap_or_default());
+                }
+            }
+        }
+    }
+    let start = whole.len() * SQUARE;
+    for (at, line) in rest.iter_mut().enumerate() {
+        for (place, row) in line.iter_mut().zip(rows) {
+            *place = row.get(start + at).copied().unwrap_or_default();
         }
     }
 }
