@@ -33,7 +33,9 @@ export async function startServer({ replies, model, settings = [], demo = true }
     args.push('--engine', 'scripted', '--script', join(data, 'script.json'));
   }
   if (model) args.push('--engine', 'glm4v', '--model', model);
-  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // Whether Tesseract is installed must not matter here.
+  const env = { ...process.env, SMART_SUMMARY__ENGINE__TESSERACT: 'off' };
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
   let log = '';
   const first = new Promise((resolve) => {
     child.stderr.on('data', (text) => {

@@ -67,6 +67,7 @@ const OUTER: &[(&str, &[&str])] = &[
     ("imaging", &["intake", "engines"]),
     ("extractive", &["engines", "service", "cli"]),
     ("std::env", &["config"]),
+    ("Command::new", &["engines"]),
 ];
 
 #[test]

@@ -43,7 +43,7 @@ pub(crate) struct Server {
 }
 
 impl Default for Setup {
-    /// Limits so wide that no test meets one by chance.
+    /// Limits so wide that no test meets one by chance, and nothing that one machine has and another has not.
     fn default() -> Self {
         let setup = Self {
             config: BTreeMap::new(),
@@ -61,6 +61,7 @@ impl Default for Setup {
             .set("anonymous.requests_per_minute", 1_000_000)
             .set("anonymous.failed_auth_per_minute", 100_000)
             .set("auth.token_leeway_seconds", 0)
+            .set("engine.tesseract", "\"off\"")
             .set("log.format", "\"json\"")
             .set("log.level", "\"debug\"")
     }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::check::{fixture, refused, text};
 use crate::client::Form;
-use crate::pictures;
 use crate::server::{Server, Setup, merged, shared};
+use crate::{pictures, project};
 
 /// The article of `tests/fixtures/articles` with its two pictures, for the embedded engine.
 fn request(file: &str, more: Value) -> Value {
@@ -683,4 +683,55 @@ fn an_engine_failure_is_its_own_code() {
         );
     }
     assert_eq!(shared().get("/healthz").send().status, 200);
+}
+
+/// A server that reads pictures with the program of this name.
+fn reading(program: &str) -> Server {
+    Server::start(Setup::default().set("engine.tesseract", format!("{program:?}")))
+}
+
+/// An article that tells nothing of its one picture.
+fn with_writing(file: &str, content: &str) -> Value {
+    let path = project::root().join("tests/fixtures/images").join(file);
+    let data = pictures::data_uri(&std::fs::read(path).unwrap());
+    json!({
+        "engine": "extractive",
+        "fields": ["alt_texts"],
+        "article": { "content": content, "format": "text" },
+        "images": [{ "id": "a", "data": data }],
+    })
+}
+
+#[test]
+fn a_picture_of_which_the_article_tells_nothing_is_described_by_what_is_written_on_it() {
+    let english = with_writing(
+        "written-en.png",
+        "Our ovens are old and our customers patient. We bake before dawn and sell until noon.",
+    );
+    let chinese = with_writing(
+        "written-zh.png",
+        "我们的烤箱很旧，顾客很有耐心。我们天亮前烘焙，一直卖到中午。",
+    );
+    let server = reading("tesseract");
+    let told = |request: &Value| {
+        let summary = server.summarize(request).send().json();
+        let alt = summary["alt_texts"][0].clone();
+        let warning = summary["warnings"][0]["detail"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        (alt, warning)
+    };
+    let (alt, warning) = told(&english);
+    assert_eq!(alt["text"], "Bread sold in May, 421 loaves a day", "{alt}");
+    assert!(warning.contains("around them and on them"), "{warning}");
+    let (alt, _) = told(&chinese);
+    let text = alt["text"].as_str().unwrap();
+    assert!(text.starts_with("五月面包销量"), "{alt}");
+
+    // Where the program is not, nothing is invented.
+    let server = reading("/nowhere/tesseract");
+    let summary = server.summarize(&english).send().json();
+    assert_eq!(summary["alt_texts"][0]["text"], "");
+    assert_eq!(summary["alt_texts"][0]["needs_human"], true);
 }

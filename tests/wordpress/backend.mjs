@@ -24,7 +24,9 @@ export async function startBackend({ settings = [], bind = '127.0.0.1:0', data =
     writeFileSync(join(folder, 'script.json'), JSON.stringify({ chats }));
     args.push('--engine', 'scripted', '--script', join(folder, 'script.json'));
   }
-  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  // Whether Tesseract is installed must not matter here.
+  const env = { ...process.env, SMART_SUMMARY__ENGINE__TESSERACT: 'off' };
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
   let log = '';
   child.stderr.on('data', (text) => (log += text));
   const url = await new Promise((resolve, reject) => {

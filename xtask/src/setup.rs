@@ -59,6 +59,21 @@ pub(crate) fn databases() -> Result<()> {
     apt(&["postgresql", "redis-server"])
 }
 
+/// Installs Debian's Tesseract with English and Chinese, for the tests of what is written on pictures, unless it is there.
+pub(crate) fn tesseract() -> Result<()> {
+    let listed = sh::output(".", "tesseract", &["--list-langs"]).unwrap_or_default();
+    if ["eng", "chi_sim"]
+        .iter()
+        .all(|wanted| listed.lines().any(|line| line == *wanted))
+    {
+        return Ok(());
+    }
+    if !sh::has("apt-get") {
+        bail!("the tests of what is written on pictures need `tesseract` with `eng` and `chi_sim`");
+    }
+    apt(&["tesseract-ocr", "tesseract-ocr-chi-sim"])
+}
+
 /// Installs OpenAI's own client for Python and Schemathesis, as `tests/python/requirements.txt` pins them, unless they are
 /// there.
 pub(crate) fn python() -> Result<()> {

@@ -16,6 +16,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     setup::npm(setup::PACKAGE)?;
     setup::databases()?;
+    setup::tesseract()?;
     setup::python()?;
     sh::part("Rust build", || cargo("build", &["--bins"]))?;
     sh::part("Rust tests", || cargo("test", &[]))?;

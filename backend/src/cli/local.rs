@@ -33,7 +33,7 @@ pub(super) fn engines(
     runtime: &Handle,
 ) -> anyhow::Result<Registry> {
     let threads = service::threads(config);
-    let mut engines: Vec<Arc<dyn Engine>> = vec![Arc::new(Extractive::new(threads))];
+    let mut engines: Vec<Arc<dyn Engine>> = vec![Arc::new(extractive(config))];
     let mut models: Vec<Arc<dyn ChatModel>> = Vec::new();
     if config.glm4v.model.is_some() {
         let model = Glm4v::start(&config.glm4v, threads, Arc::clone(metrics));
@@ -61,6 +61,11 @@ pub(super) fn engines(
         return Err(WrongUse(format!("engine.default: {error}")).into());
     }
     Ok(registry)
+}
+
+/// The embedded engine as it is configured.
+pub(super) fn extractive(config: &Config) -> Extractive {
+    Extractive::new(service::threads(config)).reading_with(config.engine.tesseract.as_deref())
 }
 
 /// What the operator does not want asked about or told.

@@ -89,7 +89,7 @@ impl ServeArgs {
 
 #[cfg(feature = "testing")]
 fn scripted(script: Option<&std::path::Path>, config: &Config) -> anyhow::Result<Registry> {
-    use crate::engines::{ChatModel, Extractive, Script, Scripted, ScriptedChat};
+    use crate::engines::{ChatModel, Script, Scripted, ScriptedChat};
     let script: Script = match script {
         Some(file) => {
             let text =
@@ -99,7 +99,7 @@ fn scripted(script: Option<&std::path::Path>, config: &Config) -> anyhow::Result
         }
         None => Script::default(),
     };
-    let extractive = Extractive::new(service::threads(config));
+    let extractive = local::extractive(config);
     let chat: Arc<dyn ChatModel> = Arc::new(ScriptedChat::new(script.chats.clone()));
     let registry = Registry::new(vec![Arc::new(Scripted::new(script)), Arc::new(extractive)]);
     Ok(registry.with_models(vec![chat]))

@@ -209,6 +209,8 @@ settings! {
         default: EnginePreference = "extractive";
         /// Threads of the embedded engine; 0: one per core.
         threads: usize = "0" [0..=1024];
+        /// The program by which the embedded engine reads what is written on a picture of which the article tells too little, a name or a path; it is used if it is there and lists the language `eng`, and Chinese is read with `chi_sim`. "off": none.
+        tesseract: Option<String> = "tesseract";
     }
 
     /// The model in this process.

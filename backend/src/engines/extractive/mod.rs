@@ -1,7 +1,11 @@
 //! The embedded engine: takes every word from the article. No model, no GPU.
+//!
+//! Where Tesseract is installed, a picture of which the article tells nothing is described by what is written on it.
+
+mod tesseract;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use api::{
     AltText, Article, Candidate, ContentFormat, EngineName, Field, ImageRole, Warning, WarningCode,
@@ -11,16 +15,24 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use self::tesseract::Tesseract;
 use super::{Engine, EngineImage, EngineJob, Error, Output, Report, Sink, Written};
 
 const NAME: &str = EngineName::Extractive.as_str();
 const MODEL: &str = concat!("extractive-", env!("CARGO_PKG_VERSION"));
 /// Changes whenever the same article may get another answer.
 const RULES: &str = "extractive-6";
+/// The same with Tesseract, by which pictures may get other texts.
+const READING_RULES: &str = "extractive-6-tesseract";
+/// How long the pictures of one article are read, all together.
+const READING_TIME: Duration = Duration::from_secs(10);
+/// From this share of a picture that looks like lines of text, it is worth reading.
+const LOOKS_WRITTEN: f32 = 0.01;
 
 /// The embedded engine on a bounded number of blocking threads.
 pub struct Extractive {
     threads: Arc<Semaphore>,
+    tesseract: Option<Arc<Tesseract>>,
 }
 
 impl Extractive {
@@ -29,7 +41,15 @@ impl Extractive {
     pub fn new(threads: usize) -> Self {
         Self {
             threads: Arc::new(Semaphore::new(threads.max(1))),
+            tesseract: None,
         }
+    }
+
+    /// Reads what is written on pictures by the program `tesseract`, a name or a path, if it is there.
+    #[must_use]
+    pub fn reading_with(mut self, tesseract: Option<&str>) -> Self {
+        self.tesseract = tesseract.and_then(Tesseract::find).map(Arc::new);
+        self
     }
 }
 
@@ -43,7 +63,11 @@ impl Engine for Extractive {
     }
 
     fn prompt_version(&self) -> &str {
-        RULES
+        if self.tesseract.is_some() {
+            READING_RULES
+        } else {
+            RULES
+        }
     }
 
     fn sees_images(&self) -> bool {
@@ -66,13 +90,14 @@ impl Engine for Extractive {
                 () = cancel.cancelled() => return Err(Error::Cancelled),
                 thread = Arc::clone(&self.threads).acquire_owned() => thread.map_err(failed)?,
             };
+            let tesseract = self.tesseract.clone();
             let work = move || {
                 // The permit lives as long as the thread works, not as long as somebody waits for it.
                 let _thread = thread;
                 if cancel.is_cancelled() {
                     Err(Error::Cancelled)
                 } else {
-                    Ok(write(&job, &sink))
+                    Ok(write(&job, &sink, tesseract.as_deref(), &cancel))
                 }
             };
             tokio::task::spawn_blocking(work).await.map_err(failed)?
@@ -87,23 +112,38 @@ fn failed(cause: impl std::fmt::Display) -> Error {
     }
 }
 
-/// Reads the article once and tells the fields in their order.
-fn write(job: &EngineJob, sink: &Sink) -> Report {
+/// Reads the article and tells the fields in their order.
+fn write(
+    job: &EngineJob,
+    sink: &Sink,
+    tesseract: Option<&Tesseract>,
+    cancel: &CancellationToken,
+) -> Report {
     let began = Instant::now();
     let article = article(job.article.as_ref());
-    let images: Vec<_> = job.images.iter().map(image).collect();
+    let mut images: Vec<_> = job.images.iter().map(image).collect();
     let limits = limits(job);
     let guidance = extractive::Guidance {
         must_include: &job.guidelines.must_include,
         avoid: &job.guidelines.avoid,
         brand: job.guidelines.brand.as_deref(),
     };
-    let summary = extractive::summarize(&article, &images, &limits, &guidance);
+    let mut summary = extractive::summarize(&article, &images, &limits, &guidance);
+    let tesseract = tesseract.filter(|_| job.fields.contains(&Field::AltTexts));
+    let words = tesseract.map(|tesseract| read(tesseract, job, &summary, began, cancel));
+    if let Some(words) = &words
+        && words.iter().any(|words| !words.is_empty())
+    {
+        for (image, words) in images.iter_mut().zip(words) {
+            image.words = Some(words);
+        }
+        summary = extractive::summarize(&article, &images, &limits, &guidance);
+    }
     let candidates = match job.candidates {
         0 | 1 => Vec::new(),
         count => extractive::candidates(&article, &limits, &guidance, usize::from(count)),
     };
-    let warnings = warnings(job);
+    let warnings = warnings(job, tesseract.is_some());
     tell(summary, &job.fields, sink);
     Report {
         candidates: candidates.into_iter().map(candidate).collect(),
@@ -111,6 +151,30 @@ fn write(job: &EngineJob, sink: &Sink) -> Report {
         decode_ms: u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX),
         ..Report::default()
     }
+}
+
+/// What is written on each picture of which the article tells too little; empty for the others.
+///
+/// A picture that is a link is described by where it leads, whatever is written on it.
+fn read(
+    tesseract: &Tesseract,
+    job: &EngineJob,
+    summary: &extractive::Summary,
+    began: Instant,
+    cancel: &CancellationToken,
+) -> Vec<String> {
+    let until = began + READING_TIME;
+    let pairs = job.images.iter().zip(&summary.alt_texts);
+    let words = pairs.map(|(image, alt)| {
+        let looks_written = image.looks.is_some_and(|looks| looks.text >= LOOKS_WRITTEN);
+        let wanted = alt.needs_human && alt.source != extractive::AltSource::Link && looks_written;
+        if wanted && Instant::now() < until && !cancel.is_cancelled() {
+            tesseract.read(&image.bytes, &summary.language, until, cancel)
+        } else {
+            String::new()
+        }
+    });
+    words.collect()
 }
 
 fn tell(summary: extractive::Summary, fields: &[Field], sink: &Sink) {
@@ -223,16 +287,20 @@ fn candidate(alternative: extractive::Alternative) -> Candidate {
     }
 }
 
-/// Says once that nobody looked at the pictures.
-fn warnings(job: &EngineJob) -> Vec<Warning> {
+/// Says once that nobody looked at the pictures, or at no more than what is written on them.
+fn warnings(job: &EngineJob, read: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if !job.images.is_empty() && job.fields.contains(&Field::AltTexts) {
         warnings.push(Warning {
             code: WarningCode::ImageNotSeen,
             field: Some(Field::AltTexts),
             image: None,
-            detail: "The pictures were not looked at; their texts come from the words around them. Check each one."
-                .to_owned(),
+            detail: if read {
+                "The pictures were not looked at; their texts come from the words around them and on them. Check each one."
+            } else {
+                "The pictures were not looked at; their texts come from the words around them. Check each one."
+            }
+            .to_owned(),
         });
     }
     warnings
