@@ -41,7 +41,7 @@ pub use fields::{is_ornament, slugify};
 pub use fit::{Line, Room, ems, fit, fit_in, width};
 pub use ground::{Claim, Grounds};
 pub use language::detect_language;
-pub use segment::{InstallError, install_dictionary};
+pub use segment::{InstallError, install_dictionary, is_han};
 
 use rank::{Analysis, Candidate};
 use text::{BlockKind, Document};

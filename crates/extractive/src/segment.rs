@@ -37,7 +37,7 @@ impl Word<'_> {
 }
 
 /// Whether a character is a Han character (the unified blocks and the compatibility block).
-pub(crate) fn is_han(c: char) -> bool {
+pub fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}')
 }
 

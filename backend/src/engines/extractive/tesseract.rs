@@ -9,6 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use extractive::is_han;
 use tokio_util::sync::CancellationToken;
 
 /// Tesseract's names of the languages that are read.
@@ -187,10 +188,6 @@ fn lines(table: &str) -> String {
         last = place;
     }
     text
-}
-
-fn is_han(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 
 #[cfg(test)]

@@ -576,11 +576,10 @@ fn interleave<const HEIGHT: usize>(flat: &[u32], width: usize, lines: &mut [[u32
     for (at, lines) in whole.iter_mut().enumerate() {
         for (group, rows) in squares.iter().enumerate() {
             let square = rows.map(|row| row.get(at).copied().unwrap_or_default());
-            let [a, b, c, d] = square;
             for (column, line) in lines.iter_mut().enumerate() {
                 let (places, _) = line.as_chunks_mut::<SQUARE>();
                 if let Some(place) = places.get_mut(group) {
-                    *place = [a, b, c, d].map(|row| row.get(column).copied().unwrap_or_default());
+                    *place = square.map(|row| row.get(column).copied().unwrap_or_default());
                 }
             }
         }
