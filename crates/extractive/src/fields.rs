@@ -5,11 +5,11 @@ mod keywords;
 mod slug;
 mod title;
 
-pub use alt::is_ornament;
 pub(crate) use alt::{FEATURES as ALT_FEATURES, alt_candidates, alt_texts};
+pub use alt::{bare, is_file_name, is_ornament};
 pub(crate) use keywords::{FEATURES as KEYWORD_FEATURES, keywords, phrases};
 pub use slug::slugify;
-pub(crate) use title::{as_sentence, learn_how, titles};
+pub(crate) use title::{as_sentence, is_generic, learn_how, titles};
 
 use crate::fit::{Room, full_stop, join};
 use crate::rank::{Analysis, Candidate, leans};

@@ -5,7 +5,7 @@ mod joint;
 
 pub use ems::ems;
 
-use crate::language::{is_full_width, is_unspaced};
+use crate::language::{self, is_full_width, is_unspaced};
 use crate::segment::{self, is_stop, is_unspaced_script};
 
 /// The display width in full-width characters: wide and full-width characters (UAX #11) count 1, all others one half.
@@ -92,13 +92,14 @@ pub struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    /// Counts as the language does: full-width characters for `zh`, `ja` and `ko`, characters for all others.
+    /// Counts as the language, a BCP 47 tag, does: full-width characters for `zh`, `ja` and `ko`, characters for all
+    /// others.
     #[must_use]
     pub fn of(chars: usize, language: &'a str) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "limits are small numbers")]
         let chars = chars as f32;
         Self {
-            language,
+            language: language::ruled(language),
             chars,
             ems: f32::INFINITY,
         }
@@ -556,6 +557,41 @@ mod tests {
             "en",
             "If you are new to bread, and have never baked…",
         );
+    }
+
+    #[test]
+    fn a_region_or_a_script_changes_no_rule() {
+        let text = "容器随处运行，而且又小又快又简单。";
+        for language in [
+            "zh",
+            "zh-CN",
+            "zh_Hant_TW",
+            "ZH-hans",
+            "cmn",
+            "yue-HK",
+            "wuu",
+        ] {
+            check(text, 10, language, "容器随处运行。");
+        }
+        let listed = "We sell tea, milk, sugar and bread to everybody who asks us.";
+        let jointed =
+            "The features let users share content with people outside of the organization.";
+        for language in ["en", "en-US", "EN_gb"] {
+            check(listed, 30, language, &fit(listed, 30, "en"));
+            check(
+                jointed,
+                65,
+                language,
+                "The features let users share content with people.",
+            );
+            check(
+                "Deploying the application of a cluster",
+                28,
+                language,
+                "Deploying the application",
+            );
+        }
+        assert_ne!(fit(listed, 30, "en"), fit(listed, 30, "de"));
     }
 
     #[test]

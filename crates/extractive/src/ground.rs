@@ -79,10 +79,7 @@ impl Grounds {
     #[must_use]
     pub fn unsupported_words(&self, text: &str) -> Vec<String> {
         let mut out: Vec<String> = Vec::new();
-        let said = FRAMES
-            .iter()
-            .find_map(|frame| text.trim_start().strip_prefix(frame));
-        for word in segment::words(said.unwrap_or(text), &self.language) {
+        for word in segment::words(unframed(text), &self.language) {
             let missing = segment::is_content(word.text, &self.language) && !self.has(word.text);
             if missing && !out.iter().any(|other| other == word.text) {
                 out.push(word.text.to_owned());
@@ -94,7 +91,8 @@ impl Grounds {
     /// The sentences of `text`, each with the one that supports it best; of equal ones the first.
     ///
     /// Words are compared by their beginnings, so that endings do not matter, other scripts by pairs of letters. A sentence
-    /// with other numbers than the claim's is no support, however much else it shares with it.
+    /// with other numbers than the claim's is no support, however much else it shares with it. The frame `Learn how to`
+    /// claims nothing.
     #[must_use]
     pub fn claims(&self, text: &str) -> Vec<Claim> {
         let claim = |text: &str| Claim {
@@ -110,7 +108,7 @@ impl Grounds {
     }
 
     fn support(&self, claim: &str) -> Option<&str> {
-        let wanted = Sentence::of(claim);
+        let wanted = Sentence::of(unframed(claim));
         let mut best = None;
         let mut best_share = MIN_SHARE;
         for sentence in &self.sentences {
@@ -137,6 +135,13 @@ impl Grounds {
             pairs(word).all(|pair| self.pairs.contains(&pair))
         }
     }
+}
+
+/// A sentence without the frame that says nothing of the article.
+fn unframed(text: &str) -> &str {
+    let text = text.trim_start();
+    let said = FRAMES.iter().find_map(|frame| text.strip_prefix(frame));
+    said.unwrap_or(text)
 }
 
 /// Sentences, as far as marks tell: what is shown to a person may be a little long, and an article has many.
@@ -271,6 +276,20 @@ mod tests {
                 ("它能治病。", None),
             ],
         );
+    }
+
+    #[test]
+    fn a_framed_title_is_supported_by_the_title() {
+        let support = |title: &str, text: &str| {
+            let claims = grounds("It rains.", &[title]).claims(text);
+            claims[0].support.clone()
+        };
+        let flux = support("Using Flux", "Learn how to use Flux.");
+        assert_eq!(flux.as_deref(), Some("Using Flux"));
+        let bread = support("烤面包需要时间", "了解如何烤面包。");
+        assert_eq!(bread.as_deref(), Some("烤面包需要时间"));
+        assert_eq!(support("Using Flux", "Learn how to bake bread."), None);
+        assert_eq!(support("烤面包需要时间", "了解如何修理自行车。"), None);
     }
 
     #[test]

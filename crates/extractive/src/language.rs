@@ -152,17 +152,33 @@ const TWO_LETTERS: &[(&str, &str)] = &[
 
 /// The primary tag of a BCP 47 tag, lower case: `"zh-Hant-TW"` -> `"zh"`.
 pub(crate) fn primary(tag: &str) -> String {
-    let first = tag
-        .split(['-', '_'])
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    match first.as_str() {
-        "cmn" | "yue" => "zh".to_owned(),
-        _ => first,
-    }
+    ruled(tag).to_ascii_lowercase()
 }
+
+/// The primary tag as the rules name it, without a copy; a tag that no rule names stays as it is written.
+pub(crate) fn ruled(tag: &str) -> &str {
+    let first = tag.split(['-', '_']).next().unwrap_or_default().trim();
+    let known = RULED
+        .iter()
+        .find(|(known, _)| first.eq_ignore_ascii_case(known));
+    known.map_or(first, |(_, name)| name)
+}
+
+/// Tags for which there are rules of writing, and the name that the rules have for them.
+const RULED: [(&str, &str); 12] = [
+    ("en", "en"),
+    ("zh", "zh"),
+    ("cmn", "zh"),
+    ("yue", "zh"),
+    ("wuu", "zh"),
+    ("ja", "ja"),
+    ("hi", "hi"),
+    ("bn", "bn"),
+    ("mr", "mr"),
+    ("ne", "ne"),
+    ("pa", "pa"),
+    ("ur", "ur"),
+];
 
 /// Whether lengths in this language are counted in full-width characters.
 pub(crate) fn is_full_width(language: &str) -> bool {
@@ -171,7 +187,7 @@ pub(crate) fn is_full_width(language: &str) -> bool {
 
 /// Whether words and clauses of this language stand without spaces and end in `。`.
 pub(crate) fn is_unspaced(language: &str) -> bool {
-    ["zh", "ja", "cmn", "yue"]
+    ["zh", "ja", "cmn", "yue", "wuu"]
         .iter()
         .any(|tag| is_tag(language, tag))
 }

@@ -37,7 +37,7 @@ mod segment;
 pub mod text;
 pub mod training;
 
-pub use fields::{is_ornament, slugify};
+pub use fields::{bare, is_file_name, is_ornament, slugify};
 pub use fit::{Line, Room, ems, fit, fit_in, width};
 pub use ground::{Claim, Grounds};
 pub use language::detect_language;
@@ -292,28 +292,24 @@ pub fn candidates(
 ) -> Vec<Alternative> {
     let document = text::blocks(article.content, article.format);
     let analysis = analyze(article, &document);
-    let titles = all_titles(&analysis, limits, guidance);
+    let names = |heading: &str| !fields::is_generic(heading);
+    let titles = all_titles(&analysis, limits, guidance, names).into_iter();
     let ranked = ranked(&analysis, limits, guidance);
-    let distinct = distinct(&ranked, count.clamp(1, 5));
-    let mut out: Vec<Alternative> = Vec::new();
-    for (index, description) in distinct.into_iter().enumerate() {
-        let title = titles
-            .get(index)
-            .or_else(|| titles.first())
-            .cloned()
-            .unwrap_or_default();
-        out.push(Alternative {
-            title,
-            meta_description: description,
-        });
-    }
-    out
+    let descriptions = distinct(&ranked, count.clamp(1, 5)).into_iter();
+    let titles = titles.map(Some).chain(std::iter::repeat(None));
+    descriptions
+        .zip(titles)
+        .map(|(meta_description, title)| Alternative {
+            title: title.unwrap_or_default(),
+            meta_description,
+        })
+        .collect()
 }
 
 /// One way to say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alternative {
-    /// A title that fits.
+    /// A title that fits; empty when the article offers no other than those before it.
     pub title: String,
     /// A description that fits.
     pub meta_description: String,
@@ -443,7 +439,7 @@ fn build(
     guidance: &Guidance<'_>,
 ) -> Summary {
     let full_width = language::is_full_width(&analysis.language);
-    let title = all_titles(analysis, limits, guidance)
+    let title = all_titles(analysis, limits, guidance, |_| true)
         .into_iter()
         .next()
         .unwrap_or_default();
@@ -486,13 +482,21 @@ fn build(
     out
 }
 
-fn all_titles(analysis: &Analysis<'_>, limits: &Limits, guidance: &Guidance<'_>) -> Vec<String> {
+/// The article's title and what else could stand for it, of its headings those that are `fit`.
+fn all_titles(
+    analysis: &Analysis<'_>,
+    limits: &Limits,
+    guidance: &Guidance<'_>,
+    fit: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let headings = analysis
         .document
         .blocks
         .iter()
         .filter(|block| matches!(block.kind, BlockKind::Heading(1..=2)));
-    let mut others: Vec<String> = headings.take(4).map(|block| clean(&block.text)).collect();
+    let headings = headings.map(|block| clean(&block.text));
+    let headings = headings.filter(|heading| fit(heading)).take(4);
+    let mut others: Vec<String> = headings.collect();
     others.extend(
         analysis
             .sentences

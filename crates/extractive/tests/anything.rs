@@ -290,3 +290,30 @@ fn candidates_differ() {
             && found[1].meta_description != found[2].meta_description
     );
 }
+
+#[test]
+fn no_title_is_offered_twice_and_no_heading_of_any_article() {
+    let english = "# Rye\n\nRye bread needs more time than skill. A sourdough raises the dough overnight.\n\n\
+                   ## Prerequisites\n\nA warm kitchen keeps the starter awake through the night.\n\n\
+                   ## Next steps\n\nThe crust turns dark after an hour in a hot oven. Salt slows the dough down a little.";
+    let chinese = "# 黑麦\n\n黑麦面包需要的是时间而不是技巧。酸面团让面团过夜发酵。\n\n## 概述\n\n\
+                   温暖的厨房让酵头整夜保持活力。\n\n## 总结\n\n面包在热烤箱里烤一小时后外皮变深。盐会让面团发酵慢一些。";
+    for (title, content) in [("Rye", english), ("黑麦", chinese)] {
+        let article = Article {
+            title: Some(title),
+            content,
+            format: ContentFormat::Markdown,
+            language: None,
+        };
+        let found = candidates(&article, &Limits::default(), &Guidance::default(), 5);
+        assert!(found.len() >= 3, "{found:?}");
+        let titles = found.iter().map(|one| one.title.as_str());
+        let titles: Vec<&str> = titles.filter(|title| !title.is_empty()).collect();
+        let distinct: std::collections::HashSet<_> = titles.iter().collect();
+        assert_eq!(titles[0], title);
+        assert_eq!(distinct.len(), titles.len(), "{titles:?}");
+        for generic in ["Prerequisites", "Next steps", "概述", "总结"] {
+            assert!(!titles.contains(&generic), "{titles:?}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -14,7 +15,7 @@ use super::edit::{self, Edit};
 use super::images::Alt;
 use super::journal::Journal;
 use super::page::Page;
-use super::rules::{Rule, Rules};
+use super::rules::{self, Rule, Rules};
 use super::writer::{Asked, Wanted, Writer, Written};
 use super::{Read, Site, front, say};
 use crate::cli::{evaluate, summarize};
@@ -34,7 +35,7 @@ pub(super) struct FillArgs {
     /// What to write where it is missing
     #[arg(long, value_name = "FIELD,…", value_delimiter = ',', default_values = ["description", "alt-texts"])]
     fields: Vec<FillField>,
-    /// Descriptions to write anew although they are there
+    /// Descriptions and alt texts to write anew although they are there
     #[arg(long, value_name = "WHICH,…", value_delimiter = ',')]
     replace: Vec<Replace>,
     /// Print the changes as a diff and change nothing
@@ -73,8 +74,10 @@ enum Replace {
     TooLong,
     /// Those of several pages
     Duplicate,
-    /// Every one
+    /// Every description
     All,
+    /// Alt texts that are a file's name, or say that there is a picture
+    AltTexts,
 }
 
 /// Fills a site. Exit code 1 when a page could not be done.
@@ -84,7 +87,7 @@ pub(super) fn run(args: &FillArgs, config: &Config) -> anyhow::Result<ExitCode> 
     let tasks: Vec<(&Page, Wanted)> = read
         .chosen()
         .map(|(_, page)| (page, args.wanted(page, &rules)))
-        .filter(|(page, wanted)| page.front.is_ok() && wanted.anything())
+        .filter(|(page, wanted)| page.front.is_ok() && wanted.anything_of(page))
         .collect();
     let mut filling = Filling {
         args,
@@ -106,13 +109,14 @@ pub(super) fn run(args: &FillArgs, config: &Config) -> anyhow::Result<ExitCode> 
         let writer = Writer::new(args.server.as_ref(), args.key.as_deref(), config)?;
         filling.all(&writer, &tasks)?;
     }
-    filling.count.tell(args);
+    filling.count.tell(args, &read.tree.root);
     Ok(ExitCode::from(u8::from(filling.count.failed > 0)))
 }
 
 impl Wanted {
-    fn anything(self) -> bool {
-        self.description || self.title || self.keywords || self.alt_texts
+    fn anything_of(self, page: &Page) -> bool {
+        let text = self.description || self.title || self.keywords;
+        text || page.images.iter().any(|image| self.includes(image))
     }
 }
 
@@ -124,8 +128,8 @@ impl FillArgs {
                 && (page.description().is_none() || self.replaces(page, rules)),
             title: asked(FillField::Title) && page.title().is_none(),
             keywords: asked(FillField::Keywords) && !page.has_keywords(),
-            alt_texts: asked(FillField::AltTexts)
-                && page.images.iter().any(|image| image.alt == Alt::Missing),
+            alt_texts: asked(FillField::AltTexts),
+            new_alt_texts: asked(FillField::AltTexts) && self.replace.contains(&Replace::AltTexts),
         }
     }
 
@@ -139,6 +143,7 @@ impl FillArgs {
             Replace::TooLong => has(Rule::DescriptionTooLong),
             Replace::Duplicate => has(Rule::DescriptionDuplicate),
             Replace::All => true,
+            Replace::AltTexts => false,
         })
     }
 }
@@ -153,7 +158,7 @@ struct Count {
 }
 
 impl Count {
-    fn tell(&self, args: &FillArgs) {
+    fn tell(&self, args: &FillArgs, root: &Path) {
         let did = if args.dry_run {
             "would change"
         } else {
@@ -164,8 +169,20 @@ impl Count {
             self.pages, self.descriptions, self.alt_texts, self.left, self.failed
         ));
         if self.pages > 0 && !args.dry_run {
-            say("`smart-summary site undo` takes it back");
+            // The journal is found from here, whichever folder this was called in.
+            let root = quoted(&root.to_string_lossy());
+            say(&format!("`smart-summary site undo {root}` takes it back"));
         }
+    }
+}
+
+/// A word of a command line.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:\\".contains(c);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -174,7 +191,7 @@ struct Filling<'a> {
     read: &'a Read,
     rules: &'a Rules<'a>,
     journal: Journal,
-    /// Descriptions written in this run.
+    /// Descriptions written in this run, by what they are known by.
     said: HashSet<String>,
     count: Count,
 }
@@ -300,7 +317,7 @@ impl Filling<'_> {
         if wanted.description {
             match self.description(page, written) {
                 Some(description) => {
-                    self.said.insert(description.clone());
+                    self.said.insert(rules::key(&description, page));
                     keys.push((described_by(page), description.into()));
                 }
                 None => {
@@ -341,7 +358,7 @@ impl Filling<'_> {
         let fits = |text: &&String| {
             extractive::width(text) * 2.0 >= LEAST
                 && !self.rules.is_taken(text, page)
-                && !self.said.contains(*text)
+                && !self.said.contains(&rules::key(text, page))
         };
         written.descriptions.iter().find(fits).cloned()
     }
@@ -352,7 +369,7 @@ impl Filling<'_> {
             let Some(image) = page.images.get(*index) else {
                 continue;
             };
-            let name = image.src.rsplit('/').next().unwrap_or_default();
+            let name = image.name();
             match image.with_alt(&page.text, &alt.text) {
                 // A file's name is no description; an engine that knows no more leaves it to a person.
                 Some(_) if alt.needs_human || only_names(&alt.text, name) => {
@@ -450,6 +467,12 @@ fn whole(before: &str, after: &str) -> Option<Edit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_one_word_of_the_command() {
+        assert_eq!(quoted("/srv/blog-2/博客"), "/srv/blog-2/博客");
+        assert_eq!(quoted("/srv/Ann's blog"), r"'/srv/Ann'\''s blog'");
+    }
 
     #[test]
     fn what_is_common_stays() {

@@ -20,6 +20,8 @@ pub(super) struct Image {
     form: Form,
     /// Where an alt text goes.
     place: usize,
+    /// The attribute that holds one already, whole.
+    old: Option<Range<usize>>,
 }
 
 /// What a picture says to somebody who cannot see it.
@@ -112,6 +114,7 @@ fn markdown(text: &str, span: Range<usize>, dest: &str, alt: &str) -> Option<Ima
         span,
         caption: None,
         form: Form::Markdown,
+        old: None,
     })
 }
 
@@ -167,6 +170,7 @@ fn tag(text: &str, span: Range<usize>, place: usize, attributes: &[Attribute]) -
         caption: None,
         form: Form::Tag,
         place,
+        old: get("alt").map(|alt| alt.span.clone()),
     })
 }
 
@@ -198,11 +202,11 @@ fn in_shortcodes(text: &str, tags: &str) -> Vec<Image> {
         let get = |name: &str| {
             let one = attributes.iter().find(|one| one.name == name)?;
             match &one.value {
-                Written::Text(text) => Some((text.clone(), one.end)),
+                Written::Text(text) => Some((text.clone(), one.span.clone())),
                 _ => None,
             }
         };
-        let Some((src, place)) = get("src") else {
+        let Some((src, before)) = get("src") else {
             continue;
         };
         let caption = get("caption")
@@ -219,7 +223,8 @@ fn in_shortcodes(text: &str, tags: &str) -> Vec<Image> {
             span: start..end + 2,
             caption,
             form: Form::Shortcode,
-            place,
+            place: before.end,
+            old: get("alt").map(|(_, span)| span),
         });
     }
     images
@@ -228,8 +233,8 @@ fn in_shortcodes(text: &str, tags: &str) -> Vec<Image> {
 struct Attribute {
     name: String,
     value: Written,
-    /// Past its value.
-    end: usize,
+    /// From its name to past its value.
+    span: Range<usize>,
 }
 
 enum Written {
@@ -257,16 +262,18 @@ fn attributes(text: &str, mut at: usize, ends: &[char]) -> Option<(Vec<Attribute
         }
         if first == '{' {
             let code = braces(trimmed)?;
+            let start = at;
             at += code.len();
             found.push(Attribute {
                 name: code.to_owned(),
                 value: Written::None,
-                end: at,
+                span: start..at,
             });
             continue;
         }
         let stops = |c: char| c.is_whitespace() || c == '=' || ends.contains(&c) || c == '/';
         let name = trimmed.get(..trimmed.find(stops)?)?;
+        let start = at;
         at += name.len().max(1);
         let after = text.get(at..)?;
         let spaced = after.trim_start();
@@ -281,7 +288,7 @@ fn attributes(text: &str, mut at: usize, ends: &[char]) -> Option<(Vec<Attribute
         found.push(Attribute {
             name: name.to_owned(),
             value,
-            end: at,
+            span: start..at,
         });
     }
 }
@@ -379,6 +386,11 @@ fn entities(text: &str) -> String {
 }
 
 impl Image {
+    /// The name of its file, as the address has it.
+    pub(super) fn name(&self) -> &str {
+        self.src.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Written in a way that only the generator understands.
     pub(super) fn is_shortcode(&self) -> bool {
         self.form == Form::Shortcode
@@ -398,14 +410,17 @@ impl Image {
                 let end = self.place + text.get(self.place..)?.find(']')?;
                 Edit::replace(text, self.place..end, escape_markdown(alt))
             }
-            Form::Tag => Some(Edit::insert(
-                self.place,
-                format!(" alt=\"{}\"", escape_html(alt)),
-            )),
-            Form::Shortcode => {
-                let alt = alt.replace('"', "'").replace('\\', "/");
-                Some(Edit::insert(self.place, format!(" alt=\"{alt}\"")))
-            }
+            Form::Tag => self.with_attribute(text, &escape_html(alt)),
+            Form::Shortcode => self.with_attribute(text, &alt.replace('"', "'").replace('\\', "/")),
+        }
+    }
+}
+
+impl Image {
+    fn with_attribute(&self, text: &str, alt: &str) -> Option<Edit> {
+        match &self.old {
+            Some(old) => Edit::replace(text, old.clone(), format!("alt=\"{alt}\"")),
+            None => Some(Edit::insert(self.place, format!(" alt=\"{alt}\""))),
         }
     }
 }
@@ -553,6 +568,30 @@ mod tests {
             "{{< figure src=\"a.png\" alt=\"A b\" >}}",
         );
         check_write("![]({{ x }}/a.png)", "A b", "![A b]({{ x }}/a.png)");
+    }
+
+    #[test]
+    fn an_alt_text_that_is_there_gives_way() {
+        check_write(
+            "a ![IMG_1](a.png \"t\") b",
+            "A loaf",
+            "a ![A loaf](a.png \"t\") b",
+        );
+        check_write(
+            "<img alt='IMG_1' src=a.png width=3>",
+            "A loaf",
+            "<img alt=\"A loaf\" src=a.png width=3>",
+        );
+        check_write(
+            "<img src=a.png alt=IMG_1/>",
+            "面包",
+            "<img src=a.png alt=\"面包\">",
+        );
+        check_write(
+            "{{< figure src=\"a.png\" alt=\"IMG_1\" width=\"3\" >}}",
+            "A loaf",
+            "{{< figure src=\"a.png\" alt=\"A loaf\" width=\"3\" >}}",
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::edit::{self, Edit};
-use super::tree::Tree;
+use super::tree::{Generator, Tree};
 use super::{print, say};
 use crate::auth::hex;
 
@@ -125,23 +125,9 @@ fn digest(text: &str) -> String {
 
 /// Takes the last fill of a site back. Exit code 1 when a page was written since and is left.
 pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
-    let tree = Tree::of(path, None)?;
-    let folder = tree.root.join(FOLDER);
-    let mut journals: Vec<PathBuf> = match fs::read_dir(&folder) {
-        Ok(entries) => entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .collect(),
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot read {}", folder.display()));
-        }
-    };
-    journals.retain(|file| {
-        file.extension()
-            .is_some_and(|extension| extension == "jsonl")
-    });
-    let Some(last) = journals.into_iter().max() else {
-        bail!("there is no fill of {} to take back", tree.root.display());
+    let root = filled(path)?;
+    let Some(last) = last(&root)? else {
+        bail!("there is no fill of {} to take back", root.display());
     };
     let lines =
         fs::read_to_string(&last).with_context(|| format!("cannot read {}", last.display()))?;
@@ -151,7 +137,7 @@ pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
         let Ok(entry) = serde_json::from_str::<Entry>(line) else {
             continue;
         };
-        match take_back(&tree, &entry) {
+        match take_back(&root, &entry) {
             Ok(true) => back += 1,
             Ok(false) => {}
             Err(error) => {
@@ -169,12 +155,51 @@ pub(super) fn run(path: &Path) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(left > 0)))
 }
 
+/// The site's folder; where no generator has marked it, the nearest one upwards in the repository that was filled.
+fn filled(path: &Path) -> anyhow::Result<PathBuf> {
+    let tree = Tree::one(&[path.to_owned()], None)?;
+    if let (Generator::Markdown, Some(end)) = (tree.generator, tree.repository()) {
+        let place = path.canonicalize()?;
+        let above = place.ancestors();
+        for folder in above.take_while(|folder| folder.starts_with(end)) {
+            if last(folder)?.is_some() {
+                return Ok(folder.to_owned());
+            }
+        }
+    }
+    Ok(tree.root)
+}
+
+/// The journal of a folder's last fill.
+fn last(root: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let folder = root.join(FOLDER);
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read {}", folder.display()));
+        }
+    };
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_journal = |file: &PathBuf| {
+        file.extension()
+            .is_some_and(|extension| extension == "jsonl")
+    };
+    Ok(files.filter(is_journal).max())
+}
+
 /// Whether the page had to be changed.
-fn take_back(tree: &Tree, entry: &Entry) -> anyhow::Result<bool> {
-    if entry.page.split('/').any(|part| part == "..") {
+fn take_back(root: &Path, entry: &Entry) -> anyhow::Result<bool> {
+    let page = Path::new(&entry.page);
+    if !page
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)))
+    {
         bail!("it is not in the site");
     }
-    let file = tree.root.join(&entry.page);
+    let file = root.join(page);
     let text = fs::read_to_string(&file)?;
     if digest(&text) != entry.after {
         // A crash between the journal and the change leaves the old text; so does an undo that was cut off.
@@ -186,4 +211,33 @@ fn take_back(tree: &Tree, entry: &Entry) -> anyhow::Result<bool> {
     let before = edit::undo(&text, &entry.edits).context("its journal is damaged")?;
     replace(&file, &before)?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_names_no_file_outside_its_site() {
+        let root = tempfile::TempDir::new().unwrap();
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        fs::write(outside.path(), "new").unwrap();
+        let absolute = outside.path().to_string_lossy().into_owned();
+        for page in [
+            absolute.as_str(),
+            "../x.md",
+            "a/../../x.md",
+            "/x.md",
+            "./x.md",
+        ] {
+            let entry = Entry {
+                page: page.to_owned(),
+                after: digest("new"),
+                edits: vec![],
+            };
+            let refused = take_back(root.path(), &entry).unwrap_err();
+            assert_eq!(refused.to_string(), "it is not in the site", "{page}");
+        }
+        assert_eq!(fs::read_to_string(outside.path()).unwrap(), "new");
+    }
 }

@@ -122,7 +122,7 @@ struct Read {
 
 impl Site {
     fn read(&self) -> anyhow::Result<Read> {
-        let tree = tree::one(&self.paths, self.generator)?;
+        let tree = Tree::one(&self.paths, self.generator)?;
         let mut chosen_roots = Vec::with_capacity(self.paths.len());
         for path in &self.paths {
             chosen_roots.push(path.canonicalize()?);
@@ -146,7 +146,8 @@ impl Site {
             };
             let page = Page::new(found.name, found.file, text);
             let none = read.tree.generator.needs_front_matter() && !page.has_front_matter();
-            if none || page.is_draft() && !self.drafts {
+            let draft = page.is_draft() || read.tree.is_draft(&page.name);
+            if none || draft && !self.drafts {
                 continue;
             }
             read.pages.push(page);

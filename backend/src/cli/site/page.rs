@@ -93,6 +93,18 @@ impl Page {
             .map(str::to_owned)
     }
 
+    /// The version of a Docusaurus documentation that it belongs to, empty for the present one. Versions repeat each
+    /// other, so pages are held beside those of their own.
+    pub(super) fn edition(&self) -> &str {
+        let mut folders = self.name.split('/');
+        match folders.next() {
+            Some("versioned_docs" | "i18n") => folders
+                .find(|folder| folder.starts_with("version-"))
+                .unwrap_or_default(),
+            _ => "",
+        }
+    }
+
     pub(super) fn body(&self) -> &str {
         self.text.get(self.body..).unwrap_or_default()
     }
@@ -153,6 +165,15 @@ mod tests {
             Some("zh-CN")
         );
         assert_eq!(language("go/a.js.md", ""), None);
+    }
+
+    #[test]
+    fn an_edition_is_told_by_the_folder() {
+        let edition = |name| page(name, "").edition().to_owned();
+        assert_eq!(edition("versioned_docs/version-1.0/a/b.md"), "version-1.0");
+        let translated = "i18n/zh/docusaurus-plugin-content-docs/version-2/b.md";
+        assert_eq!(edition(translated), "version-2");
+        assert_eq!(edition("docs/version-control.md"), "");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::rules::{Finding, Level, Rule};
-use super::tree::Tree;
+use super::tree::{Tree, slashed};
 
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -58,13 +58,14 @@ impl Report<'_> {
             let widths = rows
                 .iter()
                 .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count());
+                .map(|cell| columns(cell));
             widths.max().unwrap_or_default()
         };
         let (place, level, rule) = (width(0), width(1), width(2));
         let mut out = String::new();
         for [a, b, c, d] in &rows {
-            let _ = writeln!(out, "{a:<place$}  {b:<level$}  {c:<rule$}  {d}");
+            let (a, b, c) = (padded(a, place), padded(b, level), padded(c, rule));
+            let _ = writeln!(out, "{a}  {b}  {c}  {d}");
         }
         let _ = writeln!(out, "{}", self.line());
         out
@@ -94,7 +95,13 @@ impl Report<'_> {
         })
     }
 
+    /// The findings with addresses from the repository's root, from which code hosts read them.
     fn sarif(&self) -> Value {
+        let above = self.tree.repository().and_then(|repository| {
+            let inside = self.tree.root.strip_prefix(repository).ok()?;
+            (inside.iter().count() > 0).then(|| slashed(inside) + "/")
+        });
+        let above = above.unwrap_or_default();
         let rules: Vec<Value> = Rule::ALL
             .iter()
             .map(|rule| {
@@ -118,7 +125,10 @@ impl Report<'_> {
                     "level": level(finding.level),
                     "message": {"text": format!("{meaning} ({})", finding.detail)},
                     "locations": [{"physicalLocation": {
-                        "artifactLocation": {"uri": address(&finding.page), "uriBaseId": "SITE"},
+                        "artifactLocation": {
+                            "uri": address(&format!("{above}{}", finding.page)),
+                            "uriBaseId": "%SRCROOT%",
+                        },
                         "region": {"startLine": finding.line},
                     }}],
                 })
@@ -151,6 +161,21 @@ fn level(level: Level) -> &'static str {
     }
 }
 
+/// Columns that a terminal gives a text: two for a full-width character.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "twice a width is a small whole number"
+)]
+fn columns(text: &str) -> usize {
+    (extractive::width(text) * 2.0) as usize
+}
+
+fn padded(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(columns(text));
+    format!("{text}{}", " ".repeat(missing))
+}
+
 /// One line of a table.
 fn short(text: &str) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -175,7 +200,26 @@ fn address(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::Generator;
     use super::*;
+
+    #[test]
+    fn columns_of_chinese_names_are_even() {
+        let finding = |page: &str| Finding::new(Rule::AltMissing, page, 7, "x.png".to_owned());
+        let tree = Tree::one(&[std::env::temp_dir()], Some(Generator::Markdown)).unwrap();
+        let report = Report {
+            tree: &tree,
+            pages: 2,
+            images: 2,
+            findings: vec![finding("posts/bread.md"), finding("文章/面包.md")],
+        };
+        let table = report.print(Format::Table);
+        let starts: Vec<usize> = table
+            .lines()
+            .filter_map(|line| Some(columns(&line[..line.find("error")?])))
+            .collect();
+        assert_eq!(starts[..2], [18, 18], "{table}");
+    }
 
     #[test]
     fn an_address_is_ascii() {

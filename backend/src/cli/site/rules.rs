@@ -9,9 +9,13 @@ use serde::Serialize;
 use super::images::Alt;
 use super::page::{DESCRIPTION, Page, line_of};
 
-/// Words that two descriptions may begin with before one is boilerplate: only so many pages share them by chance.
+/// Words that two descriptions may begin or end with before one is boilerplate: only so many pages share them by chance.
 const BOILERPLATE_WORDS: usize = 6;
-/// Pages that begin alike.
+/// The same in characters of a script that is written without spaces.
+const BOILERPLATE_CHARS: usize = 10;
+/// Marks before a site's name.
+const SEPARATORS: [&str; 6] = [" | ", "｜", " - ", " – ", " — ", " · "];
+/// Pages that begin or end alike.
 const BOILERPLATE_PAGES: usize = 3;
 /// A description under this share of its limit tells too little.
 const SHORT_SHARE: f32 = 0.3;
@@ -105,7 +109,7 @@ impl Rule {
             Self::DescriptionBoilerplate => (
                 "description-boilerplate",
                 Warning,
-                "Several descriptions begin with the same words.",
+                "Several descriptions begin or end with the same words.",
             ),
             Self::AltMissing => (
                 "alt-missing",
@@ -154,7 +158,9 @@ impl Finding {
 pub(super) struct Rules<'a> {
     titles: HashMap<String, Vec<&'a str>>,
     descriptions: HashMap<String, Vec<&'a str>>,
+    /// How many descriptions begin, and how many end, with these words.
     beginnings: HashMap<String, usize>,
+    endings: HashMap<String, usize>,
     /// Where titles and descriptions are to be shown.
     target: Option<Target>,
 }
@@ -165,24 +171,28 @@ impl<'a> Rules<'a> {
             titles: HashMap::new(),
             descriptions: HashMap::new(),
             beginnings: HashMap::new(),
+            endings: HashMap::new(),
             target,
         };
         for page in pages {
             if let Some(title) = page.title() {
                 rules
                     .titles
-                    .entry(folded(title))
+                    .entry(key(title, page))
                     .or_default()
                     .push(&page.name);
             }
             if let Some(description) = page.description() {
                 rules
                     .descriptions
-                    .entry(folded(description))
+                    .entry(key(description, page))
                     .or_default()
                     .push(&page.name);
                 if let Some(beginning) = beginning(description) {
-                    *rules.beginnings.entry(beginning).or_default() += 1;
+                    *rules.beginnings.entry(key(beginning, page)).or_default() += 1;
+                }
+                if let Some(ending) = ending(description) {
+                    *rules.endings.entry(key(ending, page)).or_default() += 1;
                 }
             }
         }
@@ -248,14 +258,8 @@ impl<'a> Rules<'a> {
                 Rule::DescriptionDuplicate,
                 format!("also the description of {other}"),
             );
-        } else if let Some(pages) =
-            beginning(description).and_then(|begin| self.beginnings.get(&begin))
-            && *pages >= BOILERPLATE_PAGES
-        {
-            add(
-                Rule::DescriptionBoilerplate,
-                format!("{pages} descriptions begin with the same {BOILERPLATE_WORDS} words"),
-            );
+        } else if let Some(alike) = self.boilerplate(description, page) {
+            add(Rule::DescriptionBoilerplate, alike);
         }
         if page
             .title()
@@ -266,6 +270,20 @@ impl<'a> Rules<'a> {
                 "it says what the title says".to_owned(),
             );
         }
+    }
+
+    /// What a description has in common with those of other pages, when it is more than chance.
+    fn boilerplate(&self, description: &str, page: &Page) -> Option<String> {
+        let alike = [
+            ("begin", beginning(description), &self.beginnings),
+            ("end", ending(description), &self.endings),
+        ];
+        alike.into_iter().find_map(|(verb, words, known)| {
+            let words = words?;
+            let pages = known.get(&key(words, page))?;
+            (*pages >= BOILERPLATE_PAGES)
+                .then(|| format!("{pages} descriptions {verb} with “{}”", words.trim()))
+        })
     }
 
     fn measure(&self, text: &str, page: &Page, kind: Kind) -> Measured {
@@ -306,7 +324,7 @@ impl<'a> Rules<'a> {
 
 fn other<'a>(known: &HashMap<String, Vec<&'a str>>, text: &str, page: &Page) -> Option<&'a str> {
     known
-        .get(&folded(text))?
+        .get(&key(text, page))?
         .iter()
         .copied()
         .find(|name| *name != page.name)
@@ -317,14 +335,28 @@ fn alts(page: &Page, found: &mut Vec<Finding>) {
         let line = line_of(&page.text, image.span.start);
         let mut add =
             |rule, detail: String| found.push(Finding::new(rule, &page.name, line, detail));
-        let name = image.src.rsplit('/').next().unwrap_or_default();
+        let name = image.name();
         match &image.alt {
             Alt::Missing if extractive::is_ornament(name) => {}
             Alt::Missing => add(Rule::AltMissing, image.src.clone()),
-            Alt::Text(alt) if is_file_name(alt, name) => add(Rule::AltIsFileName, alt.clone()),
-            Alt::Text(alt) if is_boilerplate(alt) => add(Rule::AltBoilerplate, alt.clone()),
-            Alt::Text(_) | Alt::Decorative | Alt::Computed => {}
+            Alt::Text(alt) => {
+                if let Some(rule) = fault(alt, name) {
+                    add(rule, alt.clone());
+                }
+            }
+            Alt::Decorative | Alt::Computed => {}
         }
+    }
+}
+
+/// What is wrong with the alt text of the picture in the file of this name.
+pub(super) fn fault(alt: &str, name: &str) -> Option<Rule> {
+    if is_file_name(alt, name) {
+        Some(Rule::AltIsFileName)
+    } else if is_boilerplate(alt) {
+        Some(Rule::AltBoilerplate)
+    } else {
+        None
     }
 }
 
@@ -336,37 +368,30 @@ fn is_file_name(alt: &str, name: &str) -> bool {
     // A name that is one plain word may well say what is shown.
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     picture && !lower.contains(' ')
-        || lower == stem.to_lowercase() && stem.contains(['_', '-', '0'])
+        || lower == stem.to_lowercase()
+            && stem.contains(|c: char| c == '_' || c == '-' || c.is_ascii_digit())
 }
 
 fn is_boilerplate(alt: &str) -> bool {
-    let lower = alt.trim().to_lowercase();
-    [
-        "image of ",
-        "picture of ",
-        "photo of ",
-        "an image of ",
-        "a picture of ",
-        "a photo of ",
-    ]
-    .iter()
-    .any(|start| lower.starts_with(start))
+    let alt = alt.trim();
+    extractive::bare(alt) != alt
         || [
             "image",
             "picture",
             "photo",
             "screenshot",
             "图片",
+            "图像",
             "截图",
             "照片",
         ]
-        .contains(&lower.as_str())
+        .contains(&alt.to_lowercase().as_str())
 }
 
 fn has_heading(body: &str) -> bool {
-    body.lines()
-        .take(60)
-        .any(|line| line.starts_with("# ") || line.to_lowercase().contains("<h1"))
+    let document = extractive::text::blocks(body, extractive::ContentFormat::Markdown);
+    let mut blocks = document.blocks.iter();
+    blocks.any(|block| block.kind == extractive::text::BlockKind::Heading(1))
 }
 
 #[expect(
@@ -406,6 +431,11 @@ impl Measured {
     }
 }
 
+/// What a text is known by among those of the pages beside it.
+pub(super) fn key(text: &str, page: &Page) -> String {
+    format!("{}\n{}", page.edition(), folded(text))
+}
+
 /// Without case, space and punctuation: what a reader takes for the same.
 fn folded(text: &str) -> String {
     text.chars()
@@ -415,10 +445,50 @@ fn folded(text: &str) -> String {
 }
 
 /// The first words; nothing when there are no more than those.
-fn beginning(text: &str) -> Option<String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let first = words.get(..BOILERPLATE_WORDS)?;
-    (words.len() > BOILERPLATE_WORDS).then(|| folded(&first.concat()))
+fn beginning(text: &str) -> Option<&str> {
+    if is_unspaced(text) {
+        let (at, _) = text.char_indices().nth(BOILERPLATE_CHARS)?;
+        return text.get(..at);
+    }
+    let mut starts = words(text);
+    let (end, _) = starts.nth(BOILERPLATE_WORDS)?;
+    text.get(..end)
+}
+
+/// What stands behind the last separator, else the last words; nothing when there are no more than those.
+fn ending(text: &str) -> Option<&str> {
+    let separated = SEPARATORS
+        .iter()
+        .filter_map(|separator| text.rfind(separator))
+        .max();
+    if let Some(at) = separated.filter(|at| *at > 0) {
+        return text.get(at..);
+    }
+    if is_unspaced(text) {
+        let (at, _) = text.char_indices().rev().nth(BOILERPLATE_CHARS - 1)?;
+        return (at > 0).then(|| text.get(at..))?;
+    }
+    let all = words(text).count();
+    let (at, _) = words(text).nth(all.checked_sub(BOILERPLATE_WORDS)?)?;
+    (at > 0).then(|| text.get(at..))?
+}
+
+/// Words between spaces, with their places.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let pieces = text.split_inclusive(char::is_whitespace);
+    let placed = pieces.scan(0, |at, piece| {
+        let start = *at;
+        *at += piece.len();
+        Some((start, piece))
+    });
+    placed.filter(|(_, piece)| !piece.trim().is_empty())
+}
+
+/// Whether most of a text is written without spaces between its words, as Chinese and Japanese are.
+fn is_unspaced(text: &str) -> bool {
+    let unspaced = |c: &char| extractive::is_han(*c) || ('\u{3041}'..='\u{30ff}').contains(c);
+    let letters = text.chars().filter(|c| c.is_alphanumeric());
+    text.chars().filter(unspaced).count() * 2 > letters.count()
 }
 
 #[cfg(test)]
@@ -550,6 +620,118 @@ mod tests {
         check(&texts, &[Rule::DescriptionBoilerplate]);
     }
 
+    #[track_caller]
+    fn check_alike(descriptions: [&str; 3], expect: Option<&str>) {
+        let pages: Vec<Page> = descriptions
+            .iter()
+            .enumerate()
+            .map(|(index, text)| {
+                let name = format!("{index}.md");
+                page(
+                    &name,
+                    &format!("---\ntitle: T{index}\ndescription: '{text}'\n---\n"),
+                )
+            })
+            .collect();
+        let rules = Rules::of(&pages, None);
+        let found = rules.boilerplate(descriptions[0], &pages[0]);
+        assert_eq!(found.as_deref(), expect);
+    }
+
+    #[test]
+    fn descriptions_that_begin_alike_are_told_in_both_scripts() {
+        let alike = [
+            "欢迎来到小明的技术博客，这里讲黑麦面包的故事。",
+            "欢迎来到小明的技术博客，这里讲冬天骑车的事。",
+            "欢迎来到小明的技术博客，今天说说备份。",
+        ];
+        check_alike(
+            alike,
+            Some("3 descriptions begin with “欢迎来到小明的技术博”"),
+        );
+        check_alike(
+            [
+                "黑麦面包需要的是时间而不是技巧。",
+                "黑麦面包要放一夜，第二天再烤。",
+                "黑麦酵头每天都要喂一次，放在厨房里。",
+            ],
+            None,
+        );
+        check_alike(
+            [
+                "Rye bread needs time more than skill.",
+                "Rye bread needs salt more than sugar.",
+                "Rye bread.",
+            ],
+            None,
+        );
+    }
+
+    #[test]
+    fn descriptions_that_end_alike_are_told_in_both_scripts() {
+        check_alike(
+            [
+                "Rye needs time. | Acme Docs",
+                "Bikes need oil in winter. | Acme Docs",
+                "How backups are made. | Acme Docs",
+            ],
+            Some("3 descriptions end with “| Acme Docs”"),
+        );
+        check_alike(
+            [
+                "Rye needs time. Read more about it on the blog.",
+                "Bikes need oil. Read more about it on the blog.",
+                "Backups. Read more about it on the blog.",
+            ],
+            Some("3 descriptions end with “more about it on the blog.”"),
+        );
+        check_alike(
+            [
+                "黑麦面包需要时间。更多内容请看小明的技术博客。",
+                "冬天骑车要上油。更多内容请看小明的技术博客。",
+                "备份要常做。更多内容请看小明的技术博客。",
+            ],
+            Some("3 descriptions end with “请看小明的技术博客。”"),
+        );
+        check_alike(["黑麦｜文档", "骑车｜文档", "备份"], None);
+    }
+
+    #[test]
+    fn a_heading_in_code_stands_for_no_title() {
+        let check = |body: &str, expect: bool| assert_eq!(has_heading(body), expect, "{body}");
+        check("```sh\n# apt install bread\n```\n", false);
+        check("    # apt install bread\n", false);
+        check("## Rye\n", false);
+        check("Rye bread\n=========\n\nIt needs time.", true);
+        check("text\n\n# Rye\n", true);
+        check("<h1 class=\"x\">黑麦</h1>", true);
+    }
+
+    #[test]
+    fn versions_of_a_documentation_may_repeat_each_other() {
+        let text =
+            "---\ntitle: T\ndescription: A description of more than forty-eight characters.\n---\n";
+        let found = |names: [&str; 2]| {
+            let pages = names.map(|name| page(name, text));
+            Rules::of(&pages, None).check(&pages[0]).len()
+        };
+        assert_eq!(found(["docs/a.md", "versioned_docs/version-1/a.md"]), 0);
+        assert_eq!(
+            found([
+                "versioned_docs/version-2/a.md",
+                "versioned_docs/version-1/a.md"
+            ]),
+            0
+        );
+        assert_eq!(
+            found([
+                "versioned_docs/version-1/a.md",
+                "versioned_docs/version-1/b.md"
+            ]),
+            2
+        );
+    }
+
     #[test]
     fn an_alt_text_that_says_nothing_is_told() {
         let head =
@@ -559,5 +741,13 @@ mod tests {
         check("![my-pic-1](my-pic-1.png)", &[Rule::AltIsFileName]);
         check("![owl](owl.png)", &[]);
         check("![Image of an owl](owl.png)", &[Rule::AltBoilerplate]);
+        check("![DSC1234](DSC1234.jpg)", &[Rule::AltIsFileName]);
+        check(
+            "![Photograph showing an owl](owl.png)",
+            &[Rule::AltBoilerplate],
+        );
+        check("![港口的图片](owl.png)", &[Rule::AltBoilerplate]);
+        check("![这张照片显示了港口](owl.png)", &[Rule::AltBoilerplate]);
+        check("![港口的屏幕截图](owl.png)", &[]);
     }
 }

@@ -1,7 +1,7 @@
 //! A site's tree: which generator reads it, which files are its pages, where its pictures lie.
 
 use std::ffi::OsStr;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
@@ -109,7 +109,7 @@ impl Generator {
     }
 }
 
-/// Folders that hold no page of the author's.
+/// Folders that hold no page of the author's, where the generator has no folders for pages.
 const NO_PAGES: [&str; 13] = [
     "node_modules",
     "vendor",
@@ -152,31 +152,38 @@ pub(super) struct Found {
 }
 
 impl Tree {
-    /// The site that holds `path`: the nearest folder upwards that a generator has marked, else `path` itself.
-    pub(super) fn of(path: &Path, told: Option<Generator>) -> anyhow::Result<Self> {
-        let path = path
-            .canonicalize()
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        let folder = if path.is_dir() {
-            path.as_path()
-        } else {
-            path.parent().unwrap_or(&path)
-        };
-        for root in folder.ancestors() {
-            if let Some(generator) = Generator::of(root) {
-                return Ok(Self {
-                    root: root.to_owned(),
-                    generator: told.unwrap_or(generator),
-                });
-            }
-            if root.join(".git").exists() {
-                break;
-            }
+    /// The one site that holds all these paths: the nearest folder upwards that a generator has marked; where there is
+    /// none the one folder that was named, else the repository, else what the paths have in common.
+    pub(super) fn one(paths: &[PathBuf], told: Option<Generator>) -> anyhow::Result<Self> {
+        let mut places = Vec::with_capacity(paths.len());
+        for path in paths {
+            places.push(canonical(path)?);
         }
-        Ok(Self {
-            root: folder.to_owned(),
-            generator: told.unwrap_or(Generator::Markdown),
-        })
+        let tree = match places.iter().find_map(|place| marked(place)) {
+            Some((root, generator)) => Self {
+                root,
+                generator: told.unwrap_or(generator),
+            },
+            None => Self {
+                root: unmarked(&places)?,
+                generator: told.unwrap_or(Generator::Markdown),
+            },
+        };
+        let mut all = paths.iter().zip(&places);
+        if let Some((path, _)) = all.find(|(_, place)| !place.starts_with(&tree.root)) {
+            let line = format!(
+                "{} is not in the site {}; one site at a time",
+                path.display(),
+                tree.root.display()
+            );
+            bail!(WrongUse(line));
+        }
+        Ok(tree)
+    }
+
+    /// The folder with `.git` that holds the site, if there is one.
+    pub(super) fn repository(&self) -> Option<&Path> {
+        repository(&self.root)
     }
 
     /// All pages, in the order of their names.
@@ -184,21 +191,28 @@ impl Tree {
         let mut files = Vec::new();
         let rooms = self.generator.rooms();
         if rooms.is_empty() {
-            self.walk(&self.root, 0, &mut files)?;
+            self.walk(&self.root, &NO_PAGES, 0, &mut files)?;
         }
         for room in rooms
             .iter()
             .map(|room| self.root.join(room))
             .filter(|room| room.is_dir())
         {
-            self.walk(&room, 0, &mut files)?;
+            // An author may well call a section `build` or `resources`.
+            self.walk(&room, &["node_modules"], 0, &mut files)?;
         }
         files.sort();
         files.dedup();
         Ok(files.into_iter().map(|file| self.found(file)).collect())
     }
 
-    fn walk(&self, folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    fn walk(
+        &self,
+        folder: &Path,
+        without: &[&str],
+        depth: usize,
+        files: &mut Vec<PathBuf>,
+    ) -> anyhow::Result<()> {
         if depth > MAX_DEPTH {
             return Ok(());
         }
@@ -210,8 +224,8 @@ impl Tree {
             let name = name.to_string_lossy();
             // What a link points to belongs to another tree, or comes twice.
             let kind = entry.file_type()?;
-            if kind.is_dir() && !name.starts_with('.') && !NO_PAGES.contains(&name.as_ref()) {
-                self.walk(&entry.path(), depth + 1, files)?;
+            if kind.is_dir() && !self.is_hidden(&name) && !without.contains(&name.as_ref()) {
+                self.walk(&entry.path(), without, depth + 1, files)?;
             } else if kind.is_file() && self.is_page(&name) {
                 files.push(entry.path());
             }
@@ -228,15 +242,26 @@ impl Tree {
             extension.as_str(),
             "md" | "markdown" | "mdx" | "mdown" | "mkd"
         );
-        let hidden = name.starts_with('.')
-            || self.generator == Generator::Docusaurus && name.starts_with('_');
         // In a tree that a generator reads a `readme.md` is a page like any other.
         let for_people = !matches!(
             self.generator,
             Generator::Docusaurus | Generator::Hugo | Generator::Astro
         ) && NO_PAGE
             .contains(&stem.to_ascii_lowercase().replace('-', "_").as_str());
-        markdown && !hidden && !for_people
+        // A folder of this kind is a collection to Jekyll, a file is none of its pages.
+        let part = self.generator == Generator::Jekyll && name.starts_with('_');
+        markdown && !self.is_hidden(name) && !part && !for_people
+    }
+
+    /// Whether the generator makes no page of a file or folder of this name: what others include begins with `_`.
+    fn is_hidden(&self, name: &str) -> bool {
+        let parts = matches!(self.generator, Generator::Docusaurus | Generator::Astro);
+        name.starts_with('.') || parts && name.starts_with('_')
+    }
+
+    /// Whether the page lies where the generator looks for what is not published yet.
+    pub(super) fn is_draft(&self, name: &str) -> bool {
+        self.generator == Generator::Jekyll && name.split('/').any(|part| part == "_drafts")
     }
 
     fn found(&self, file: PathBuf) -> Found {
@@ -247,9 +272,7 @@ impl Tree {
 
     /// A file's name from the root, with `/` on every system.
     pub(super) fn name(&self, file: &Path) -> String {
-        let inside = file.strip_prefix(&self.root).unwrap_or(file);
-        let parts: Vec<_> = inside.iter().map(OsStr::to_string_lossy).collect();
-        parts.join("/")
+        slashed(file.strip_prefix(&self.root).unwrap_or(file))
     }
 
     /// The file of a picture that a page names; nothing when it is elsewhere, or outside the tree.
@@ -288,6 +311,64 @@ impl Tree {
     }
 }
 
+/// A relative path with `/` on every system.
+pub(super) fn slashed(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(OsStr::to_string_lossy).collect();
+    parts.join("/")
+}
+
+fn canonical(path: &Path) -> anyhow::Result<PathBuf> {
+    path.canonicalize()
+        .with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn folder(place: &Path) -> &Path {
+    if place.is_dir() {
+        place
+    } else {
+        place.parent().unwrap_or(place)
+    }
+}
+
+fn repository(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|root| root.join(".git").exists())
+}
+
+/// The nearest folder upwards that a generator has marked, in the same repository.
+fn marked(place: &Path) -> Option<(PathBuf, Generator)> {
+    let folder = folder(place);
+    let end = repository(folder);
+    for root in folder.ancestors() {
+        if let Some(generator) = Generator::of(root) {
+            return Some((root.to_owned(), generator));
+        }
+        if Some(root) == end {
+            break;
+        }
+    }
+    None
+}
+
+/// The root of a tree that no generator has marked.
+fn unmarked(places: &[PathBuf]) -> anyhow::Result<PathBuf> {
+    let Some((first, others)) = places.split_first() else {
+        bail!(WrongUse("no path".to_owned()));
+    };
+    if others.is_empty() && first.is_dir() {
+        return Ok(first.clone());
+    }
+    let mut common = folder(first).ancestors();
+    let common = common.find(|root| others.iter().all(|place| place.starts_with(root)));
+    let root = common.and_then(|common| repository(common).or(Some(common)));
+    // All of a machine is no site.
+    match root.filter(|root| root.parent().is_some()) {
+        Some(root) => Ok(root.to_owned()),
+        None => bail!(WrongUse(
+            "the paths have no folder in common; one site at a time".to_owned()
+        )),
+    }
+}
+
 fn read(file: &Path) -> Result<String, String> {
     let size = std::fs::metadata(file)
         .map_err(|error| error.to_string())?
@@ -317,28 +398,4 @@ fn decoded(path: &str) -> String {
         };
     }
     String::from_utf8(bytes).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Checks that all paths belong to one site, and gives it.
-pub(super) fn one(paths: &[PathBuf], told: Option<Generator>) -> anyhow::Result<Tree> {
-    let Some(first) = paths.first() else {
-        bail!(WrongUse("no path".to_owned()));
-    };
-    let tree = Tree::of(first, told)?;
-    for path in paths {
-        let whole = path
-            .canonicalize()
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        let inside = whole.starts_with(&tree.root)
-            && !whole.components().any(|part| part == Component::ParentDir);
-        if !inside {
-            let line = format!(
-                "{} is not in the site {}; one site at a time",
-                path.display(),
-                tree.root.display()
-            );
-            bail!(WrongUse(line));
-        }
-    }
-    Ok(tree)
 }

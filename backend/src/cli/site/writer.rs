@@ -11,6 +11,7 @@ use url::Url;
 use super::edit::{self, Edit};
 use super::images::{Alt, Image};
 use super::page::Page;
+use super::rules;
 use super::tree::Tree;
 use crate::cli::local::Local;
 use crate::cli::remote::Remote;
@@ -44,6 +45,20 @@ pub(super) struct Wanted {
     pub(super) title: bool,
     pub(super) keywords: bool,
     pub(super) alt_texts: bool,
+    /// Alt texts that say nothing are written anew too.
+    pub(super) new_alt_texts: bool,
+}
+
+impl Wanted {
+    /// Whether the picture is to get a text.
+    pub(super) fn includes(self, image: &Image) -> bool {
+        let says_nothing = |alt: &str| rules::fault(alt, image.name()).is_some();
+        match &image.alt {
+            Alt::Missing => self.alt_texts,
+            Alt::Text(alt) => self.new_alt_texts && says_nothing(alt),
+            Alt::Decorative | Alt::Computed => false,
+        }
+    }
 }
 
 /// What was written for a page.
@@ -53,7 +68,7 @@ pub(super) struct Written {
     pub(super) descriptions: Vec<String>,
     pub(super) title: String,
     pub(super) keywords: Vec<String>,
-    /// For each picture without a text, by its index.
+    /// For each picture that is to get a text, by its index.
     pub(super) alts: Vec<(usize, AltText)>,
     /// What a person should look at.
     pub(super) notes: Vec<String>,
@@ -104,21 +119,25 @@ impl Writer {
         let article = article(page);
         let mut seen = Vec::new();
         let mut unseen = Vec::new();
-        if wanted.alt_texts {
-            let missing = page
-                .images
-                .iter()
-                .enumerate()
-                .filter(|(_, image)| image.alt == Alt::Missing);
-            for (index, image) in missing {
-                match picture(tree, page, image) {
-                    Some(bytes) => seen.push((index, image, bytes)),
-                    None => unseen.push((index, image)),
-                }
+        let mut written = Written::default();
+        let images = page.images.iter().enumerate();
+        for (index, image) in images.filter(|(_, image)| wanted.includes(image)) {
+            if let Some(text) = bared(image) {
+                written.alts.push((index, text));
+                continue;
+            }
+            match picture(tree, page, image) {
+                Some(bytes) => seen.push((index, image, bytes)),
+                None => unseen.push((index, image)),
             }
         }
-        let mut written = Written::default();
-        let texts = fields(wanted);
+        // Of a page of front matter only, as themes of Jekyll have them, nobody can say anything.
+        let has_text = article.content.chars().any(char::is_alphanumeric);
+        let texts = if has_text || !seen.is_empty() {
+            fields(wanted)
+        } else {
+            Vec::new()
+        };
         let mut rounds: Vec<&[(usize, &Image, Bytes)]> = seen.chunks(MAX_IMAGES).collect();
         if rounds.is_empty() && !texts.is_empty() {
             rounds.push(&[]);
@@ -142,7 +161,7 @@ impl Writer {
                         .notes
                         .push(format!("the pictures were not looked at: {error:#}"));
                     unseen.extend(pictures.iter().map(|(index, image, _)| (*index, *image)));
-                    if round == 0 && !texts.is_empty() {
+                    if round == 0 && has_text && !texts.is_empty() {
                         let request = self::request(&article, texts.clone(), &[], asked);
                         written.take(self.summarize(request, &[])?, &[]);
                     }
@@ -169,7 +188,10 @@ impl Written {
                 self.descriptions.push(candidate);
             }
         }
-        self.title = summary.title.unwrap_or_default();
+        // Only the first round of a page's pictures asks for its title.
+        if let Some(title) = summary.title {
+            self.title = title;
+        }
         self.keywords.extend(summary.keywords.into_iter().flatten());
         let alts = summary.alt_texts.into_iter().flatten();
         self.alts
@@ -268,6 +290,20 @@ fn article(page: &Page) -> Article {
         language: page.language(),
         ..Article::default()
     }
+}
+
+/// The author's own text without the words that only say that there is a picture.
+fn bared(image: &Image) -> Option<AltText> {
+    let Alt::Text(alt) = &image.alt else {
+        return None;
+    };
+    let text = extractive::bare(alt);
+    (text != alt.trim() && rules::fault(&text, image.name()).is_none()).then(|| AltText {
+        id: String::new(),
+        text,
+        decorative: false,
+        needs_human: false,
+    })
 }
 
 /// The picture's bytes, when they are in the tree, of a kind that is read, and not too many.

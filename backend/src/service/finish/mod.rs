@@ -323,7 +323,8 @@ impl Finisher {
             }
             let guessed = alt.as_ref().is_none_or(|alt| alt.needs_human);
             let alt = alt.filter(|alt| !alt.decorative);
-            let text = alt.map_or_else(String::new, |alt| self.alt_text(&alt.text, max));
+            let file = picture.filename.as_deref().unwrap_or_default();
+            let text = alt.map_or_else(String::new, |alt| self.alt_text(&alt.text, file, max));
             if text.is_empty() && picture.role == ImageRole::Informative {
                 self.warnings.push(Warning {
                     code: WarningCode::FieldEmpty,
@@ -358,13 +359,18 @@ impl Finisher {
         }
     }
 
-    fn alt_text(&mut self, text: &str, max: Bound) -> String {
+    /// Without the words that only say that there is a picture; empty when it is nothing but the file's name.
+    fn alt_text(&mut self, text: &str, file: &str, max: Bound) -> String {
         let text = self.safe(Field::AltTexts, text);
-        let fitted = max.fit(&text, &self.language);
-        if !self.sees_images {
-            return fitted;
+        let text = if self.sees_images {
+            text.trim_start_matches(['"', '“'])
+        } else {
+            &text
+        };
+        if extractive::is_file_name(text, file) {
+            return String::new();
         }
-        fitted.trim_start_matches(['"', '“']).to_owned()
+        max.fit(&extractive::bare(text), &self.language)
     }
 
     fn candidates(&mut self, candidates: Vec<Candidate>) -> Option<Vec<Candidate>> {
@@ -637,6 +643,149 @@ mod tests {
         let (text, warnings) = title("Rye 4111 1111 1111 1111");
         assert!(!text.contains("4111"), "{text}");
         assert!(warnings.contains(&WarningCode::PrivateNumberMasked));
+    }
+
+    /// What comes out of one field of a Chinese article.
+    fn chinese(request: SummaryRequest, written: Written) -> Summary {
+        let mut intake = intake(request);
+        intake.request.article.as_mut().unwrap().content =
+            "黑麦面包需要时间和耐心，所以每天晚上都要喂酵头，并放在温暖的厨房里。电话：020 7946 0018。"
+                .to_owned();
+        let mut finisher = Finisher::new(&intake, true, true);
+        finisher.take(Output::Language {
+            tag: "zh".into(),
+            certain: true,
+        });
+        finisher.take(Output::Field(written));
+        finisher.finish(vec![], vec![]).summary
+    }
+
+    fn chinese_title(text: &str) -> (String, Vec<WarningCode>) {
+        let summary = chinese(SummaryRequest::default(), Written::Title(text.into()));
+        let codes = summary.warnings.iter().map(|warning| warning.code);
+        (summary.title.unwrap(), codes.collect())
+    }
+
+    #[test]
+    fn a_chinese_text_that_is_too_long_or_too_wide_is_cut_and_said_so() {
+        let (text, warnings) = chinese_title(&"黑麦面包需要时间".repeat(9));
+        assert!(
+            !text.is_empty() && extractive::width(&text) <= 30.0,
+            "{text}"
+        );
+        assert_eq!(warnings, [WarningCode::FieldShortened]);
+        // Thirty characters are allowed, but they are 600 pixels wide.
+        let thirty = "黑麦面包需要时间和耐心所以每天晚上都要喂酵头并放在温暖厨房里";
+        assert_eq!(thirty.chars().count(), 30);
+        let summary = chinese(SummaryRequest::default(), Written::Title(thirty.into()));
+        let title = summary.title.unwrap();
+        assert!(
+            title.chars().count() < 30 && thirty.starts_with(&title),
+            "{title}"
+        );
+        assert!(
+            summary.warnings[0].detail.contains("580 pixels"),
+            "{:?}",
+            summary.warnings
+        );
+    }
+
+    #[test]
+    fn a_region_changes_no_rule() {
+        let end = |tag: &str, text: &str| {
+            let request = SummaryRequest {
+                limits: api::FieldLimits {
+                    description_chars: Some(if tag.starts_with("zh") { 20 } else { 65 }),
+                    ..api::FieldLimits::default()
+                },
+                ..SummaryRequest::default()
+            };
+            let mut intake = intake(request);
+            intake.request.article.as_mut().unwrap().language = Some(tag.to_owned());
+            let mut finisher = Finisher::new(&intake, true, true);
+            finisher.take(Output::Field(Written::MetaDescription(text.into())));
+            let summary = finisher.finish(vec![], vec![]).summary;
+            summary.meta_description.unwrap()
+        };
+        let chinese = "黑麦面包需要的是时间和耐心，所以每天晚上都要喂一次酵头。";
+        for tag in ["zh", "zh-CN", "zh-Hant-TW"] {
+            assert_eq!(end(tag, chinese), "黑麦面包需要的是时间和耐心。");
+        }
+        let english =
+            "The features let users share content with people outside of the organization.";
+        for tag in ["en", "en-US"] {
+            assert_eq!(
+                end(tag, english),
+                "The features let users share content with people."
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_chinese_article_does_not_say_is_named() {
+        assert_eq!(
+            chinese_title("黑麦面包需要时间"),
+            ("黑麦面包需要时间".into(), vec![])
+        );
+        let (_, warnings) = chinese_title("黑麦面包治疗忧郁症");
+        assert_eq!(warnings, [WarningCode::NotInArticle]);
+        let text = "黑麦面包需要时间和耐心。它治好了很多人的忧郁症。";
+        let told = chinese(SummaryRequest::default(), Written::Summary(text.into())).warnings;
+        let claims: Vec<_> = told
+            .iter()
+            .filter(|warning| warning.code == WarningCode::ClaimUnsupported)
+            .collect();
+        assert_eq!(claims.len(), 1, "{told:?}");
+        assert!(claims[0].detail.contains("忧郁症"), "{told:?}");
+    }
+
+    #[test]
+    fn a_private_number_in_chinese_is_masked_unless_the_article_has_it() {
+        assert_eq!(
+            chinese_title("电话：020 7946 0018").0,
+            "电话：020 7946 0018"
+        );
+        let (text, warnings) = chinese_title("黑麦面包，卡号4111 1111 1111 1111");
+        assert!(
+            !text.contains("4111") && text.contains("黑麦面包"),
+            "{text}"
+        );
+        assert!(warnings.contains(&WarningCode::PrivateNumberMasked));
+    }
+
+    #[test]
+    fn an_alt_text_says_neither_that_there_is_a_picture_nor_what_its_file_is_called() {
+        let alt = |sees_images, text: &str| {
+            let mut intake = intake(SummaryRequest::default());
+            let file = Some("uploads/IMG_2041.jpg".to_owned());
+            intake.pictures = vec![Picture {
+                filename: file,
+                ..picture("a", ImageRole::Auto)
+            }];
+            let mut finisher = Finisher::new(&intake, sees_images, true);
+            finisher.take(Output::Field(Written::AltTexts(vec![AltText {
+                id: "a".into(),
+                text: text.into(),
+                decorative: false,
+                needs_human: false,
+            }])));
+            let summary = finisher.finish(vec![], vec![]).summary;
+            let alt = summary.alt_texts.unwrap().remove(0);
+            (alt.text, alt.needs_human)
+        };
+        for sees_images in [true, false] {
+            let check = |text: &str, expect: &str| {
+                let expect = (expect.to_owned(), expect.is_empty());
+                assert_eq!(alt(sees_images, text), expect, "{text}");
+            };
+            check("An image of a loaf on a board", "A loaf on a board");
+            check("一张港口的照片", "港口");
+            check("图片显示了港口", "港口");
+            check("Chart of sales", "Chart of sales");
+            check("IMG_2041.jpg", "");
+            check("img_2041", "");
+            check("other.png", "");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod tests {
     #[test]
     fn a_slug_stays_a_slug() {
         assert_eq!(slug("bake-rye-bread", None, "en"), "bake-rye-bread");
+        assert_eq!(slug("kao-mian-bao", None, "zh"), "kao-mian-bao");
     }
 
     #[test]
@@ -26,5 +27,7 @@ mod tests {
             "bake-rye-bread-x-1"
         );
         assert_eq!(slug("???", Some("Bake rye"), "en"), "bake-rye");
+        assert_eq!(slug("/烤面包/../？", None, "zh"), "kao-mian-bao");
+        assert_eq!(slug("？？？", Some("烤面包"), "zh"), "kao-mian-bao");
     }
 }

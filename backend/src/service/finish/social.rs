@@ -59,10 +59,10 @@ pub(super) fn open_graph(facts: &Facts<'_>) -> BTreeMap<String, String> {
     let picture = facts.pictures.iter().find(|shown| !shown.is_decorative());
     let url = picture.and_then(|shown| shown.url).map(str::to_owned);
     let alt = picture.and_then(Shown::text).map(str::to_owned);
-    let card = if facts.pictures.is_empty() {
-        "summary"
-    } else {
+    let card = if url.is_some() {
         "summary_large_image"
+    } else {
+        "summary"
     };
     let brand = facts.brand.map(|brand| clean(brand, ""));
     let properties = [
@@ -127,15 +127,12 @@ fn text(text: &str) -> Option<Value> {
     (!text.is_empty()).then(|| json!(text))
 }
 
-/// An `ImageObject` of which something is known.
+/// An `ImageObject`; nothing when nobody knows where the picture is.
 fn image_object(shown: &Shown<'_>) -> Option<Value> {
-    let properties = [("url", shown.url), ("caption", shown.text())];
-    let known = properties
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), text(value?)?)));
-    let mut object: Map<String, Value> = known.collect();
-    if object.is_empty() {
-        return None;
+    let mut object = Map::new();
+    object.insert("url".to_owned(), text(shown.url?)?);
+    if let Some(caption) = shown.text().and_then(text) {
+        object.insert("caption".to_owned(), caption);
     }
     object.insert("@type".to_owned(), json!("ImageObject"));
     Some(Value::Object(object))
@@ -228,14 +225,46 @@ mod tests {
         assert_eq!(properties["twitter:card"], "summary_large_image");
         let images = &json_ld(&facts)["image"];
         assert_eq!(images[0]["url"], "https://a.example/loaf.jpg");
-        assert_eq!(
-            images[1],
-            json!({"@type": "ImageObject", "caption": "A knife"})
-        );
+        assert_eq!(images[0]["caption"], "A loaf");
+        assert_eq!(images.as_array().unwrap().len(), 1, "{images}");
         assert_eq!(
             json_ld(&facts)["mainEntityOfPage"]["@id"],
             "https://a.example/rye"
         );
+    }
+
+    #[test]
+    fn a_card_is_large_only_with_a_picture_to_show() {
+        let alt = |decorative| AltText {
+            id: "a".into(),
+            text: if decorative { "" } else { "切开的面包" }.into(),
+            decorative,
+            needs_human: false,
+        };
+        let url = Some("https://a.example/面包.jpg");
+        let card = |decorative, url| {
+            let alt = alt(decorative);
+            let pictures = [Shown {
+                url,
+                alt: Some(&alt),
+            }];
+            let facts = Facts {
+                title: "黑麦面包",
+                language: "zh",
+                pictures: &pictures,
+                ..facts()
+            };
+            assert_eq!(
+                json_ld(&facts).contains_key("image"),
+                url.is_some() && !decorative
+            );
+            let properties = open_graph(&facts);
+            assert_eq!(properties["og:locale"], "zh_CN");
+            properties["twitter:card"].clone()
+        };
+        assert_eq!(card(false, url), "summary_large_image");
+        assert_eq!(card(true, url), "summary");
+        assert_eq!(card(false, None), "summary");
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod kind;
 mod shown;
 mod weights;
 
+pub use bare::bare;
+
 use super::with_capital;
 use crate::fit::{fit, join};
 use crate::rank::Analysis;
@@ -186,7 +188,7 @@ pub(crate) fn alt_candidates(
     let name = name_words(&file);
     let mut out: Vec<AltCandidate> = Vec::new();
     let mut add = |text: &str, source: AltSource, tells: Tells| {
-        let text = bare::bare(&crate::clean(text));
+        let text = bare(&crate::clean(text));
         let text = text.trim_end_matches([':', '：', ' ', ',', '，', '#']);
         let text = fit(text, max, &analysis.language);
         if is_file(&text, &file) {
@@ -205,7 +207,8 @@ pub(crate) fn alt_candidates(
         }
     };
     let caption = image.caption.filter(|caption| !caption.trim().is_empty());
-    if let Some(caption) = caption.or_else(|| place.and_then(|place| place.caption.as_deref())) {
+    let caption = caption.or_else(|| place.and_then(|place| place.caption.as_deref()));
+    if let Some(caption) = caption.filter(|caption| !bare::is_credit(caption)) {
         add(caption, AltSource::Caption, Tells::Near);
     }
     if let Some(place) = place {
@@ -293,6 +296,13 @@ fn is_file(text: &str, name: &str) -> bool {
     let is_name = extension.is_some_and(|end| ends.contains(&end.as_str()));
     let no_words = !stem.chars().all(char::is_alphabetic);
     is_name && !text.contains(char::is_whitespace) || text == name || no_words && text == stem
+}
+
+/// Whether a text alternative is only the name of the file, an address or a name, in whatever case.
+#[must_use]
+pub fn is_file_name(text: &str, file: &str) -> bool {
+    let name = file_name(file).to_lowercase();
+    is_file(&text.trim().to_lowercase(), &name)
 }
 
 /// Names of pictures that only adorn a page.

@@ -506,6 +506,19 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "dictionary")]
+    #[test]
+    fn technical_terms_are_kept_whole_in_chinese() {
+        let keywords = found(
+            "用K8s部署微服务",
+            "微服务把一个大系统拆成许多小服务。K8s负责调度这些微服务，并在机器出故障时重新启动它们。我们用K8s管理三十个微服务，\
+             每个微服务都有自己的数据库。升级微服务时，K8s逐个替换旧的容器。",
+        );
+        for term in ["K8s", "微服务"] {
+            assert!(keywords.iter().any(|word| word == term), "{keywords:?}");
+        }
+    }
+
     #[test]
     fn verbs_are_no_keywords() {
         let keywords = found(

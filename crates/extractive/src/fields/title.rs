@@ -35,6 +35,96 @@ pub(crate) fn titles(
     out
 }
 
+/// Headings that stand in any article and name none.
+const GENERIC: &[&str] = &[
+    "about",
+    "acknowledgements",
+    "acknowledgments",
+    "appendix",
+    "background",
+    "before you begin",
+    "before you start",
+    "conclusion",
+    "conclusions",
+    "contents",
+    "example",
+    "examples",
+    "faq",
+    "feedback",
+    "further reading",
+    "getting started",
+    "in this article",
+    "installation",
+    "introduction",
+    "key takeaways",
+    "learn more",
+    "limitations",
+    "motivation",
+    "next steps",
+    "note",
+    "notes",
+    "overview",
+    "prerequisites",
+    "procedure",
+    "quickstart",
+    "references",
+    "related articles",
+    "requirements",
+    "resources",
+    "results",
+    "see also",
+    "setup",
+    "steps",
+    "summary",
+    "table of contents",
+    "tl;dr",
+    "troubleshooting",
+    "usage",
+    "what's next",
+    "what’s next",
+    "wrapping up",
+    "下一步",
+    "介绍",
+    "先决条件",
+    "其他资源",
+    "准备工作",
+    "前言",
+    "前提条件",
+    "参考",
+    "参考文献",
+    "参考资料",
+    "后续步骤",
+    "安装",
+    "小结",
+    "常见问题",
+    "引言",
+    "总结",
+    "摘要",
+    "更多信息",
+    "术语",
+    "概述",
+    "概要",
+    "概览",
+    "步骤",
+    "注意事项",
+    "目录",
+    "相关文章",
+    "示例",
+    "简介",
+    "结论",
+    "结语",
+    "背景",
+    "说明",
+    "附录",
+];
+
+/// Whether a heading says nothing of its article: `Prerequisites`, `2. 概述`.
+pub(crate) fn is_generic(heading: &str) -> bool {
+    let bare = heading.trim_matches(|c: char| !c.is_alphabetic());
+    let lower = bare.to_lowercase();
+    GENERIC.contains(&lower.as_str())
+}
+
 fn push_once(out: &mut Vec<String>, title: String) {
     if !title.is_empty() && !out.iter().any(|other| other.eq_ignore_ascii_case(&title)) {
         out.push(title);
@@ -197,6 +287,27 @@ mod tests {
             Room::of(40, "en"),
         );
         assert_eq!(found[0], "Announcing the new release");
+    }
+
+    #[test]
+    fn a_heading_of_any_article_is_no_title() {
+        for heading in [
+            "Prerequisites",
+            "3. Overview:",
+            "What's next?",
+            "2. 概述",
+            "下一步",
+        ] {
+            assert!(is_generic(heading), "{heading}");
+        }
+        for heading in [
+            "Overview of the cluster",
+            "集群概述",
+            "Feed the starter",
+            "42",
+        ] {
+            assert!(!is_generic(heading), "{heading}");
+        }
     }
 
     #[test]

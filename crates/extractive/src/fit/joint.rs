@@ -56,6 +56,11 @@ const CHINESE_SUBORDINATE: &[&str] = &[
     "经过", "不仅", "不但", "既",
 ];
 
+/// Those whose clause comes before the main one, wherever in a sentence that begins.
+const CHINESE_LEADING: &[&str] = &[
+    "随着", "如果", "假如", "虽然", "尽管", "由于", "只要", "无论", "不管",
+];
+
 /// Ends of words that are more often adjectives than nouns: what they belong to would be cut off.
 const ADJECTIVE_ENDS: &[&str] = &[
     "able", "ible", "al", "ful", "ous", "ive", "ic", "less", "ant", "ent", "ary", "ed", "ing", "ly",
@@ -82,10 +87,10 @@ pub(super) fn promises_more(head: &str, language: &str) -> bool {
             open || !has_verb(&lower)
         }
         "zh" => {
-            CHINESE_SUBORDINATE
-                .iter()
-                .any(|word| head.starts_with(word))
-                && !head.contains(['，', '；', ','])
+            let last = head.rsplit(['，', '；', ',']).next().unwrap_or_default();
+            let open = |words: &[&str], text: &str| words.iter().any(|word| text.starts_with(word));
+            open(CHINESE_SUBORDINATE, last) && last.len() == head.len()
+                || open(CHINESE_LEADING, last)
         }
         _ => false,
     }
@@ -225,5 +230,7 @@ mod tests {
         assert!(promises_more("Roles of users", "en"));
         assert!(promises_more("为了部署集群", "zh"));
         assert!(!promises_more("为了部署集群，请先安装", "zh"));
+        assert!(promises_more("这是一个框架，随着社区的发展", "zh"));
+        assert!(!promises_more("这是一个框架，通过插件扩展", "zh"));
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::fields::with_capital;
 
-/// Without `image of` and its like at the beginning, and `的图片` at the end. Words that tell something, such as `chart of`
-/// and `屏幕截图`, stay.
-pub(super) fn bare(text: &str) -> String {
+/// A text alternative without `image of` and its like at the beginning, and `的图片` at the end. Words that tell something,
+/// such as `chart of` and `屏幕截图`, stay.
+#[must_use]
+pub fn bare(text: &str) -> String {
     let text = text.trim();
     let rest = english(text).or_else(|| chinese(text)).unwrap_or(text);
     if rest.chars().filter(|c| c.is_alphabetic()).count() < 2 {
@@ -45,7 +46,12 @@ fn chinese(text: &str) -> Option<&str> {
     let end = text.trim_end_matches('。');
     let tail = ["的图片", "的图像", "的照片"]
         .iter()
-        .find_map(|tail| end.strip_suffix(tail));
+        .find_map(|tail| end.strip_suffix(tail))
+        .map(|shown| {
+            let counted = ["一张", "一幅", "这张", "这幅"];
+            let rest = counted.iter().find_map(|count| shown.strip_prefix(count));
+            rest.unwrap_or(shown)
+        });
     let start = text.trim_start_matches(['一', '这', '张', '幅', '该', '此', '本', '上', '下']);
     let head = ["图片", "图像", "照片"]
         .iter()
@@ -56,6 +62,46 @@ fn chinese(text: &str) -> Option<&str> {
             .find_map(|joint| rest.strip_prefix(joint))
     });
     head.or(tail).map(str::trim)
+}
+
+/// Ways in which a line begins that only tells whose the picture is.
+const CREDITS: &[&str] = &[
+    "photo by ",
+    "photos by ",
+    "photograph by ",
+    "picture by ",
+    "image by ",
+    "photo credit",
+    "image credit",
+    "picture credit",
+    "photo source",
+    "image source",
+    "photo courtesy",
+    "image courtesy",
+    "courtesy of ",
+    "credit:",
+    "source:",
+    "©",
+    "图源",
+    "图片来源",
+    "照片来源",
+    "来源：",
+    "来源:",
+    "摄影：",
+    "摄影:",
+    "摄影/",
+    "供图：",
+    "供图:",
+];
+/// Characters of the longest line that is taken for a credit.
+const CREDIT_CHARS: usize = 80;
+
+/// Whether a caption only tells whose the picture is, and nothing of what it shows.
+pub(super) fn is_credit(caption: &str) -> bool {
+    let line = caption.trim_matches(|c: char| c.is_whitespace() || "()（）[]".contains(c));
+    let lower = line.to_lowercase();
+    let begins = CREDITS.iter().any(|credit| lower.starts_with(credit));
+    begins && line.chars().count() <= CREDIT_CHARS && crate::segment::sentences(line).len() == 1
 }
 
 #[cfg(test)]
@@ -76,6 +122,33 @@ mod tests {
         check("图片显示了港口", "港口");
         check("这张照片：港口", "港口");
         check("港口的图片", "港口");
+        check("一张港口的照片", "港口");
+        check("这幅港口的图像。", "港口");
+    }
+
+    #[test]
+    fn a_credit_is_told_from_a_caption() {
+        for credit in [
+            "Photo by Jane Doe on Unsplash",
+            "(Image courtesy of the museum)",
+            "© 2024 Jane Doe",
+            "Source: World Bank",
+            "图源：新华社",
+            "摄影：张三",
+            "图片来源：维基百科",
+        ] {
+            assert!(is_credit(credit), "{credit}");
+        }
+        for caption in [
+            "Photo by the window: a loaf. It was taken in the morning.",
+            "The source of the river",
+            "A loaf, photo by Jane Doe",
+            "港口摄影展",
+            "图中是港口",
+            "",
+        ] {
+            assert!(!is_credit(caption), "{caption}");
+        }
     }
 
     #[test]
