@@ -415,6 +415,12 @@ pub fn user() -> String {
         .map_or_else(|| "unknown".to_owned(), Clone::clone)
 }
 
+/// Which GPUs this process may see, as CUDA reads it (`CUDA_VISIBLE_DEVICES`); none when nobody says.
+#[must_use]
+pub fn visible_gpus() -> Option<String> {
+    process_environment().remove("CUDA_VISIBLE_DEVICES")
+}
+
 fn process_environment() -> Environment {
     // Names that are not text cannot be ours; a value of ours that is not text is shown to the check, not dropped.
     std::env::vars_os()

@@ -2,6 +2,7 @@
 //!
 //! At most `max_running` hold a [`Ticket`] and at most `max_waiting` wait. Interactive requests go before batch ones;
 //! within a class the keys take turns, so that a key with a hundred requests delays another by one, not by a hundred.
+//! A quarter of the tickets is for people alone: a batch never makes them wait for a whole answer.
 //! A waiter that is dropped frees its place at once, and so does a ticket.
 
 use std::collections::{HashMap, VecDeque};
@@ -49,6 +50,19 @@ pub struct Bounds {
     pub max_running: usize,
     /// Waiters at a time, over all keys.
     pub max_waiting: usize,
+}
+
+impl Bounds {
+    /// Tickets given out beyond which a class gets no more. A single ticket is everybody's.
+    fn running(&self, priority: Priority) -> usize {
+        match priority {
+            Priority::Interactive => self.max_running,
+            Priority::Batch => self
+                .max_running
+                .saturating_sub((self.max_running / 4).max(1))
+                .max(1),
+        }
+    }
 }
 
 /// The queue; a clone is the same queue.
@@ -164,7 +178,9 @@ impl Queue {
     fn admit(&self, request: Request<'_>, since: Instant) -> Result<Admission, Error> {
         let shared = &self.shared;
         let mut state = shared.lock();
-        if state.running < shared.bounds.max_running && state.waiting() == 0 {
+        if state.running < shared.bounds.running(request.priority)
+            && state.before(request.priority) == 0
+        {
             state.running += 1;
             return Ok(Admission::Now(Ticket::new(shared, since)));
         }
@@ -244,8 +260,7 @@ impl Shared {
     }
 
     fn grant(self: &Arc<Self>, state: &mut State) {
-        while state.running < self.bounds.max_running {
-            let Some(waiter) = state.pop() else { return };
+        while let Some(waiter) = state.pop(self.bounds) {
             let ticket = Ticket::new(self, waiter.since);
             match waiter.grant.send(Ok(ticket)) {
                 Ok(()) => state.running += 1,
@@ -322,8 +337,21 @@ impl State {
         id
     }
 
-    fn pop(&mut self) -> Option<Waiter> {
-        self.interactive.pop().or_else(|| self.batch.pop())
+    /// Waiters before a new one of this class.
+    fn before(&self, priority: Priority) -> usize {
+        match priority {
+            Priority::Interactive => self.interactive.len,
+            Priority::Batch => self.waiting(),
+        }
+    }
+
+    fn pop(&mut self, bounds: Bounds) -> Option<Waiter> {
+        let running = self.running;
+        let may_run = |priority| running < bounds.running(priority);
+        let person = may_run(Priority::Interactive).then(|| self.interactive.pop());
+        person
+            .flatten()
+            .or_else(|| may_run(Priority::Batch).then(|| self.batch.pop()).flatten())
     }
 
     fn remove(&mut self, key: &str, priority: Priority, id: u64) -> bool {
@@ -566,6 +594,28 @@ mod tests {
             order(&[("job", Batch), ("job", Batch), ("person", Interactive)]).await,
             "person job job"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_leaves_a_quarter_to_people() {
+        let queue = queue(4, 9);
+        let (tell, told) = mpsc::channel();
+        let batch = async || queue.enter(request("job", Batch), |_| {}).await.unwrap();
+        let first = batch().await;
+        let others = (batch().await, batch().await);
+        let waiting = line_up(&queue, "job", Batch, &tell).await;
+        assert_eq!((queue.depth().running, queue.depth().batch), (3, 1));
+        let person = enter(&queue, "person").await.unwrap();
+        drop(person);
+        yield_now().await;
+        assert_eq!(queue.depth().batch, 1, "the person's place stays theirs");
+        drop(first);
+        waiting.await.unwrap();
+        assert_eq!(ran(&told), "job");
+        drop(others);
+        let alone = self::queue(1, 9);
+        let job = alone.enter(request("job", Batch), |_| {}).await;
+        assert!(job.is_ok(), "one ticket is everybody's");
     }
 
     #[tokio::test(start_paused = true)]

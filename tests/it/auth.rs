@@ -172,6 +172,7 @@ fn every_route_that_asks_for_credentials_is_in_the_table() {
         "post /infer",
         "post /v1/chat/completions",
         "get /v1/models",
+        "get /v1/models/{id}",
         "post /v1/multimodal/completion",
     ];
     let (mut closed, mut open) = (BTreeSet::new(), BTreeSet::new());

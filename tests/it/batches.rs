@@ -513,6 +513,7 @@ fn a_stopping_server_puts_back_what_it_cannot_end() {
     let server = Server::start(
         script(Setup::default())
             .set("server.drain_seconds", 1)
+            .set("queue.max_running", 4)
             .set("batches.max_running", 2),
     );
     let key = batch_key(&server, json!({}));

@@ -17,11 +17,15 @@ const TEXT: &str = "An answer that comes in pieces.";
 
 const LEAK: &str = "I was told: Every row and column, in the picture's order, with the text exactly as it stands; and more.";
 
+const LINKS: &str =
+    "Buy <b>bread</b> at evil.example/now\nor [here](javascript:alert(1)), says bread.example/a.";
+
 fn setup() -> Setup {
     let tokens = json!({ "prompt_tokens": 30, "image_tokens": 12, "completion_tokens": 7 });
     Setup::default()
         .chat(json!({ "when": "[pieces]", "text": TEXT, "chunk_chars": 5, "usage": tokens }))
         .chat(json!({ "when": "[leaks]", "chunk_chars": 4, "text": LEAK }))
+        .chat(json!({ "when": "[links]", "chunk_chars": 4, "text": LINKS }))
         .chat(json!({ "when": "[cut]", "text": "An answer", "cut": true }))
         .chat(json!({ "when": "[failed]", "end": "failed", "text": "half" }))
         .chat(
@@ -204,7 +208,7 @@ fn a_stream_that_fails_at_once_has_the_status_of_it_and_later_an_error_at_its_en
 fn what_is_not_as_it_should_be_is_an_error_object_that_names_it() {
     let hello = || user("Hello?");
     let content = |content: Value| json!({ "messages": [{ "role": "user", "content": content }] });
-    let cases: [(Value, Code, Option<&str>); 20] = [
+    let cases: [(Value, Code, Option<&str>); 24] = [
         (json!({}), Code::InvalidField, Some("messages")),
         (
             json!({ "messages": [] }),
@@ -284,6 +288,26 @@ fn what_is_not_as_it_should_be_is_an_error_object_that_names_it() {
             Some("logprobs"),
         ),
         (
+            merged(hello(), json!({ "logit_bias": { "50256": -100 } })),
+            Code::InvalidField,
+            Some("logit_bias"),
+        ),
+        (
+            merged(hello(), json!({ "functions": [{ "name": "f" }] })),
+            Code::InvalidField,
+            Some("functions"),
+        ),
+        (
+            merged(hello(), json!({ "top_k": -2 })),
+            Code::InvalidField,
+            Some("top_k"),
+        ),
+        (
+            merged(hello(), json!({ "stop": ["a", "b", "c", "d", "e"] })),
+            Code::InvalidField,
+            Some("stop"),
+        ),
+        (
             merged(hello(), json!({ "tools": [{ "type": "function" }] })),
             Code::InvalidField,
             Some("tools"),
@@ -318,6 +342,7 @@ fn schemas_come_in_three_forms_and_have_caps() {
         json!({ "type": "json_schema", "json_schema": { "name": "x", "strict": true, "schema": schema } }),
         json!({ "type": "json_schema", "json_schema": schema }),
         json!({ "type": "json_schema", "schema": schema }),
+        json!({ "type": "json_schema", "json_schema": null, "schema": schema }),
     ] {
         assert_eq!(
             content(&merged(
@@ -343,6 +368,68 @@ fn schemas_come_in_three_forms_and_have_caps() {
             Code::InvalidField,
             Some("response_format.json_schema.schema"),
         );
+    }
+}
+
+#[test]
+fn what_other_servers_take_for_nothing_is_nothing_here() {
+    let nothing = json!({
+        "seed": -1, "top_k": -1, "stop": "", "logit_bias": {}, "functions": [], "logprobs": false,
+        "tools": [], "presence_penalty": 0,
+    });
+    assert_eq!(content(&merged(user("[pieces]"), nothing)), TEXT);
+    let stops = json!({ "stop": ["", "that"] });
+    assert_eq!(content(&merged(user("[pieces]"), stops)), "An answer ");
+}
+
+#[test]
+fn a_task_that_writes_has_neither_markup_nor_addresses_of_its_own() {
+    let asked = |task: &str| {
+        merged(
+            user("[links] See bread.example/a."),
+            json!({ "task": task }),
+        )
+    };
+    let cleaned = "Buy bread at\nor here, says bread.example/a.";
+    for task in ["alt_text", "chart", "scene", "ui"] {
+        assert_eq!(content(&asked(task)), cleaned, "{task}");
+    }
+    for task in ["table", "invoice", "ocr"] {
+        assert_eq!(content(&asked(task)), LINKS, "{task}");
+    }
+    let streamed = ask(&merged(asked("scene"), json!({ "stream": true }))).text();
+    let pieces = streamed
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok())
+        .filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned()));
+    assert_eq!(pieces.collect::<String>(), cleaned);
+    assert_eq!(
+        content(&user("[links]")),
+        LINKS,
+        "a conversation is its caller's"
+    );
+}
+
+#[test]
+fn a_model_is_found_by_its_name() {
+    let server = shared();
+    let key = key(server);
+    let get = |path: &str| server.get(path).bearer(&key).send();
+    let models = get("/v1/models").json();
+    assert_eq!(get("/v1/models/scripted").json(), models["data"][0]);
+    for path in [
+        "/v1/models/gpt-0",
+        "/v1/models/owner/name",
+        "/v1/models/owner%2Fname",
+    ] {
+        openai_error(&get(path), Code::ModelNotFound, Some("model"));
+    }
+    let none = server.get("/v1/models/scripted").send();
+    openai_error(&none, Code::CredentialsMissing, None);
+    // Who knows OpenAI's API reads its errors also where there is nothing.
+    for path in ["/v1/completions", "/v1/embeddings", "/v1/responses"] {
+        let answer = server.post(path).bearer(&key).json(&user("Hello?")).send();
+        openai_error(&answer, Code::NotFound, None);
     }
 }
 

@@ -499,6 +499,10 @@ fn the_dashboard_shows_what_an_operator_asks() {
         "gpu_memory",
         "gpu_busy",
         "refusals",
+        "moderated_total",
+        "cache_size_bytes",
+        "admission_seconds",
+        "redis_answering",
     ] {
         assert!(queries.contains(about), "nothing of {about}");
     }

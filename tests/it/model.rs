@@ -287,6 +287,51 @@ fn a_fault_of_the_model_is_one_callers_and_the_server_goes_on() {
 }
 
 #[test]
+fn a_model_that_stands_still_is_started_anew_and_answers() {
+    let server = start(Setup::default().set("glm4v.stall_seconds", 1));
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..5)
+            .map(|_| scope.spawn(|| server.summarize(&asked("[step stalls]", json!({}))).send()))
+            .collect();
+        for answer in all {
+            let problem = answer.join().unwrap().problem();
+            assert_eq!(problem.code, api::Code::EngineFailed);
+        }
+    });
+    let restarts = || server.metric("smart_summary_engine_restarts_total", &[]);
+    assert_eq!(restarts(), 1.0);
+    assert_eq!(answers(&server, "timed_out"), 5.0);
+    ready(&server);
+    check_bounded(&server.summary(&asked("The next.", json!({}))));
+    assert_eq!(restarts(), 1.0);
+}
+
+#[test]
+fn time_in_the_models_own_line_is_time_in_a_queue() {
+    let server = start(
+        Setup::default()
+            .set("glm4v.rows", 1)
+            .set("queue.max_running", 2),
+    );
+    let ask = |words: &'static str| server.summary(&asked(words, json!({})));
+    let mut both = std::thread::scope(|scope| {
+        let both = ["One of two.", "Two of two."].map(|words| scope.spawn(move || ask(words)));
+        both.map(|answer| answer.join().unwrap())
+    });
+    both.sort_by_key(|summary| summary.timings.queue);
+    let [first, second] = both;
+    assert!(
+        // Each may have asked twice, in turns; a line of the server's own would have cost nothing.
+        second.timings.queue * 4 >= first.timings.decode,
+        "{:?} {:?}",
+        first.timings,
+        second.timings
+    );
+    let told = server.metric("smart_summary_engine_stage_seconds_sum", &["\"queue\""]);
+    assert!(told >= f64::from(second.timings.queue) / 1000.0, "{told}");
+}
+
+#[test]
 fn a_killed_server_starts_again_and_answers() {
     let server = start(Setup::default());
     let mut stream = server
@@ -419,6 +464,46 @@ fn a_conversation_with_the_model_keeps_to_its_schema() {
         "{}",
         refused.text()
     );
+}
+
+#[test]
+fn a_conversation_costs_the_same_streamed_and_plain() {
+    let server = shared();
+    let key = server.key_with(json!({ "name": "chat", "scopes": ["chat:write"] }));
+    let request = json!({ "seed": 6, "max_tokens": 20, "messages": [{ "role": "user", "content": [
+        { "type": "image_url", "image_url": { "url": pictures::data_uri(&pictures::png(64, 48)) } },
+        { "type": "text", "text": "What is it?" },
+    ] }] });
+    let ask = |request: &Value| {
+        server
+            .post("/v1/chat/completions")
+            .bearer(&key)
+            .json(request)
+            .send()
+    };
+    let plain = ask(&request).json();
+    let usage = &plain["usage"];
+    let number = |name: &str| usage[name].as_u64().unwrap();
+    assert!(usage["prompt_tokens_details"]["image_tokens"].as_u64() > Some(0));
+    assert!((1..=20).contains(&number("completion_tokens")));
+    assert_eq!(
+        number("prompt_tokens") + number("completion_tokens"),
+        number("total_tokens")
+    );
+    let streamed = json!({ "stream": true, "stream_options": { "include_usage": true } });
+    let text = ask(&merged(request, streamed)).text();
+    let chunks: Vec<Value> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+        .collect();
+    let pieces = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str());
+    assert_eq!(
+        Some(pieces.collect::<String>().as_str()),
+        plain["choices"][0]["message"]["content"].as_str()
+    );
+    assert_eq!(&chunks.last().unwrap()["usage"], usage);
 }
 
 #[test]

@@ -110,6 +110,25 @@ fn what_the_operator_does_not_want_is_neither_read_nor_told() {
             .status,
         200
     );
+    // All that a model reads is looked at, not the article alone.
+    for more in [
+        json!({ "guidelines": { "tone": "unwanted" } }),
+        json!({ "guidelines": { "must_include": ["an unwanted word"] } }),
+        json!({ "guidelines": { "brand": "Unwanted" } }),
+    ] {
+        let asked = merged(fresh("Bread and its wishes."), more);
+        let answer = |key: &str| server.post("/v1/summaries").bearer(key).json(&asked).send();
+        refused(&answer(&careful), Code::ContentRefused);
+        assert_eq!(answer(&careless).status, 200);
+    }
+    for more in [
+        json!({ "stop": "unwanted" }),
+        json!({ "response_format": { "type": "json_schema", "json_schema": {
+            "schema": { "type": "object", "properties": { "unwanted": {} } } } } }),
+    ] {
+        let answer = chat(&server, &careful, "Bread?", more);
+        assert_eq!(answer.json()["error"]["code"], "content_refused");
+    }
     // Of an answer that is refused nothing is told; a fine one is told field by field once it is known to be fine.
     let events = summarize(&careful, "[writes it] Streamed.")
         .events()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use api::Code;
@@ -169,6 +170,8 @@ type Asked = (BTreeMap<String, String>, Value);
 struct Peer {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// It does not say which models it has.
+    unwell: Arc<AtomicBool>,
 }
 
 impl Peer {
@@ -176,25 +179,38 @@ impl Peer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let unwell: Arc<AtomicBool> = Arc::default();
         let (kept, deed) = (Arc::clone(&asked), Arc::new(deed));
+        let ill = Arc::clone(&unwell);
         std::thread::spawn(move || {
             for socket in listener.incoming() {
-                let (kept, deed) = (Arc::clone(&kept), Arc::clone(&deed));
+                let (kept, deed, ill) = (Arc::clone(&kept), Arc::clone(&deed), Arc::clone(&ill));
                 std::thread::spawn(move || {
                     // Whoever asks may leave at any time.
-                    let _ = Self::serve(socket.unwrap(), &kept, deed.as_ref());
+                    let _ = Self::serve(socket.unwrap(), &kept, &ill, deed.as_ref());
                 });
             }
         });
-        Self { address, asked }
+        Self {
+            address,
+            asked,
+            unwell,
+        }
     }
 
     fn serve(
         mut socket: TcpStream,
         kept: &Mutex<Vec<Asked>>,
+        unwell: &AtomicBool,
         deed: &dyn Fn(usize, &Value) -> Deed,
     ) -> std::io::Result<()> {
         let received = Received::from(&socket)?;
+        if received.first.starts_with("GET ") && unwell.load(Ordering::Relaxed) {
+            return Self::act(
+                &mut socket,
+                Deed::Refuses("500 Internal Server Error", "{}"),
+            );
+        }
         if received.first.starts_with("GET ") {
             let list = json!({ "object": "list", "data": [{ "id": "peer" }] }).to_string();
             return write!(
@@ -367,6 +383,125 @@ fn what_fails_behind_its_first_word_fails() {
         assert_eq!((first.count(), second.count()), (1, 0));
         assert_eq!(ended(&server, &first, end), 1.0);
     }
+}
+
+/// What the metrics say of a peer.
+fn level(server: &Server, what: &str, peer: &Peer) -> f64 {
+    let label = format!("\"{}\"", peer.address);
+    server.metric(&format!("smart_summary_upstream_{what}"), &[&label])
+}
+
+#[test]
+fn who_has_an_answer_to_write_is_not_asked_while_another_is_free() {
+    let peers = [(); 2].map(|()| {
+        Peer::new(|_, body| match body.to_string().contains("[stall]") {
+            true => Deed::StandsStill("It begins"),
+            false => Deed::Says("From who is free."),
+        })
+    });
+    // Nobody looks while the test goes on: what the metrics say is told by the requests themselves.
+    let server = before(
+        quick(&[&peers[0], &peers[1]])
+            .set("upstream.stall_seconds", 600)
+            .set("upstream.health_seconds", 600),
+    );
+    eventually("both are well", || {
+        (server.metric("smart_summary_upstream_well", &[]) == 2.0).then_some(())
+    });
+    let streamed = merged(user("[stall]"), json!({ "stream": true }));
+    let stream = chat(&server, &streamed).open();
+    let busy = eventually("one writes", || {
+        (0..2).find(|index| level(&server, "outstanding", &peers[*index]) == 1.0)
+    });
+    for _ in 0..3 {
+        assert_eq!(
+            chat(&server, &user("Hello?")).send().content(),
+            "From who is free."
+        );
+    }
+    assert_eq!((peers[busy].count(), peers[1 - busy].count()), (1, 3));
+    stream.leave();
+    eventually("it is free again", || {
+        (level(&server, "outstanding", &peers[busy]) == 0.0).then_some(())
+    });
+    assert_eq!(ended(&server, &peers[busy], "left"), 1.0);
+}
+
+#[test]
+fn a_server_that_says_twice_that_it_is_not_well_is_not_asked_until_it_is() {
+    let peer = Peer::new(|_, _| Deed::Says("Well again."));
+    let server = before(quick(&[&peer]).set("upstream.health_seconds", 1));
+    let well = |expected: f64| {
+        eventually("its health is known", || {
+            (level(&server, "well", &peer) == expected).then_some(())
+        });
+    };
+    peer.unwell.store(true, Ordering::Relaxed);
+    well(0.0);
+    let answer = chat(&server, &user("Hello?")).send();
+    assert_eq!(
+        answer.json()["error"]["code"],
+        Code::EngineUnavailable.as_str()
+    );
+    assert_eq!(peer.count(), 0);
+    peer.unwell.store(false, Ordering::Relaxed);
+    well(1.0);
+    assert_eq!(
+        chat(&server, &user("Hello?")).send().content(),
+        "Well again."
+    );
+}
+
+#[test]
+fn a_server_that_failed_is_back_after_its_pause() {
+    let peer = Peer::new(|count, _| match count {
+        1 => Deed::BreaksOff(""),
+        _ => Deed::Says("Back again."),
+    });
+    let server = before(
+        quick(&[&peer])
+            .set("upstream.failures", 1)
+            .set("upstream.pause_seconds", 1)
+            .set("upstream.health_seconds", 600),
+    );
+    assert_eq!(chat(&server, &user("Hello?")).send().status, 502);
+    assert_eq!(level(&server, "well", &peer), 0.0, "told at once");
+    let answer = eventually("its pause is over", || {
+        let answer = chat(&server, &user("Hello?")).send();
+        (answer.status == 200).then_some(answer)
+    });
+    assert_eq!(answer.content(), "Back again.");
+    assert_eq!(level(&server, "well", &peer), 1.0);
+}
+
+#[test]
+fn an_answer_in_another_language_is_asked_for_once_more_and_then_told_with_a_warning() {
+    const GERMAN: &str = r#"{"title": "Roggenbrot braucht viel Zeit und wenig Können",
+        "summary": "Der Teig geht über Nacht in einer kühlen Küche, und das Brot schmeckt am Tag nach dem Backen am besten."}"#;
+    const ENGLISH: &str = r#"{"title": "Rye bread needs time",
+        "summary": "The dough rises overnight in a cool kitchen, and the bread is best a day after baking."}"#;
+    let request = || {
+        let article = "Rye bread needs time more than skill. The dough rises overnight in a cool kitchen, and the bread is best a day after baking.";
+        merged(fresh(article), json!({ "fields": ["title", "summary"] }))
+    };
+    let warned = |summary: &api::Summary| {
+        let mut codes = summary.warnings.iter().map(|warning| warning.code);
+        codes.any(|code| code == api::WarningCode::OtherLanguage)
+    };
+    let once = Peer::new(|count, _| Deed::Says(if count == 1 { GERMAN } else { ENGLISH }));
+    let server = before(quick(&[&once]));
+    let summary = server.summary(&request());
+    assert_eq!(summary.title.as_deref(), Some("Rye bread needs time"));
+    assert!(!warned(&summary), "{:?}", summary.warnings);
+    assert_eq!(once.count(), 2);
+    let asked = once.last().1.to_string();
+    assert!(asked.contains("must be in English"), "{asked}");
+    let always = Peer::new(|_, _| Deed::Says(GERMAN));
+    let server = before(quick(&[&always]));
+    let summary = server.summary(&request());
+    assert!(warned(&summary), "{:?}", summary.warnings);
+    assert!(summary.title.unwrap().starts_with("Roggenbrot"));
+    assert_eq!(always.count(), 2, "once more, and no more");
 }
 
 #[test]

@@ -19,6 +19,8 @@ client = openai.OpenAI(base_url=base_url, api_key=key, max_retries=0)
 
 models = [model.id for model in client.models.list()]
 check(models == ["scripted"], f"models: {models}")
+model = client.models.retrieve("scripted")
+check(model.id == "scripted" and model.object == "model", f"model: {model}")
 
 messages = [
     {"role": "system", "content": [{"type": "text", "text": "Answer in one word."}]},
@@ -72,6 +74,11 @@ found = refused(openai.NotFoundError, "another model", model="gpt-0")
 check(found.code == "model_not_found" and found.param == "model", f"{found.code} {found.param}")
 found = refused(openai.UnprocessableEntityError, "logprobs", logprobs=True)
 check(found.param == "logprobs", f"{found.param}")
+for ask in [lambda: client.models.retrieve("owner/gpt-0"), lambda: client.embeddings.create(model="scripted", input="a")]:
+    try:
+        sys.exit(f"not refused: {ask()}")
+    except openai.NotFoundError as found:
+        check(found.code and found.message and found.type == "not_found_error", f"{found.body}")
 client = openai.OpenAI(base_url=base_url, api_key="nonsense", max_retries=0)
 refused(openai.AuthenticationError, "a bad key")
 print("ok")

@@ -169,7 +169,7 @@ settings! {
     Queue {
         /// Requests that wait at once; more are refused with `overloaded`.
         max_waiting: usize = "256" [1..=100000];
-        /// Requests that an engine works on at once; 0: as many as it has threads.
+        /// Requests that an engine works on at once, a quarter of them, and one at least, for people alone; 0: as many as it has threads, rows or places at its servers.
         max_running: usize = "0" [0..=10000];
         /// Milliseconds until a person's request is given up.
         interactive_deadline_ms: u64 = "30000" [100..=3600000];
@@ -185,7 +185,7 @@ settings! {
         max_bytes: usize = "67108864" [1024..=1073741824];
         /// Items of one key that wait, over all its batches; more are refused with `too_many_batches`.
         max_waiting_items: u64 = "10000" [1..=10000000];
-        /// Items that this server works on at once; 0: as many as an engine may.
+        /// Items that this server works on at once; 0: `queue.max_running`, or as many as there are threads when that is 0 too.
         max_running: usize = "0" [0..=10000];
         /// Hours that a finished batch and its results are kept.
         retention_hours: u64 = "72" [24..=8760];

@@ -26,12 +26,16 @@ pub struct ChatJob {
     pub format: AnswerFormat,
     /// Tokens of the answer, at most.
     pub max_tokens: u32,
+    /// Fewer will do when the model cannot hold as many beside the conversation.
+    pub shrinks: bool,
     /// How tokens are chosen; what is not said is the model's own.
     pub choosing: Choosing,
     /// The answer ends before the first of these that it would hold.
     pub stop: Vec<String>,
     /// Rules of ours among the messages, which must not come out; empty: there are none.
     pub rules: String,
+    /// The answer is told without markup, and without addresses that the conversation does not hold.
+    pub cleaned: bool,
     /// When nobody will wait any more, for a model that has to tell others.
     pub deadline: Option<Instant>,
 }
@@ -169,6 +173,17 @@ pub trait ChatModel: Send + Sync + 'static {
 pub const IMAGE_TOKENS: usize = 1369;
 
 impl ChatJob {
+    /// All words that a caller chose: those of the conversation, of the answer's schema and of what ends it.
+    #[must_use]
+    pub fn all_words(&self) -> String {
+        let mut words = vec![self.words()];
+        if let AnswerFormat::JsonSchema(schema) = &self.format {
+            words.push(schema.to_string());
+        }
+        words.extend(self.stop.iter().cloned());
+        words.join("\n")
+    }
+
     /// All words of the conversation.
     #[must_use]
     pub fn words(&self) -> String {

@@ -216,10 +216,18 @@ pub struct Report {
     pub warnings: Vec<api::Warning>,
     /// Tokens read and written.
     pub usage: api::TokenUsage,
+    /// Milliseconds in the engine's own line.
+    pub queue_ms: u32,
     /// Milliseconds spent reading.
     pub prefill_ms: u32,
     /// Milliseconds spent writing.
     pub decode_ms: u32,
+}
+
+/// Whether a character is not seen, so that words are read as if it were not there.
+pub(crate) fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
 }
 
 /// Something that writes summaries.

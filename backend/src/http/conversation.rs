@@ -76,6 +76,7 @@ impl Conversation {
             job: ChatJob {
                 format: format(request.response_format.as_ref())?,
                 max_tokens,
+                shrinks: asked.is_none(),
                 choosing: choosing(&request)?,
                 stop: stops(request.stop.as_ref())?,
                 ..ChatJob::default()
@@ -264,6 +265,7 @@ impl Conversation {
         }
         self.job.messages.splice(0..0, before);
         self.job.rules = template.system;
+        self.job.cleaned = known.writes();
         Ok(())
     }
 }
@@ -311,16 +313,18 @@ fn refuse_unoffered(request: &ChatRequest) -> Result<(), Refusal> {
     let is_set = |value: Option<&Value>| match value {
         None | Some(Value::Null | Value::Bool(false)) => false,
         Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Object(entries)) => !entries.is_empty(),
         Some(_) => true,
     };
-    if is_set(request.logprobs.as_ref()) {
-        return Err(unoffered("/logprobs"));
-    }
-    if is_set(request.top_logprobs.as_ref()) {
-        return Err(unoffered("/top_logprobs"));
-    }
-    if is_set(request.tools.as_ref()) {
-        return Err(unoffered("/tools"));
+    let fields = [
+        ("/logprobs", &request.logprobs),
+        ("/top_logprobs", &request.top_logprobs),
+        ("/logit_bias", &request.logit_bias),
+        ("/tools", &request.tools),
+        ("/functions", &request.functions),
+    ];
+    if let Some((field, _)) = fields.into_iter().find(|(_, value)| is_set(value.as_ref())) {
+        return Err(unoffered(field));
     }
     let penalties = [
         ("/presence_penalty", request.presence_penalty),
@@ -362,19 +366,32 @@ fn choosing(request: &ChatRequest) -> Result<Choosing, Refusal> {
         |p| (0.1..=10.0).contains(&p),
         "0.1 to 10",
     )?;
+    let top_k = match request.top_k {
+        // Other servers say so for all.
+        Some(-1) => Some(0),
+        Some(top_k) => Some(
+            u32::try_from(top_k)
+                .map_err(|_| invalid("/top_k", "must be 0 or more, or -1 for all"))?,
+        ),
+        None => None,
+    };
     Ok(Choosing {
         temperature,
         top_p,
-        top_k: request.top_k,
+        top_k,
         repetition_penalty: penalty,
-        seed: request.seed,
+        // Other servers say so for none.
+        seed: request
+            .seed
+            .filter(|seed| *seed != -1)
+            .map(i64::cast_unsigned),
     })
 }
 
 fn stops(value: Option<&Value>) -> Result<Vec<String>, Refusal> {
     let fault = || {
         let detail = format!(
-            "must be a text or a list of at most {MAX_STOPS} texts of 1 to {MAX_STOP_CHARS} characters"
+            "must be a text or a list of at most {MAX_STOPS} texts of at most {MAX_STOP_CHARS} characters"
         );
         invalid("/stop", &detail)
     };
@@ -387,7 +404,9 @@ fn stops(value: Option<&Value>) -> Result<Vec<String>, Refusal> {
         }
         Some(_) => return Err(fault()),
     };
-    let fits = |stop: &String| (1..=MAX_STOP_CHARS).contains(&stop.chars().count());
+    // An empty text ends nothing.
+    let stops: Vec<String> = stops.into_iter().filter(|stop| !stop.is_empty()).collect();
+    let fits = |stop: &String| stop.chars().count() <= MAX_STOP_CHARS;
     if stops.len() <= MAX_STOPS && stops.iter().all(fits) {
         Ok(stops)
     } else {
@@ -404,7 +423,8 @@ fn format(value: Option<&Value>) -> Result<AnswerFormat, Refusal> {
         Some("text") => Ok(AnswerFormat::Text),
         Some("json_object") => Ok(AnswerFormat::JsonObject),
         Some("json_schema") => {
-            let given = value.get("json_schema").or_else(|| value.get("schema"));
+            let given = |name: &str| value.get(name).filter(|given| !given.is_null());
+            let given = given("json_schema").or_else(|| given("schema"));
             let schema = given.map(|given| {
                 given
                     .get("schema")

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::chat_mask::Masked;
+use super::finish::clean_answer;
 use super::{Error, Service};
 use crate::engines::{
     self, ChatJob, ChatMessage, ChatModel, ChatPart, ChatReport, Guarded, IMAGE_TOKENS, TextSink,
@@ -69,9 +70,14 @@ fn guarded(job: &ChatJob) -> Option<Guarded> {
     if job.rules.is_empty() {
         return None;
     }
+    Some(Guarded::new(&job.rules, &material(job)))
+}
+
+/// All words but our rules.
+fn material(job: &ChatJob) -> String {
     let words = job.messages.iter().map(ChatMessage::words);
     let material: Vec<String> = words.filter(|words| *words != job.rules).collect();
-    Some(Guarded::new(&job.rules, &material.join("\n")))
+    material.join("\n")
 }
 
 fn lock(told: &Mutex<Telling>) -> MutexGuard<'_, Telling> {
@@ -137,7 +143,7 @@ impl Service {
     ) -> Result<ChatReport, Error> {
         let moderation = self.moderation(safety);
         if let Some(moderation) = moderation {
-            moderation.check(&job.words()).await?;
+            moderation.check(&job.all_words()).await?;
         }
         let priority = job.priority;
         let now = Instant::now();
@@ -164,14 +170,15 @@ impl Service {
             masked: safety
                 .mask_numbers
                 .then(|| Masked::new(&job, Arc::clone(&sink))),
-            // What is moderated is told once it is known to be fine.
-            whole: moderation.map(|_| String::new()),
+            // What is moderated or cleaned is told once it is known to be fine.
+            whole: (moderation.is_some() || job.cleaned).then(String::new),
             sink,
         }));
         let heard: TextSink = {
             let told = Arc::clone(&told);
             Arc::new(move |piece: &str| lock(&told).push(piece))
         };
+        let source = job.cleaned.then(|| material(&job));
         let answer = tokio::time::timeout_at(deadline, model.chat(job, heard, cancel));
         let report = answer.await.map_err(|_| Error::Deadline(patience))??;
         let complete = lock(&told).complete();
@@ -179,14 +186,20 @@ impl Service {
             engine: model.name().as_str(),
             cause,
         })?;
-        if let Some(moderation) = moderation {
-            let whole = lock(&told).whole.take().unwrap_or_default();
-            moderation.check(&whole).await?;
+        let whole = lock(&told).whole.take();
+        if let Some(mut whole) = whole {
+            if let Some(source) = source {
+                whole = clean_answer(&whole, &source);
+            }
+            if let Some(moderation) = moderation {
+                moderation.check(&whole).await?;
+            }
             lock(&told).push(&whole);
         }
         lock(&told).finish();
         self.metrics.tokens(model.name(), report.usage);
         for (stage, millis) in [
+            (crate::telemetry::Stage::Queue, report.queue_ms),
             (crate::telemetry::Stage::Prefill, report.prefill_ms),
             (crate::telemetry::Stage::Decode, report.decode_ms),
         ] {

@@ -34,7 +34,7 @@ impl Masked {
     /// Takes more of the answer and tells what is certain.
     pub(super) fn push(&mut self, text: &str) {
         self.held.push_str(text);
-        let kept = self.held.trim_end_matches(may_go_on).len();
+        let kept = self.held.trim_end_matches(Shown::may_be_of_a_number).len();
         let tail = self.held.get(kept..).unwrap_or_default();
         let certain = if tail.chars().count() > LONGEST {
             self.held.len()
@@ -82,11 +82,6 @@ impl Masked {
             })
             .collect()
     }
-}
-
-/// What a number is made of, and what may stand between its digits.
-fn may_go_on(c: char) -> bool {
-    c.is_ascii_digit() || " +-.()".contains(c)
 }
 
 #[cfg(test)]
@@ -141,6 +136,11 @@ mod tests {
             "Call 020 7946 0018 or 13812345678",
             text,
             "Call 020 7946 0018 or ***********",
+        );
+        check(
+            "In 2026 13812345678, 24/7. 电话１３８１２３４５６７８。",
+            text,
+            "In 2026 ***********, 24/7. 电话***********。",
         );
         check(
             "In 2026 there were 12 of 15.",

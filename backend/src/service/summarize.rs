@@ -149,19 +149,17 @@ impl Service {
         waited: Duration,
     ) -> Summary {
         let began = Instant::now();
-        self.metrics.stage(
-            engine.name(),
-            Stage::Prefill,
-            Duration::from_millis(report.prefill_ms.into()),
-        );
-        self.metrics.stage(
-            engine.name(),
-            Stage::Decode,
-            Duration::from_millis(report.decode_ms.into()),
-        );
+        for (stage, millis) in [
+            (Stage::Queue, report.queue_ms),
+            (Stage::Prefill, report.prefill_ms),
+            (Stage::Decode, report.decode_ms),
+        ] {
+            let took = Duration::from_millis(millis.into());
+            self.metrics.stage(engine.name(), stage, took);
+        }
         self.metrics.tokens(engine.name(), report.usage);
         let timings = Timings {
-            queue: millis(waited),
+            queue: millis(waited).saturating_add(report.queue_ms),
             prefill: report.prefill_ms,
             decode: report.decode_ms,
             total: 0,
@@ -224,18 +222,22 @@ fn fields(summary: &Summary) -> impl Iterator<Item = Event> {
 
 /// All words of a request.
 fn asked(intake: &Intake) -> String {
-    let article = intake.request.article.iter();
-    let article =
-        article.flat_map(|article| [article.title.as_deref(), Some(article.content.as_str())]);
-    let captions = intake
-        .pictures
-        .iter()
-        .map(|picture| picture.caption.as_deref());
-    article
-        .chain(captions)
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("\n")
+    let request = &intake.request;
+    let mut words: Vec<&str> = Vec::new();
+    if let Some(article) = &request.article {
+        words.extend(article.title.as_deref());
+        words.push(&article.content);
+    }
+    for picture in &intake.pictures {
+        let texts = [&picture.filename, &picture.caption, &picture.link];
+        words.extend(texts.into_iter().flatten().map(String::as_str));
+    }
+    let guidelines = &request.guidelines;
+    let texts = [&guidelines.tone, &guidelines.audience, &guidelines.brand];
+    words.extend(texts.into_iter().flatten().map(String::as_str));
+    let lists = [&guidelines.must_include, &guidelines.avoid];
+    words.extend(lists.into_iter().flatten().map(String::as_str));
+    words.join("\n")
 }
 
 /// All words of an answer; what is derived from others says nothing more.

@@ -113,6 +113,8 @@ label! {
     Stage {
         /// Checking and decoding what was sent.
         Intake = "intake",
+        /// Waiting in the model's own line.
+        Queue = "queue",
         /// Pictures and words to what the model reads.
         Prepare = "prepare",
         /// The vision tower, one picture.

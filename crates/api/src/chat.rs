@@ -28,7 +28,7 @@ chat! {
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(required = true, min_items = 1))]
         pub messages: Vec<ChatTurn>,
-        /// Tokens of the answer, at most; 1024 when absent.
+        /// Tokens of the answer, at most; when absent 1024, or what the model can hold beside the conversation.
         #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 32768))]
         #[serde(default)]
         pub max_completion_tokens: Option<u32>,
@@ -44,9 +44,10 @@ chat! {
         #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0.0, maximum = 1.0))]
         #[serde(default)]
         pub top_p: Option<f64>,
-        /// Only this many of the likeliest tokens; 0: all.
+        /// Only this many of the likeliest tokens; 0 or -1: all.
+        #[cfg_attr(feature = "openapi", schema(minimum = -1))]
         #[serde(default)]
-        pub top_k: Option<u32>,
+        pub top_k: Option<i64>,
         /// 0.1 to 10; above 1, tokens that occurred are less likely.
         #[cfg_attr(feature = "openapi", schema(minimum = 0.1, maximum = 10.0))]
         #[serde(default)]
@@ -55,10 +56,10 @@ chat! {
         #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 4))]
         #[serde(default)]
         pub n: Option<u8>,
-        /// Makes the choice of tokens repeatable.
+        /// Makes the choice of tokens repeatable; -1: it is not.
         #[serde(default)]
-        pub seed: Option<u64>,
-        /// The answer ends before the first of these: a string, or a list of at most four.
+        pub seed: Option<i64>,
+        /// The answer ends before the first of these: a string, or a list of at most four. An empty string ends nothing.
         #[serde(default)]
         pub stop: Option<Value>,
         /// Answer as `text/event-stream`.
@@ -81,9 +82,15 @@ chat! {
         /// Not offered: refused.
         #[serde(default)]
         pub top_logprobs: Option<Value>,
+        /// Not offered: an object that is not empty is refused.
+        #[serde(default)]
+        pub logit_bias: Option<Value>,
         /// Not offered: a list that is not empty is refused.
         #[serde(default)]
         pub tools: Option<Value>,
+        /// Not offered, the older name of `tools`: a list that is not empty is refused.
+        #[serde(default)]
+        pub functions: Option<Value>,
         /// Not offered: another value than 0 is refused.
         #[serde(default)]
         pub presence_penalty: Option<f64>,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::language;
 use super::prompts::{Task, Template, Tongue};
 use super::share::Share;
-use crate::engines::{ChatMessage, ChatPart, ChatRole, EngineJob};
+use crate::engines::{ChatMessage, ChatPart, ChatRole, EngineJob, is_invisible};
 
 /// Characters of a reader's summary, asked for.
 const SUMMARY_CHARS: usize = 400;
@@ -17,6 +17,7 @@ const SLUG_CHARS: usize = 80;
 
 /// Names of our own elements; they cannot be closed or opened from within the data.
 const ELEMENTS: [&str; 3] = ["article", "picture", "wishes"];
+const LONGEST_ELEMENT: usize = 7;
 
 /// In which language to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -319,19 +320,40 @@ fn wishes(job: &EngineJob, text: &mut String) {
     }
 }
 
-/// Text as data: it cannot end the element that it stands in.
+/// Text as data: it cannot end the element that it stands in, however its tag is written.
 fn data(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once('<') {
+    while let Some(at) = rest.find(OPENING) {
+        let (before, from) = rest.split_at(at);
         out.push_str(before);
-        let name = after.trim_start_matches(['/', ' ']).to_ascii_lowercase();
-        let ours = ELEMENTS.iter().any(|element| name.starts_with(element));
-        out.push(if ours { '‹' } else { '<' });
+        let opening = from.chars().next().unwrap_or('<');
+        let after = from.get(opening.len_utf8()..).unwrap_or_default();
+        out.push(if names_ours(after) { '‹' } else { opening });
         rest = after;
     }
     out.push_str(rest);
     out
+}
+
+/// What a reader may take for the beginning of a tag.
+const OPENING: [char; 3] = ['<', '＜', '﹤'];
+
+/// Whether the name of one of our elements follows, by what of it is seen.
+fn names_ours(after: &str) -> bool {
+    let seen = after
+        .chars()
+        .filter(|c| !c.is_whitespace() && !is_invisible(*c) && !matches!(c, '/' | '／'));
+    let name: String = seen
+        .map(|c| match c {
+            // The full-width form of ASCII.
+            '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+            c => c,
+        })
+        .take(LONGEST_ELEMENT)
+        .collect();
+    let name = name.to_ascii_lowercase();
+    ELEMENTS.iter().any(|element| name.starts_with(element))
 }
 
 /// The beginning and the end of a text that is too long, where articles say what they are about.
@@ -401,6 +423,32 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("</article>"));
+    }
+
+    #[test]
+    fn a_tag_is_known_however_it_is_written() {
+        for tag in [
+            "</article>",
+            "<\t/article>",
+            "</\narticle>",
+            "< / Article >",
+            "＜/article＞",
+            "＜／ａｒｔｉｃｌｅ＞",
+            "</art\u{200B}icle>",
+            "<\u{FEFF}/wishes>",
+            "<picture id=\"a\">",
+        ] {
+            let told = data(tag);
+            assert!(told.starts_with('‹'), "{tag:?}: {told:?}");
+            assert_eq!(
+                told.chars().count(),
+                tag.chars().count(),
+                "nothing else changes"
+            );
+        }
+        for text in ["3 < 4", "a <b>bold</b> word", "＜3", "<particle>"] {
+            assert_eq!(data(text), text);
+        }
     }
 
     #[test]

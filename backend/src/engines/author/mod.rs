@@ -208,6 +208,8 @@ impl Author {
             stop: Vec::new(),
             // The author looks for them itself, field by field.
             rules: String::new(),
+            cleaned: false,
+            shrinks: false,
             deadline: job.deadline,
         }
     }
@@ -293,6 +295,7 @@ fn add(report: &mut Report, done: ChatReport) {
     usage.completion_tokens = usage
         .completion_tokens
         .saturating_add(done.usage.completion_tokens);
+    report.queue_ms = report.queue_ms.saturating_add(done.queue_ms);
     report.prefill_ms = report.prefill_ms.saturating_add(done.prefill_ms);
     report.decode_ms = report.decode_ms.saturating_add(done.decode_ms);
 }

@@ -62,6 +62,15 @@ impl Task {
         Self::Ocr,
     ];
 
+    /// Whether it answers in our words; the others give what stands in a picture, addresses and marks with it.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        match self {
+            Self::Summary | Self::AltText | Self::Chart | Self::Scene | Self::Ui => true,
+            Self::Table | Self::Invoice | Self::Ocr => false,
+        }
+    }
+
     /// Its name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -37,8 +37,37 @@ pub(super) struct Grammars {
     kept: Mutex<Kept<Arc<Grammar>>>,
 }
 
+/// A schema to follow, within the caps on what a caller may ask to have compiled.
+pub(super) struct Asked {
+    schema: Value,
+    key: CacheKey,
+}
+
+impl Asked {
+    /// Of an answer's format; none for free text.
+    pub(super) fn of(
+        format: &AnswerFormat,
+        salt: &Salt,
+        tenant: &str,
+    ) -> Result<Option<Self>, Error> {
+        let schema = match format {
+            AnswerFormat::Text => return Ok(None),
+            AnswerFormat::JsonObject => json!({ "type": "object" }),
+            AnswerFormat::JsonSchema(schema) => schema.clone(),
+        };
+        let text = schema.to_string();
+        check(&schema, text.len())?;
+        let key = salt
+            .key("grammar")
+            .part(tenant.as_bytes())
+            .part(text.as_bytes())
+            .finish();
+        Ok(Some(Self { schema, key }))
+    }
+}
+
 /// A schema, compiled.
-struct Grammar {
+pub(super) struct Grammar {
     matcher: Matcher,
     /// For what no grammar can say; none where nothing of that is asked.
     unique: Option<Arc<Schema>>,
@@ -76,37 +105,36 @@ impl Grammars {
         salt: &Salt,
         tenant: &str,
     ) -> Result<Option<Constraint>, Error> {
-        let schema = match format {
-            AnswerFormat::Text => return Ok(None),
-            AnswerFormat::JsonObject => json!({ "type": "object" }),
-            AnswerFormat::JsonSchema(schema) => schema.clone(),
+        let Some(asked) = Asked::of(format, salt, tenant)? else {
+            return Ok(None);
         };
-        let text = schema.to_string();
-        check(&schema, text.len())?;
-        let key = salt
-            .key("grammar")
-            .part(tenant.as_bytes())
-            .part(text.as_bytes())
-            .finish();
-        let grammar = match self.known(&key) {
+        let grammar = match self.kept(&asked) {
             Some(grammar) => grammar,
-            None => self.compile(schema, key)?,
+            None => self.compile(asked)?,
         };
+        Ok(Some(self.follow(&grammar)))
+    }
+
+    /// The grammar of a schema that was compiled before.
+    pub(super) fn kept(&self, asked: &Asked) -> Option<Arc<Grammar>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&asked.key)
+    }
+
+    /// The beginning of an answer that follows `grammar`.
+    pub(super) fn follow(&self, grammar: &Grammar) -> Constraint {
         let unique = grammar.unique.as_ref();
-        Ok(Some(Constraint {
+        Constraint {
             // A deep copy, so that rows never wait for one another's lexer.
             matcher: grammar.matcher.deep_clone(),
             unique: unique.map(|schema| Unique::new(Arc::clone(schema), Arc::clone(&self.endings))),
             mask: None,
-        }))
+        }
     }
 
-    fn known(&self, key: &CacheKey) -> Option<Arc<Grammar>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(key)
-    }
-
-    fn compile(&self, mut schema: Value, key: CacheKey) -> Result<Arc<Grammar>, Error> {
+    /// Compiles a schema, which is work for a thread that serves nobody, and keeps it.
+    pub(super) fn compile(&self, asked: Asked) -> Result<Arc<Grammar>, Error> {
+        let Asked { mut schema, key } = asked;
         let asked = schema.clone();
         prepare(&mut schema, &asked)?;
         options().apply_to(&mut schema);

@@ -36,13 +36,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::answer::Answer;
-use self::constrain::{Constraint, Grammars};
+use self::constrain::{Asked, Grammar, Grammars};
 use self::conversation::Seen;
 use self::kept::Kept;
 use self::memory::Demand;
 use self::open::{Fetch, Loaded, Plan, Room};
 use self::row::Order;
-use self::scheduler::Scheduler;
+use self::scheduler::{Scheduler, guarded};
 use self::watch::Pulse;
 use super::{AnswerFormat, ChatJob, ChatModel, ChatReport, Choosing, Error, TextSink};
 use crate::cache::Salt;
@@ -89,6 +89,9 @@ struct Shared {
     /// Time-outs since the last answer.
     stalls: AtomicU32,
     core: Mutex<Core>,
+    /// What happens to the first answer.
+    #[cfg(feature = "testing")]
+    first_fault: Mutex<Option<Fault>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +100,7 @@ struct Settings {
     prefix_bytes: usize,
     image_bytes: usize,
     stall: Duration,
+    retry: Duration,
 }
 
 /// What is made anew when the engine is started anew.
@@ -129,6 +133,14 @@ impl Glm4v {
         threads: usize,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Unfit> {
+        Self::with(Self::load(settings, threads, metrics)?)
+    }
+
+    fn load(
+        settings: &config::Glm4v,
+        threads: usize,
+        metrics: Arc<Metrics>,
+    ) -> Result<Shared, Unfit> {
         let plan = Plan::of(settings, Fetch::Missing)?;
         plan.check(settings)?;
         let demand = plan.demand(settings);
@@ -148,8 +160,9 @@ impl Glm4v {
             prefix_bytes: settings.prefix_cache_bytes,
             image_bytes: settings.image_cache_bytes,
             stall: Duration::from_secs(stall),
+            retry: RETRY,
         };
-        Self::with(Shared {
+        Ok(Shared {
             core: Mutex::new(Core::unmanned(settings.image_bytes)),
             loaded,
             grammars,
@@ -161,6 +174,8 @@ impl Glm4v {
             places: Arc::new(Semaphore::new(demand.rows * 8 + 64)),
             demand,
             stalls: AtomicU32::new(0),
+            #[cfg(feature = "testing")]
+            first_fault: Mutex::new(None),
         })
     }
 
@@ -206,12 +221,13 @@ impl Glm4v {
         };
         // Not the engine itself: the thread ends when the last handle has gone.
         let weak = Arc::downgrade(&self.shared);
+        let retry = shared.settings.retry;
         std::thread::Builder::new()
             .name(NAME.to_owned())
             .spawn(move || {
                 while !scheduler.pulse.is_replaced() {
                     let Some(shared) = weak.upgrade() else { return };
-                    let first = shared.first_answer(&scheduler);
+                    let first = guarded(|| shared.first_answer(&scheduler));
                     drop(shared);
                     match first {
                         Ok(()) => {
@@ -224,7 +240,7 @@ impl Glm4v {
                                 cause,
                                 "the model's first answer failed; it is tried again"
                             );
-                            std::thread::park_timeout(RETRY);
+                            std::thread::park_timeout(retry);
                         }
                     }
                 }
@@ -317,23 +333,30 @@ impl Glm4v {
         reply: oneshot::Sender<Result<ChatReport, Error>>,
     ) -> Result<Order, Error> {
         let sampler = self.shared.sampler(&job.choosing)?;
-        let constraint = self.constraint(&job).await?;
+        let grammar = self.grammar(&job).await?;
         let max_tokens = usize::try_from(job.max_tokens).unwrap_or(usize::MAX).max(1);
+        let shrinks = job.shrinks;
         #[cfg(feature = "testing")]
         let fault = Fault::asked(&job);
         let (tenant, priority, stop) = (job.tenant.clone(), job.priority, job.stop.clone());
         let (shared, seen) = (Arc::clone(&self.shared), Arc::clone(&core.seen));
         let began = Instant::now();
-        let prompt = self.on_thread(move || {
-            shared
-                .loaded
-                .prepare(&job.messages, &job.tenant, &shared.salt, &seen)
+        let thread = self.thread().await?;
+        let prepared = on_thread(thread, move || {
+            let loaded = &shared.loaded;
+            let prompt = loaded.prepare(&job.messages, &job.tenant, &shared.salt, &seen)?;
+            let constraint = grammar.map(|grammar| shared.grammars.follow(&grammar));
+            Ok((prompt, constraint))
         });
-        let prompt = prompt.await?;
+        let (prompt, constraint) = prepared.await?;
         self.shared
             .metrics
             .stage(EngineName::Glm4v, Stage::Prepare, began.elapsed());
         let (tokens, max) = (prompt.ids.len(), self.shared.demand.row_tokens);
+        let max_tokens = match shrinks {
+            true => max_tokens.min(max.saturating_sub(tokens).max(1)),
+            false => max_tokens,
+        };
         if tokens.saturating_add(max_tokens) > max {
             return Err(Error::TooLong {
                 tokens,
@@ -357,40 +380,47 @@ impl Glm4v {
         })
     }
 
-    async fn constraint(&self, job: &ChatJob) -> Result<Option<Constraint>, Error> {
-        if job.format == AnswerFormat::Text {
-            return Ok(None);
-        }
+    /// The grammar of the answer: the one that is kept, else a new one.
+    async fn grammar(&self, job: &ChatJob) -> Result<Option<Arc<Grammar>>, Error> {
         let shared = Arc::clone(&self.shared);
-        let (format, tenant) = (job.format.clone(), job.tenant.clone());
-        let compile =
-            self.on_thread(move || shared.grammars.constraint(&format, &shared.salt, &tenant));
+        let Some(asked) = Asked::of(&job.format, &shared.salt, &job.tenant)? else {
+            return Ok(None);
+        };
+        if let Some(grammar) = shared.grammars.kept(&asked) {
+            return Ok(Some(grammar));
+        }
+        // Waiting for a thread is not the schema's fault, so its time begins when there is one.
+        let thread = self.thread().await?;
+        let compile = on_thread(thread, move || shared.grammars.compile(asked));
         let compiled = tokio::time::timeout(COMPILE, compile).await;
-        compiled.unwrap_or_else(|_| {
+        let compiled = compiled.unwrap_or_else(|_| {
             Err(Error::Unusable {
                 detail: "the JSON Schema of the answer takes too long to compile; make it simpler"
                     .to_owned(),
             })
-        })
+        });
+        compiled.map(Some)
     }
 
-    async fn on_thread<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
+    /// One of the threads that prepare, when it is free.
+    async fn thread(&self) -> Result<OwnedSemaphorePermit, Error> {
         let threads = Arc::clone(&self.shared.threads);
-        let thread: OwnedSemaphorePermit = threads
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::Unavailable { engine: NAME })?;
-        let work = move || {
-            // The permit lives as long as the thread works, not as long as the caller waits.
-            let _thread = thread;
-            work()
-        };
-        let done = tokio::task::spawn_blocking(work).await;
-        done.unwrap_or_else(|_| Err(failed("preparing the prompt panicked; the log says where")))
+        let thread = threads.acquire_owned().await;
+        thread.map_err(|_| Error::Unavailable { engine: NAME })
     }
+}
+
+async fn on_thread<T: Send + 'static>(
+    thread: OwnedSemaphorePermit,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let work = move || {
+        // The permit lives as long as the thread works, not as long as the caller waits.
+        let _thread = thread;
+        work()
+    };
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(failed("preparing the prompt panicked; the log says where")))
 }
 
 impl Shared {
@@ -418,6 +448,13 @@ impl Shared {
 
     /// Sees a picture, reads a prompt and writes a few tokens of JSON.
     fn first_answer(&self, scheduler: &Scheduler) -> Result<(), String> {
+        #[cfg(feature = "testing")]
+        Fault::strike(
+            self.first_fault
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        )?;
         let schema = serde_json::json!({ "type": "object", "properties": {
             "title": { "type": "string", "maxLength": 8 } }, "required": ["title"], "additionalProperties": false });
         let (reply, mut answered) = oneshot::channel();
@@ -547,6 +584,16 @@ enum Fault {
     Stall,
     /// The step takes a fifth of a second.
     Linger,
+    /// Making the row panics.
+    Row,
+    /// Seeing a picture panics.
+    Picture,
+    /// Seeing a picture fails, once.
+    PictureOnce,
+    /// Beginning with the prompt panics.
+    Input,
+    /// Computing what may come next panics.
+    Mask,
 }
 
 #[cfg(feature = "testing")]
@@ -563,27 +610,43 @@ impl Fault {
             ("[step panics]", Self::Panic),
             ("[step stalls]", Self::Stall),
             ("[step lingers]", Self::Linger),
+            ("[row panics]", Self::Row),
+            ("[picture panics]", Self::Picture),
+            ("[picture fails once]", Self::PictureOnce),
+            ("[prompt panics]", Self::Input),
+            ("[mask panics]", Self::Mask),
         ];
         all.into_iter()
             .find_map(|(word, fault)| words(word).then_some(fault))
+    }
+
+    /// The step's own.
+    fn strike(fault: Option<Self>) -> Result<(), String> {
+        match fault {
+            Some(Self::Error) => return Err("a test asked for it".to_owned()),
+            Some(Self::Stall) => std::thread::sleep(Duration::from_secs(2)),
+            Some(Self::Linger) => std::thread::sleep(Duration::from_millis(200)),
+            _ => Self::Panic.strike_where(fault),
+        }
+        Ok(())
     }
 
     #[expect(
         clippy::panic,
         reason = "a test asks for it, to see that a panic is contained"
     )]
-    fn strike(fault: Option<Self>) -> Result<(), String> {
-        match fault {
-            Some(Self::Error) => Err("a test asked for it".to_owned()),
-            Some(Self::Panic) => panic!("a test asked for it"),
-            Some(Self::Stall) => {
-                std::thread::sleep(Duration::from_secs(2));
-                Ok(())
-            }
-            Some(Self::Linger) => {
-                std::thread::sleep(Duration::from_millis(200));
-                Ok(())
-            }
+    fn strike_where(self, asked: Option<Self>) {
+        if asked == Some(self) {
+            panic!("a test asked for it");
+        }
+    }
+
+    /// The next picture's.
+    fn strike_picture(asked: Option<&mut Option<Self>>) -> Result<(), String> {
+        let Some(asked) = asked else { return Ok(()) };
+        Self::Picture.strike_where(*asked);
+        match asked.take_if(|fault| *fault == Self::PictureOnce) {
+            Some(_) => Err("a test asked for it".to_owned()),
             None => Ok(()),
         }
     }

@@ -53,6 +53,8 @@ pub(super) struct Running {
     pub(super) stage: Stage,
     /// Bytes of the budget that are its own.
     pub(super) reserved: usize,
+    /// Why it cannot choose its next token.
+    pub(super) broken: Option<String>,
     pictures: Vec<Arc<ImageEmbeds>>,
     admitted: Instant,
     first_token: Option<Instant>,
@@ -88,6 +90,7 @@ impl Running {
             kv,
             stage: Stage::Seeing,
             reserved,
+            broken: None,
             pictures: Vec::new(),
             admitted: Instant::now(),
             first_token: None,
@@ -114,6 +117,8 @@ impl Running {
 
     /// All pictures are seen: the prompt can be read.
     pub(super) fn begin_reading(&mut self, loaded: &Loaded) -> Result<(), Error> {
+        #[cfg(feature = "testing")]
+        super::Fault::Input.strike_where(self.order.fault);
         let ids = std::mem::take(&mut self.order.prompt.ids);
         let pictures = std::mem::take(&mut self.pictures);
         let input = loaded.model.input(ids, pictures);

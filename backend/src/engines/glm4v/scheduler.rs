@@ -13,6 +13,7 @@ use api::{EngineName, Priority};
 use glm4v::{Row, Step, Work};
 use rayon::prelude::*;
 
+use super::constrain::Constraint;
 use super::conversation::{Picture, Prefix, Seen};
 use super::kept::Kept;
 use super::line::Line;
@@ -63,7 +64,8 @@ struct Share {
 impl Scheduler {
     /// Works until nobody can send orders any more, or until it has been replaced.
     ///
-    /// A panic outside of a step, which would be a bug of this file, ends the rows of its moment and nothing else.
+    /// What computes for one row is guarded where it stands. A panic elsewhere, which would be a bug of this file, ends the
+    /// rows of its moment and what waits for one, and nothing else.
     pub(super) fn run(&self, orders: &Receiver<Order>) {
         loop {
             let round = || Rounds::new(self).run(orders);
@@ -154,9 +156,13 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Lets rows in while there is a place and memory for all that they may come to hold.
+    /// Lets rows in while there is a place and memory for all that they may come to hold. A batch has to wait while a
+    /// person does: it would take the memory that the person waits for.
     fn admit(&mut self) {
         for priority in [Priority::Interactive, Priority::Batch] {
+            if priority == Priority::Batch && self.line.len(Priority::Interactive) > 0 {
+                return;
+            }
             while let Some(order) = self.line.next(priority) {
                 let reserved = self.scheduler.demand.row(order.tokens());
                 if !self.has_place(priority) || self.reserved() + reserved > self.scheduler.budget {
@@ -165,11 +171,15 @@ impl<'a> Rounds<'a> {
                 let Some(order) = self.line.pop(priority) else {
                     break;
                 };
-                match self.row(&order) {
+                // When memory that was promised is not there, what is kept for later gives way.
+                let row = guarded(|| self.row(&order)).or_else(|cause| {
+                    tracing::warn!(cause, "a row found no memory; it tries once more");
+                    self.forget();
+                    guarded(|| self.row(&order))
+                });
+                match row {
                     Ok(kv) => self.rows.push(Running::new(order, kv, reserved)),
                     Err(cause) => {
-                        // Memory that was promised is not there: what is kept for later gives way.
-                        self.forget();
                         let _ = order.reply.send(Err(failed(&cause)));
                         self.scheduler.metrics.engine_ended(EngineEnd::Failed);
                     }
@@ -195,6 +205,8 @@ impl<'a> Rounds<'a> {
 
     /// A row with room for all of its tokens, which has taken the longest kept beginning of its prompt.
     fn row(&mut self, order: &Order) -> Result<Row, String> {
+        #[cfg(feature = "testing")]
+        super::Fault::Row.strike_where(order.fault);
         let mut found = None;
         for prefix in &order.prompt.prefixes {
             if let Some(row) = self.prefixes.look(&prefix.key) {
@@ -232,20 +244,25 @@ impl<'a> Rounds<'a> {
             };
             let picture = row.next_picture();
             let looked = picture.is_some();
-            let seen = match picture {
-                Some(picture) => self.scheduler.see(picture).map(Some),
-                None => Ok(None),
-            };
+            // As with a step: when memory is not there, what is kept for later gives way.
+            let seen = picture.map(|picture| {
+                self.look(index, &picture).or_else(|cause| {
+                    tracing::warn!(cause, "a picture was not seen; it is tried once more");
+                    self.forget();
+                    self.look(index, &picture)
+                })
+            });
             let Some(row) = self.rows.get_mut(index) else {
                 return;
             };
             let begun = match seen {
-                Ok(Some(embeds)) => {
+                Some(Ok(embeds)) => {
                     row.saw(embeds);
                     Ok(())
                 }
-                Ok(None) => row.begin_reading(&self.scheduler.loaded),
-                Err(cause) => Err(failed(&cause)),
+                Some(Err(cause)) => Err(failed(&cause)),
+                None => guarded(|| Ok(row.begin_reading(&self.scheduler.loaded)))
+                    .unwrap_or_else(|cause| Err(failed(&cause))),
             };
             if let Err(error) = begun {
                 self.end(index, Err(error));
@@ -255,6 +272,19 @@ impl<'a> Rounds<'a> {
                 return;
             }
         }
+    }
+
+    /// What the tower makes of a picture of the row at `index`.
+    fn look(&mut self, index: usize, picture: &Picture) -> Result<Arc<glm4v::ImageEmbeds>, String> {
+        #[cfg(feature = "testing")]
+        let fault = self.rows.get_mut(index).map(|row| &mut row.order.fault);
+        #[cfg(not(feature = "testing"))]
+        let _ = index;
+        guarded(|| {
+            #[cfg(feature = "testing")]
+            super::Fault::strike_picture(fault)?;
+            self.scheduler.see(picture)
+        })
     }
 
     /// One step of the model for all rows.
@@ -357,7 +387,12 @@ impl<'a> Rounds<'a> {
                 fault,
             });
             if let (true, Some(constraint)) = (chooses, &mut row.order.constraint) {
-                masks.push(constraint);
+                masks.push(Mask {
+                    constraint,
+                    broken: &mut row.broken,
+                    #[cfg(feature = "testing")]
+                    fault,
+                });
             }
         }
         let step = rayon::in_place_scope(|scope| {
@@ -413,7 +448,10 @@ impl<'a> Rounds<'a> {
         }
         let began = Instant::now();
         let choose = |(index, row, logits): (usize, &mut Running, &Vec<f32>)| {
-            let turn = guarded(|| Ok(row.choose(loaded, logits)));
+            let turn = match row.broken.take() {
+                Some(cause) => Err(cause),
+                None => guarded(|| Ok(row.choose(loaded, logits))),
+            };
             (
                 index,
                 turn.unwrap_or_else(|cause| Turn::Broken(failed(&cause))),
@@ -510,28 +548,26 @@ impl Scheduler {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn see(&self, picture: Picture) -> Result<Arc<glm4v::ImageEmbeds>, String> {
+    fn see(&self, picture: &Picture) -> Result<Arc<glm4v::ImageEmbeds>, String> {
         let (key, pixels) = match picture {
-            Picture::Seen(embeds) => return Ok(embeds),
+            Picture::Seen(embeds) => return Ok(Arc::clone(embeds)),
             Picture::Unseen(key, pixels) => (key, pixels),
         };
         // Another row may have shown the same picture while this one waited.
-        let known = self.seen().get(&key);
+        let known = self.seen().get(key);
         self.metrics.engine_reuse(Reuse::Picture, known.is_some());
         if let Some(embeds) = known {
             return Ok(embeds);
         }
         let began = Instant::now();
-        let embeds = guarded(|| {
-            let seen = self.loaded.model.see(&[pixels], None);
-            seen.map_err(|error| error.to_string())
-        })?;
+        let seen = self.loaded.model.see(std::slice::from_ref(pixels), None);
+        let embeds = seen.map_err(|error| error.to_string())?;
         let embeds = embeds
             .into_iter()
             .next()
             .ok_or("the tower saw nothing; this is a bug")?;
         let embeds = Arc::new(embeds);
-        self.seen().put(key, Arc::clone(&embeds), embeds.bytes());
+        self.seen().put(*key, Arc::clone(&embeds), embeds.bytes());
         self.metrics
             .stage(EngineName::Glm4v, Timed::See, began.elapsed());
         Ok(embeds)
@@ -543,6 +579,27 @@ struct Part<'a> {
     work: Work<'a>,
     #[cfg(feature = "testing")]
     fault: Option<super::Fault>,
+}
+
+/// What a row may choose from, computed beside the step.
+struct Mask<'a> {
+    constraint: &'a mut Constraint,
+    /// Why the row cannot go on, if this fails.
+    broken: &'a mut Option<String>,
+    #[cfg(feature = "testing")]
+    fault: Option<super::Fault>,
+}
+
+impl Mask<'_> {
+    fn prepare(self) {
+        let prepared = guarded(|| {
+            #[cfg(feature = "testing")]
+            super::Fault::Mask.strike_where(self.fault);
+            self.constraint.prepare();
+            Ok(())
+        });
+        *self.broken = prepared.err();
+    }
 }
 
 fn forward(loaded: &Loaded, parts: Vec<Part<'_>>) -> Result<Step, String> {
@@ -558,7 +615,7 @@ fn forward(loaded: &Loaded, parts: Vec<Part<'_>>) -> Result<Step, String> {
 }
 
 /// Turns a panic of what computes into a failure of the rows that it computed for.
-fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     // A step changes nothing that outlives it but the rows' own memory, which only counts when the step succeeded.
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err("it panicked; the log says where".to_owned()))

@@ -1,8 +1,11 @@
 //! A [`ChatJob`] as the body of `POST /chat/completions`, in the form that a server can take.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use crate::engines::{AnswerFormat, ChatJob, ChatMessage, ChatPart, ChatRole};
 
@@ -20,19 +23,6 @@ pub(super) enum Form {
 }
 
 impl Form {
-    const ALL: [Self; 4] = [Self::Whole, Self::Object, Self::Words, Self::Bare];
-
-    /// The form that [`Form::number`] stands for.
-    pub(super) fn numbered(number: u8) -> Self {
-        let known = Self::ALL.get(usize::from(number));
-        known.copied().unwrap_or(Self::Bare)
-    }
-
-    /// A number to keep it by.
-    pub(super) const fn number(self) -> u8 {
-        self as u8
-    }
-
     /// The first form that differs from this one for answers in `format`.
     pub(super) fn next(self, format: &AnswerFormat) -> Option<Self> {
         match (self, format) {
@@ -41,6 +31,40 @@ impl Form {
             (Self::Object, _) | (Self::Whole, AnswerFormat::JsonObject) => Some(Self::Words),
             (Self::Whole, AnswerFormat::JsonSchema(_)) => Some(Self::Object),
         }
+    }
+}
+
+/// How long a simpler form is asked before everything is tried again.
+const FORM_LASTS: Duration = Duration::from_secs(600);
+
+/// What a server was found to take.
+#[derive(Debug, Default)]
+pub(super) struct Learnt {
+    simpler: Option<(Form, Instant)>,
+    /// It has followed a schema: what it refuses with another one is that schema's fault.
+    follows_schemas: bool,
+}
+
+impl Learnt {
+    /// The form to begin with.
+    pub(super) fn form(&self) -> Form {
+        match self.simpler {
+            Some((form, until)) if Instant::now() < until => form,
+            _ => Form::Whole,
+        }
+    }
+
+    /// A request for an answer in `format` was answered in `form`. Gives whether that is news.
+    pub(super) fn answered(&mut self, form: Form, format: &AnswerFormat) -> bool {
+        let schema = matches!(format, AnswerFormat::JsonSchema(_));
+        if form == Form::Whole {
+            self.follows_schemas |= schema;
+        }
+        if form <= self.form() || schema && self.follows_schemas {
+            return false;
+        }
+        self.simpler = Some((form, Instant::now() + FORM_LASTS));
+        true
     }
 }
 
@@ -248,13 +272,31 @@ mod tests {
             let mut form = Form::Whole;
             let mut last = body(&job, "m", form, &Map::new());
             while let Some(next) = form.next(&job.format) {
-                assert_eq!(Form::numbered(next.number()), next);
                 let written = body(&job, "m", next, &Map::new());
                 assert_ne!(written, last, "{next:?}");
                 (form, last) = (next, written);
             }
             assert_eq!(form, Form::Bare);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_learnt_is_tried_anew_and_a_schema_of_a_callers_teaches_little() {
+        let schema = AnswerFormat::JsonSchema(json!({ "type": "object" }));
+        let mut learnt = Learnt::default();
+        assert!(learnt.answered(Form::Object, &schema));
+        assert!(!learnt.answered(Form::Object, &schema), "it is known");
+        assert_eq!(learnt.form(), Form::Object);
+        tokio::time::advance(FORM_LASTS).await;
+        assert_eq!(learnt.form(), Form::Whole);
+        assert!(!learnt.answered(Form::Whole, &schema));
+        assert!(
+            !learnt.answered(Form::Object, &schema),
+            "another one was followed"
+        );
+        assert_eq!(learnt.form(), Form::Whole);
+        assert!(learnt.answered(Form::Bare, &AnswerFormat::Text));
+        assert_eq!(learnt.form(), Form::Bare);
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub(super) mod doors;
 mod growing;
 mod hear;
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use api::EngineName;
@@ -29,7 +29,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use self::ask::Form;
+use self::ask::{Form, Learnt};
 use self::growing::Growing;
 use self::hear::{Document, Events};
 use self::pool::{Bounds, End, Pick, Pool, Turn};
@@ -75,8 +75,7 @@ struct Peer {
     base: String,
     /// Host and port: its name in metrics and log.
     label: &'static str,
-    /// The [`Form`] that it takes.
-    form: AtomicU8,
+    learnt: Mutex<Learnt>,
 }
 
 /// Why a server gave no answer.
@@ -163,13 +162,17 @@ async fn keep_looking(shared: Weak<Shared>, every: Duration) {
 }
 
 impl Peer {
+    fn learnt(&self) -> MutexGuard<'_, Learnt> {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn new(address: &config::HttpAddress) -> Self {
         // As many as the configuration names, for as long as the process lives.
         let label: &'static str = Box::leak(address.host_and_port().into_boxed_str());
         Self {
             base: address.as_str().trim_end_matches('/').to_owned(),
             label,
-            form: AtomicU8::new(Form::Whole.number()),
+            learnt: Mutex::default(),
         }
     }
 }
@@ -196,8 +199,7 @@ impl Shared {
         let seen = tokio::time::timeout(LOOK, self.models_of(peer)).await;
         let seen = seen.unwrap_or_else(|_| Err(format!("no answer within {} s", LOOK.as_secs())));
         let changed = self.pool.looked(server, seen.is_ok());
-        let (well, outstanding) = self.pool.level(server);
-        self.metrics.set_upstream(peer.label, well, outstanding);
+        self.tell_level(server, peer.label);
         match &seen {
             Ok(()) if changed => tracing::info!(server = peer.label, "an upstream server is well"),
             Err(cause) if changed => {
@@ -209,6 +211,11 @@ impl Shared {
             Ok(()) => {}
         }
         (peer.label, seen)
+    }
+
+    fn tell_level(&self, server: usize, label: &'static str) {
+        let (well, outstanding) = self.pool.level(server);
+        self.metrics.set_upstream(label, well, outstanding);
     }
 
     /// Asks a server what it has. One that does not tell is well if the operator has named a model.
@@ -312,13 +319,13 @@ impl Shared {
         let Some((peer, model)) = self.peers.get(turn.server).zip(self.model.get()) else {
             return Err(Trouble::Failed("its model is not known yet".to_owned()));
         };
-        let counted = Counted::new(&self.metrics, peer.label);
-        let mut form = Form::numbered(peer.form.load(Ordering::Relaxed));
+        let counted = Counted::new(self, turn, peer.label);
+        let mut form = peer.learnt().form();
         let mut first = None;
         let outcome = loop {
             let trouble = match self.once(peer, model, job, form, Arc::clone(sink)).await {
                 Ok(report) => {
-                    if peer.form.swap(form.number(), Ordering::Relaxed) != form.number() {
+                    if peer.learnt().answered(form, &job.format) {
                         let form = format!("{form:?}").to_lowercase();
                         tracing::info!(
                             server = peer.label,
@@ -346,16 +353,7 @@ impl Shared {
         if let Err(trouble) = &outcome {
             tracing::warn!(server = peer.label, cause = %trouble, "an upstream server gave no answer");
         }
-        counted.end(
-            outcome
-                .as_ref()
-                .map_or_else(Trouble::outcome, |_| UpstreamEnd::Answered),
-        );
-        turn.end(
-            outcome
-                .as_ref()
-                .map_or_else(Trouble::end, |_| End::Answered),
-        );
+        counted.end(outcome.as_ref().err());
         outcome
     }
 
@@ -559,30 +557,40 @@ impl From<Trouble> for Error {
     }
 }
 
-/// Counts how a request ended, also when it is dropped.
+/// Gives the place back and counts how the request ended, also when it is dropped.
 struct Counted<'a> {
-    metrics: &'a Metrics,
+    shared: &'a Shared,
+    turn: Option<Turn<'a>>,
+    server: usize,
     label: &'static str,
     end: UpstreamEnd,
 }
 
 impl<'a> Counted<'a> {
-    fn new(metrics: &'a Metrics, label: &'static str) -> Self {
+    fn new(shared: &'a Shared, turn: Turn<'a>, label: &'static str) -> Self {
+        shared.tell_level(turn.server, label);
         Self {
-            metrics,
+            shared,
+            server: turn.server,
+            turn: Some(turn),
             label,
             end: UpstreamEnd::Left,
         }
     }
 
-    fn end(mut self, end: UpstreamEnd) {
-        self.end = end;
+    fn end(mut self, trouble: Option<&Trouble>) {
+        self.end = trouble.map_or(UpstreamEnd::Answered, Trouble::outcome);
+        if let Some(turn) = self.turn.take() {
+            turn.end(trouble.map_or(End::Answered, Trouble::end));
+        }
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.metrics.upstream(self.label, self.end);
+        drop(self.turn.take());
+        self.shared.metrics.upstream(self.label, self.end);
+        self.shared.tell_level(self.server, self.label);
     }
 }
 

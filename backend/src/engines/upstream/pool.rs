@@ -79,6 +79,8 @@ pub(super) struct Turn<'a> {
     pool: &'a Pool,
     /// Which server.
     pub(super) server: usize,
+    /// It is the one request after a pause.
+    trial: bool,
     ended: bool,
 }
 
@@ -116,10 +118,12 @@ impl Pool {
             return Pick::Full;
         };
         state.outstanding += 1;
-        state.trial = state.paused_until.is_some();
+        let trial = state.paused_until.is_some();
+        state.trial |= trial;
         Pick::Turn(Turn {
             pool: self,
             server,
+            trial,
             ended: false,
         })
     }
@@ -183,17 +187,23 @@ impl Turn<'_> {
         let mut states = self.pool.states();
         if let Some(state) = states.get_mut(self.server) {
             state.outstanding = state.outstanding.saturating_sub(1);
-            let trial = std::mem::take(&mut state.trial);
+            state.trial &= !self.trial;
+            let pause = |state: &mut State, pause| {
+                state.paused_until = state.paused_until.max(Some(now + pause));
+            };
             match end {
                 End::Answered => {
                     state.failures = 0;
-                    state.paused_until = None;
+                    // What was asked before a pause says nothing about the time after it.
+                    if self.trial {
+                        state.paused_until = None;
+                    }
                 }
-                End::Busy(pause) => state.paused_until = Some(now + pause),
+                End::Busy(time) => pause(state, time),
                 End::Failed => {
                     state.failures = state.failures.saturating_add(1);
-                    if trial || state.failures >= self.pool.bounds.failures {
-                        state.paused_until = Some(now + self.pool.bounds.pause);
+                    if self.trial || state.failures >= self.pool.bounds.failures {
+                        pause(state, self.pool.bounds.pause);
                     }
                 }
                 End::Left => {}
@@ -281,6 +291,27 @@ mod tests {
         turn(&pool, &[]).end(End::Answered);
         turn(&pool, &[]).end(End::Failed);
         assert!(pool.any_well(), "the count began anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_asked_before_a_pause_does_not_end_it() {
+        let pool = pool(1);
+        let (old, older) = (turn(&pool, &[]), turn(&pool, &[]));
+        old.end(End::Failed);
+        turn(&pool, &[]).end(End::Failed);
+        older.end(End::Answered);
+        assert!(!pool.any_well(), "its pause has only begun");
+        tokio::time::advance(PAUSE).await;
+        let old = turn(&pool, &[]);
+        old.end(End::Answered);
+        let old = turn(&pool, &[]);
+        turn(&pool, &[]).end(End::Busy(PAUSE));
+        tokio::time::advance(PAUSE).await;
+        let trial = turn(&pool, &[]);
+        old.end(End::Left);
+        assert!(matches!(pool.pick(&[]), Pick::None), "one at first");
+        trial.end(End::Answered);
+        assert!(pool.any_well());
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! `POST /v1/chat/completions` and `GET /v1/models`.
+//! `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/{id}`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -106,18 +106,41 @@ pub(in crate::http) async fn models(
 ) -> Result<HttpResponse, Failure> {
     admitted.0.caller.require(Scope::ChatWrite)?;
     let models = state.service.engines().models().iter();
-    let data = models.map(|model| ChatModelInfo {
+    let data = models.map(|model| info(&state, model.as_ref()));
+    Ok(HttpResponse::Ok().json(ChatModelList {
+        object: "list".to_owned(),
+        data: data.collect(),
+    }))
+}
+
+/// One model.
+#[utoipa::path(
+    get,
+    path = "/v1/models/{id}",
+    tag = "Chat",
+    security(("bearer" = ["chat:write"])),
+    params(("id" = String, Path, description = "The model's id, `auto`, or the name of its engine")),
+    responses((status = 200, description = "The model", body = api::ChatModelInfo)),
+)]
+pub(in crate::http) async fn model(
+    admitted: AdmittedReader,
+    id: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Failure> {
+    admitted.0.caller.require(Scope::ChatWrite)?;
+    let model = state.service.chat_model(Some(id.as_str()))?;
+    Ok(HttpResponse::Ok().json(info(&state, model.as_ref())))
+}
+
+fn info(state: &State, model: &dyn ChatModel) -> ChatModelInfo {
+    ChatModelInfo {
         id: model.model().to_owned(),
         object: "model".to_owned(),
         created: state.started,
         owned_by: model.name().as_str().to_owned(),
         sees_images: model.sees_images(),
         ready: model.ready(),
-    });
-    Ok(HttpResponse::Ok().json(ChatModelList {
-        object: "list".to_owned(),
-        data: data.collect(),
-    }))
+    }
 }
 
 /// Charges the pictures, decodes them, and sets tokens aside.

@@ -40,6 +40,8 @@ pub(super) fn v1(config: &mut ServiceConfig) {
         .service(only("/v1/batches/{id}/results", "GET, HEAD").route(reads().to(batches::results)))
         .service(only("/v1/chat/completions", "POST").route(web::post().to(chat::create)))
         .service(only("/v1/models", "GET, HEAD").route(reads().to(chat::models)))
+        // The name of a model on the hub has a slash.
+        .service(only("/v1/models/{id:.+}", "GET, HEAD").route(reads().to(chat::model)))
         .service(only("/v1/multimodal/completion", "POST").route(web::post().to(infer::multimodal)))
         .service(only("/infer", "POST").route(web::post().to(infer::infer)))
         .service(only("/api/v1/inference", "POST").route(web::post().to(infer::inference)))
@@ -116,6 +118,9 @@ pub(super) fn kind(path: &str) -> Route {
     match path {
         "/v1/summaries" => Route::Summaries,
         "/v1/chat/completions" | "/v1/models" => Route::Chat,
+        // Not here; but who asks reads OpenAI's errors.
+        "/v1/completions" | "/v1/embeddings" | "/v1/responses" | "/v1/moderations" => Route::Chat,
+        _ if path.starts_with("/v1/models/") => Route::Chat,
         "/v1/multimodal/completion" | "/infer" | "/api/v1/inference" => Route::Infer,
         "/v1/tokens" => Route::Tokens,
         "/v1/usage" => Route::Usage,

@@ -33,6 +33,7 @@ pub(in crate::http) struct SummaryForm {
         summaries::create,
         chat::create,
         chat::models,
+        chat::model,
         infer::infer,
         infer::inference,
         infer::multimodal,
@@ -53,7 +54,7 @@ pub(in crate::http) struct SummaryForm {
         health::ready,
     ),
     components(schemas(
-        SummaryForm, infer::MultimodalForm, api::ChatRequest, api::ChatCompletion, api::ChatChunk, api::ChatModelList,
+        SummaryForm, infer::MultimodalForm, api::ChatRequest, api::ChatCompletion, api::ChatChunk, api::ChatModelList, api::ChatModelInfo,
         api::ChatError, api::InferRequest, api::InferAnswer, api::InferenceAnswer, api::MultimodalAnswer, api::Summary, api::Event, api::Problem, api::Code, api::TokenCreated, api::Usage, api::Key,
         api::KeyCreated, api::KeyList, api::Batch, api::BatchList, api::BatchRequest, api::BatchResult,
         api::WebhookEvent, api::Health, api::Readiness,
@@ -94,7 +95,10 @@ impl Modify for Problems {
             )
             .build();
         for (path, item) in &mut document.paths.paths {
-            let is_chat = matches!(path.as_str(), "/v1/chat/completions" | "/v1/models");
+            let is_chat = matches!(
+                path.as_str(),
+                "/v1/chat/completions" | "/v1/models" | "/v1/models/{id}"
+            );
             let problem = if is_chat { &error } else { &problem };
             let operations = [
                 &mut item.get,
@@ -174,7 +178,7 @@ mod tests {
             for (method, operation) in item.as_object().unwrap() {
                 let content = &operation["responses"]["default"]["content"];
                 let form = match path.as_str() {
-                    "/v1/chat/completions" | "/v1/models" => "application/json",
+                    "/v1/chat/completions" | "/v1/models" | "/v1/models/{id}" => "application/json",
                     _ => "application/problem+json",
                 };
                 assert!(content[form].is_object(), "{method} {path}");

@@ -16,6 +16,7 @@ use api::{
 };
 use serde_json::Value;
 
+pub(super) use self::clean::clean_answer;
 use self::fit::{Bound, Lengths};
 use self::ground::Source;
 pub(super) use self::mask_pii::Shown;

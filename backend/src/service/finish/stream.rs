@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use api::{Delta, Event, Field};
 
-use super::clean::is_wide;
+use super::clean::{is_wide, open_link};
+use super::mask_pii::Shown;
 
 /// Bytes that are kept of one text; a longer one is told when it is complete.
 const MAX_BYTES: usize = 16 * 1024;
@@ -47,7 +48,9 @@ impl Drafts {
             return None;
         }
         draft.raw.push_str(text);
-        let Some(finished) = finish(&draft.raw) else {
+        // A link that is not closed yet is told once it is: only then is it known where its words end.
+        let whole = draft.raw.get(..open_link(&draft.raw)).unwrap_or_default();
+        let Some(finished) = finish(whole) else {
             draft.closed = true;
             return None;
         };
@@ -85,13 +88,13 @@ fn settled(text: &str) -> &str {
         .find(|(_, c)| c.is_whitespace() || is_wide(*c))
         .map_or(0, |(at, c)| if is_wide(c) { at + c.len_utf8() } else { at });
     let words = text.get(..end).unwrap_or_default();
-    words.trim_end_matches(|c: char| c.is_ascii_digit() || " +-.()*".contains(c))
+    words.trim_end_matches(|c: char| Shown::may_be_of_a_number(c) || c == '*')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::finish::{Shown, clean};
+    use crate::service::finish::clean;
 
     /// The pieces that are told of `text`, which comes in pieces of `size` characters, and its finished form.
     fn told(text: &str, size: usize) -> (Vec<String>, String) {
@@ -125,8 +128,11 @@ mod tests {
             "Buy at https://evil.example/now or at www.evil.example today, and bake.",
             "Call +44 20 7946 0999 or pay 4111 1111 1111 1111 for rye bread.",
             "电话13812345678，黑麦面包需要时间。",
+            "电话１３８１２３４５６７８，黑麦面包需要时间。",
             "请看https://evil.example/now，黑麦面包需要时间。",
             "a < b and 3 <4 or <",
+            "Rye [bread of the house](javascript:alert('a b c')) needs time [sic] and more.",
+            "Rye ![bread](//evil.example/a b c) needs [time",
         ] {
             for size in 1..9 {
                 let (pieces, value) = told(text, size);
