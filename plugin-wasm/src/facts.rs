@@ -5,11 +5,12 @@ use imaging::{Format, Prepared};
 use wasm_bindgen::JsValue;
 
 /// The bounds of the contract, and the caller's wishes within reason.
-pub(crate) fn options(longest_edge: u32, quality: u8) -> imaging::Options {
+pub(crate) fn options(longest_edge: u32, quality: u8, keep_alpha: bool) -> imaging::Options {
     imaging::Options {
         longest_edge: longest_edge.max(1),
         quality: quality.clamp(1, 100),
         max_pixels: api::limits::MAX_PIXELS,
+        keep_alpha,
         ..imaging::Options::default()
     }
 }

@@ -5,7 +5,7 @@
 //! comes in by `stream`. Nothing here knows the DOM. What crosses to JavaScript is JSON, bytes and plain objects, errors as
 //! [`error::SmartSummaryError`]; the TypeScript in `js/` gives them their public form.
 //!
-//! Four modules are built from this crate, by its features: `core`, `decoders`, `net` and `draft`.
+//! Five modules are built from this crate, by its features: `core`, `decoders`, `net` and `draft`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 #[cfg(feature = "draft")]
@@ -66,8 +66,13 @@ impl Picture {
     /// # Errors
     /// The code that the server would give for this picture.
     #[wasm_bindgen(constructor)]
-    pub fn new(file: Vec<u8>, longest_edge: u32, quality: u8) -> Result<Self, JsValue> {
-        let options = facts::options(longest_edge, quality);
+    pub fn new(
+        file: Vec<u8>,
+        longest_edge: u32,
+        quality: u8,
+        keep_alpha: bool,
+    ) -> Result<Self, JsValue> {
+        let options = facts::options(longest_edge, quality, keep_alpha);
         Ok(Self(picture::Picture::new(file, options)?))
     }
 
@@ -186,8 +191,13 @@ impl Picture {
 /// The code that the server would give for this picture.
 #[cfg(feature = "decoders")]
 #[wasm_bindgen]
-pub fn prepare(bytes: &[u8], longest_edge: u32, quality: u8) -> Result<PreparedPicture, JsValue> {
-    let options = facts::options(longest_edge, quality);
+pub fn prepare(
+    bytes: &[u8],
+    longest_edge: u32,
+    quality: u8,
+    keep_alpha: bool,
+) -> Result<PreparedPicture, JsValue> {
+    let options = facts::options(longest_edge, quality, keep_alpha);
     let prepared = imaging::prepare(bytes, &options).map_err(error::SmartSummaryError::from)?;
     Ok(PreparedPicture(prepared))
 }

@@ -24,12 +24,13 @@ pub fn places(file: &[u8], format: Format) -> Vec<u32> {
 fn jpeg_blocks(file: &[u8]) -> Vec<usize> {
     let mut blocks = Vec::new();
     let mut at = 2;
-    while let Some([0xFF, marker, rest @ ..]) = file.get(at..) {
+    while let Some([first, marker, rest @ ..]) = file.get(at..) {
+        // Decoders look for the next marker over whatever lies between.
+        if *first != 0xFF || *marker == 0xFF {
+            at += 1;
+            continue;
+        }
         let length = match (marker, rest) {
-            (0xFF, _) => {
-                at += 1;
-                continue;
-            }
             (0xDA | 0xD9, _) => break,
             (0x01 | 0xD0..=0xD8, _) => 0,
             (_, [high, low, payload @ ..]) => {

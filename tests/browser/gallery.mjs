@@ -47,14 +47,25 @@ async function answer(path) {
   if (names !== undefined) return `import './taken.js';\nimport '/dist/worker.js';`;
   const [, taken] = path.match(/^\/without\/([\w,]*)\/taken\.js$/) ?? [];
   if (taken !== undefined) return take(taken.split(','));
+  if (path === '/dying/worker.js') return DYING;
   const [, room, file] = path.match(/^\/(dist|fixtures)\/([\w./-]+)$/);
   if (file.includes('..')) throw new Error('outside');
   return readFile(fileURLToPath(new URL(file, room === 'dist' ? DIST : FIXTURES)));
 }
 
+/** A worker that dies with the first thing it is asked. */
+const DYING = "self.addEventListener('message', () => { throw new Error('it dies'); });";
+
+/** A WebAssembly that knows no vectors, as Safari's before 16.4: it refuses modules that have them. */
+const NO_SIMD = `for (const name of ['instantiate', 'instantiateStreaming', 'compile', 'compileStreaming']) {
+    WebAssembly[name] = () => Promise.reject(new WebAssembly.CompileError('SIMD is not known here'));
+  }`;
+
 /** A script that takes names away, wherever they stand. */
-function take(names) {
-  return `for (const name of ${JSON.stringify(names)}) {
+function take(all) {
+  const names = all.filter((name) => name !== 'SIMD');
+  const simd = names.length < all.length ? NO_SIMD : '';
+  return `${simd} for (const name of ${JSON.stringify(names)}) {
     for (let owner = self; owner !== null; owner = Object.getPrototypeOf(owner)) delete owner[name];
     if (name in self) throw new Error(name + ' cannot be taken away');
   }`;
@@ -62,12 +73,21 @@ function take(names) {
 
 /**
  * Runs in the page: prepares pictures with the package, whose worker does without `without`, and says what came out. A
- * picture is the name of a fixture, or `{ painted: [width, height], type?, orientation?, alpha? }`.
+ * picture is the name of a fixture, `{ file, share }` for the beginning of one, `{ bytes }`, or
+ * `{ painted: [width, height], type?, quality?, orientation?, alpha?, text? }`.
  *
  * `grid` is the picture as 6 x 6 pixels, upright, so that any wrong turn and any wrong colour shows.
  */
-export async function prepareInPage({ pictures, without = [] }) {
-  const paint = async ({ painted: [width, height], type = 'image/jpeg', orientation = 1, alpha = false }) => {
+export async function prepareInPage({ pictures, without = [], workerUrl }) {
+  const paint = async ({
+    painted,
+    type = 'image/jpeg',
+    quality = 0.92,
+    orientation = 1,
+    alpha = false,
+    text = false,
+  }) => {
+    const [width, height] = painted;
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [width, height];
     const pen = canvas.getContext('2d');
@@ -77,7 +97,12 @@ export async function prepareInPage({ pictures, without = [] }) {
       pen.fillRect(((i % 3) * width) / 3, (Math.floor(i / 3) * height) / 2, width / 3, height / 2);
     }
     if (alpha) pen.clearRect(0, 0, width / 3, height / 2);
-    const blob = await new Promise((resolve) => canvas.toBlob(resolve, type, 0.92));
+    if (text) {
+      [pen.fillStyle, pen.font] = ['#000000', `${width / 60}px sans-serif`];
+      for (let line = 0; line < 30; line++)
+        pen.fillText('Rye 12, wheat 34 | time 56', width / 10, (line * height) / 30);
+    }
+    const blob = await new Promise((resolve) => canvas.toBlob(resolve, type, quality));
     if (orientation === 1) return blob;
     // An EXIF segment with one tag, right behind the start of the picture.
     const exif = [0xff, 0xe1, 0, 34, 69, 120, 105, 102, 0, 0, 77, 77, 0, 42, 0, 0, 0, 8, 0, 1];
@@ -85,9 +110,25 @@ export async function prepareInPage({ pictures, without = [] }) {
     return new Blob([blob.slice(0, 2), new Uint8Array(exif), blob.slice(2)], { type });
   };
   const blobOf = async (picture) => {
-    if (typeof picture !== 'string') return paint(picture);
-    return (await fetch(`/fixtures/${picture}`)).blob();
+    if (picture.painted) return paint(picture);
+    if (picture.bytes) return new Blob([new Uint8Array(picture.bytes)]);
+    const blob = await (await fetch(`/fixtures/${picture.file ?? picture}`)).blob();
+    return blob.slice(0, Math.round(blob.size * (picture.share ?? 1)));
   };
+  const LEAKS = [
+    'Exif\0',
+    'ICC_PROFILE',
+    'http://ns.adobe.com',
+    'xmpmeta',
+    'iCCP',
+    'eXIf',
+    'tEXt',
+    'EXIF',
+    'XMP ',
+    'ICCP',
+  ];
+  // Of `metadata.jpg`.
+  LEAKS.push('SERIAL-4711', 'a private remark');
   const seen = async (blob) => {
     const url = URL.createObjectURL(blob);
     const image = new Image();
@@ -106,6 +147,7 @@ export async function prepareInPage({ pictures, without = [] }) {
     endpoint: '/nowhere',
     token: () => Promise.reject(new Error('no token here')),
     ...(without.length > 0 && { workerUrl: `/without/${without.join(',')}/worker.js` }),
+    ...(workerUrl && { workerUrl }),
   });
   const answers = [];
   for (const picture of pictures) {
@@ -113,9 +155,7 @@ export async function prepareInPage({ pictures, without = [] }) {
     try {
       const [{ blob, ...facts }] = await smart.prepare([{ id: 'a', source }]);
       const head = new TextDecoder('latin1').decode(await blob.arrayBuffer());
-      const leaks = ['Exif\0', 'ICC_PROFILE', 'http://ns.adobe.com', 'iCCP', 'eXIf', 'tEXt'].filter((it) =>
-        head.includes(it),
-      );
+      const leaks = LEAKS.filter((it) => head.includes(it));
       answers.push({ ...facts, ...(await seen(blob)), type: blob.type, bytes: blob.size, leaks });
     } catch (error) {
       answers.push({ error: error.code, message: error.message });

@@ -30,10 +30,13 @@ export function near(got, wanted, tolerance, what) {
 export async function checkEverything(run, { photo, drawing = photo, plain = false }) {
   await checkSizesAndPath(run, photo);
   await checkOrientation(run);
-  await checkColors(run, drawing, plain);
+  await checkColors(run, drawing);
+  await checkInks(run);
   await checkTransparency(run);
+  await checkText(run, plain);
   await checkRefusals(run);
-  await checkMetadata(run);
+  await checkCut(run, plain);
+  await checkMetadata(run, plain);
   await checkAnimation(run);
 }
 
@@ -43,7 +46,15 @@ async function checkSizesAndPath(run, photo) {
   assert.deepEqual([large.size, large.type], [[1024, 683], `image/${large.format}`]);
   assert.equal(large.bytes, large.bytes_after);
   assert.deepEqual(small.size, [300, 200], 'nothing is made larger');
-  assert.ok(small.bytes_after <= small.bytes_before, `${small.bytes_after} of ${small.bytes_before} bytes`);
+  const tiny = [
+    { painted: [300, 200], quality: 0.3 },
+    { painted: [16, 16], type: 'image/png' },
+    { painted: [120, 90], type: 'image/webp' },
+  ];
+  for (const other of [small, ...(await run(tiny))]) {
+    assert.equal(other.error, undefined, other.message);
+    assert.ok(other.bytes_after <= other.bytes_before, `${other.bytes_after} of ${other.bytes_before} bytes`);
+  }
 }
 
 async function checkOrientation(run) {
@@ -72,7 +83,7 @@ async function checkOrientation(run) {
   }
 }
 
-async function checkColors(run, drawing, plain) {
+async function checkColors(run, drawing) {
   const names = ['p3.png', 'gbr.png', 'rgb-16bit.png', 'gray.jpg', 'baseline.jpg', 'progressive.jpg', 'lossy.webp'];
   const [p3, gbr, deep, gray, baseline, progressive, webp] = await run(names);
   for (const [i, got] of [p3, gbr, deep, gray, baseline, progressive, webp].entries()) {
@@ -81,14 +92,24 @@ async function checkColors(run, drawing, plain) {
   }
   assert.equal(p3.path, drawing);
   // The one colour of each, as `cargo test -p imaging` has it.
-  if (!plain)
-    assert.ok(Math.max(...pixel(gbr, 2, 2)) - Math.min(...pixel(gbr, 2, 2)) > 20, 'the channels are told apart');
+  near(pixel(p3, 3, 3), [216, 93, 24], 6, 'Display P3');
+  near(pixel(gbr, 3, 3), [46, 201, 100], 6, 'channels in another order');
+  near(pixel(deep, 1, 1), [192, 64, 32], 4, 'sixteen bits');
+  const wide = ['adobe-rgb.jpg', 'p3.jpg', 'rec2020.png'];
+  for (const [i, got] of (await run(wide)).entries()) {
+    assert.equal(got.error, undefined, `${wide[i]}: ${got.message}`);
+    near(pixel(got, 3, 3), [200, 100, 50], 5, wide[i]);
+    assert.deepEqual([got.leaks, got.removed], [[], ['color_profile']], wide[i]);
+  }
   assert.ok(distance(progressive.grid, baseline.grid) < 6);
   assert.ok(distance(webp.grid, baseline.grid) < 10);
   const [r, g, b] = pixel(gray, 3, 3);
   assert.ok(Math.abs(r - g) < 4 && Math.abs(g - b) < 4, 'grey stays grey');
-  const [inks] = await run(['cmyk.jpg']);
-  assert.equal(inks.error, undefined, inks.message);
+}
+
+async function checkInks(run) {
+  const [inks, ycck] = await run(['cmyk.jpg', 'ycck.jpg']);
+  for (const got of [inks, ycck]) assert.equal(got.error, undefined, got.message);
 }
 
 async function checkTransparency(run) {
@@ -99,21 +120,68 @@ async function checkTransparency(run) {
   ]);
   near(pixel(drawn, 0, 0), [255, 255, 255], 4, 'what is transparent');
   near(pixel(drawn, 3, 1), [32, 160, 64], 40, 'what is not');
-  for (const got of [palette, webp]) assert.equal(got.error, undefined, got.message);
+  near(pixel(palette, 5, 1), [255, 255, 255], 4, 'what is transparent in a palette');
+  near(pixel(webp, 1, 1), [255, 255, 255], 4, 'what is transparent in a WebP');
+}
+
+/** Black letters on a drawing stay letters: as a PNG, or at a quality that keeps their edges. */
+async function checkText(run, plain) {
+  const [sheet] = await run([{ painted: [1600, 1000], type: 'image/png', text: true }]);
+  const wanted = plain ? /png|jpeg/ : /png/;
+  assert.match(sheet.format, wanted, JSON.stringify({ ...sheet, grid: 0 }));
+  assert.deepEqual(sheet.size, [1024, 640]);
 }
 
 async function checkRefusals(run) {
   const [bomb] = await run(['bomb-40000x40000.png']);
   assert.equal(bomb.error, 'too_many_pixels', JSON.stringify(bomb));
   assert.match(bomb.message, /40000/);
-  const [none] = await run(['SOURCES.md']);
-  assert.equal(none.error, 'not_an_image');
+  for (const [i, got] of (await run(BOMBS.map((bytes) => ({ bytes })))).entries()) {
+    assert.equal(got.error, 'too_many_pixels', `bomb ${i}: ${JSON.stringify(got)}`);
+  }
+  for (const none of await run(['SOURCES.md', { bytes: [] }, { bytes: [0, 0, 0, 0, 1, 2, 3] }])) {
+    assert.equal(none.error, 'not_an_image');
+  }
+  const unread = await run(UNREAD.map(([bytes]) => ({ bytes: Array.from(bytes, (letter) => letter.charCodeAt(0)) })));
+  for (const [i, got] of unread.entries()) {
+    assert.equal(got.error, 'unsupported_image', `${UNREAD[i][1]}: ${JSON.stringify(got)}`);
+    assert.ok(got.message.includes(UNREAD[i][1]), `${UNREAD[i][1]}: ${got.message}`);
+  }
 }
 
-async function checkMetadata(run) {
+const letters = (text) => Array.from(text, (letter) => letter.charCodeAt(0));
+/** A JPEG of 65535 x 65535 pixels, a GIF of the same, a WebP of 16384 x 16384. */
+const BOMBS = [
+  [0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0xff, 0xff, 0xff, 0xff, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 0xff, 0xda, 0, 2],
+  [...letters('GIF89a'), 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0x2c],
+  [...letters('RIFF\x16\0\0\0WEBPVP8L\x05\0\0\0'), 0x2f, 0xff, 0xff, 0xff, 0x0f, 0],
+];
+/** What people have besides, as `cargo test -p imaging` has it. */
+const UNREAD = [
+  ['\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'HEIC'],
+  ['\0\0\0\x18ftypmif1\0\0\0\0mif1avif', 'AVIF'],
+  ['\0\0\0\x18ftypavif\0\0\0\0mif1avif', 'AVIF'],
+  ['<svg xmlns="http://www.w3.org/2000/svg"></svg>', 'SVG'],
+  ['BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0', 'BMP'],
+  ['II*\0\x08\0\0\0', 'TIFF'],
+  ['%PDF-1.7\n', 'PDF'],
+  ['\0\0\x01\0\x01\0\x10\x10', 'ICO'],
+];
+
+/** A file that ends early is used as far as it goes, with a warning, or refused as broken. A canvas cannot tell. */
+async function checkCut(run, plain) {
+  const files = ['baseline.jpg', 'progressive.jpg', 'rgb-16bit.png', 'lossy.webp'];
+  for (const [i, got] of (await run(files.map((file) => ({ file, share: 0.6 })))).entries()) {
+    const told = got.error === 'image_broken' || got.warnings?.includes('truncated');
+    assert.ok(told || (plain && got.error === undefined), `${files[i]}: ${JSON.stringify({ ...got, grid: 0 })}`);
+  }
+}
+
+async function checkMetadata(run, plain) {
   const [got] = await run(['metadata.jpg']);
   assert.deepEqual(got.leaks, []);
-  for (const kind of ['exif', 'gps']) assert.ok(got.removed.includes(kind), `${kind} is in ${got.removed}`);
+  const kinds = plain ? ['exif', 'gps'] : ['camera', 'comment', 'date', 'exif', 'gps', 'serial_number'];
+  for (const kind of kinds) assert.ok(got.removed.includes(kind), `${kind} is in ${got.removed}`);
 }
 
 async function checkAnimation(run) {

@@ -101,12 +101,18 @@ pub fn admit(bytes: &[u8], options: &Options) -> Result<Inspected, Error> {
 
 fn with_header(bytes: &[u8], header: Header) -> Result<Inspected, Error> {
     let found = metadata::read(bytes, &header)?;
-    let profile = match (found.icc, found.stored) {
+    #[cfg(feature = "drawings")]
+    let coded = found
+        .coded
+        .map(|(primaries, transfer)| profile::coded(primaries, transfer));
+    #[cfg(not(feature = "drawings"))]
+    let coded = None;
+    let profile = coded.unwrap_or_else(|| match (found.icc, found.stored) {
         (None, _) => Profile::Srgb,
         // It describes the inks, not the red, green and blue that a decoder makes of them.
         (Some(_), Stored::Cmyk) => Profile::Ignored,
         (Some(icc), _) => profile::read(icc),
-    };
+    });
     Ok(Inspected {
         header,
         metadata: found.list,

@@ -84,6 +84,9 @@ pub(crate) struct Found {
     pub(crate) stored: Stored,
     /// The ICC profile, put together and unpacked.
     pub(crate) icc: Option<Vec<u8>>,
+    /// Primaries and transfer by their codes, which go before a profile.
+    #[cfg(feature = "drawings")]
+    pub(crate) coded: Option<(u8, u8)>,
 }
 
 impl Found {

@@ -60,6 +60,7 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
                 found.note(Metadata::ColorProfile);
                 profile(chunk.payload, &mut found);
             }
+            b"cICP" => coded(chunk.payload, &mut found),
             b"tIME" => found.note(Metadata::Date),
             b"IEND" => {
                 found.truncated = false;
@@ -68,8 +69,8 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
                 }
             }
             // What every encoder writes about colour and density tells nothing about a person.
-            b"gAMA" | b"cHRM" | b"sRGB" | b"cICP" | b"pHYs" | b"bKGD" | b"sBIT" | b"hIST"
-            | b"sPLT" | b"acTL" | b"fcTL" | b"fdAT" => {}
+            b"gAMA" | b"cHRM" | b"sRGB" | b"pHYs" | b"bKGD" | b"sBIT" | b"hIST" | b"sPLT"
+            | b"acTL" | b"fcTL" | b"fdAT" => {}
             kind if is_ancillary(kind) => found.note(Metadata::Other),
             _ => {}
         }
@@ -101,6 +102,17 @@ fn profile(payload: &[u8], found: &mut Found) {
         crate::metadata::MAX_PROFILE,
     );
     found.icc = Some(icc.unwrap_or_default());
+}
+
+/// Primaries and transfer, section 11.3.2.6.
+fn coded(payload: &[u8], found: &mut Found) {
+    let [primaries, transfer, ..] = *payload else {
+        return;
+    };
+    if (primaries, transfer) != crate::profile::CODED_SRGB {
+        found.note(Metadata::ColorProfile);
+    }
+    found.coded = Some((primaries, transfer));
 }
 
 /// The case of the first letter says whether a reader may leave a chunk out.

@@ -75,6 +75,56 @@ pub(crate) fn read(icc: Vec<u8>) -> Profile {
     }
 }
 
+/// The codes of sRGB: primaries of BT.709, its own curve.
+#[cfg(feature = "drawings")]
+pub(crate) const CODED_SRGB: (u8, u8) = (1, 13);
+
+/// Colours that are named by codes. Source: ITU-T H.273, tables 2 and 3; the matrices from linear light to that of sRGB follow
+/// from the chromaticities there, all with the white of D65.
+#[cfg(feature = "drawings")]
+pub(crate) fn coded(primaries: u8, transfer: u8) -> Profile {
+    let rows = match primaries {
+        1 => [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        9 => [
+            [1.660_491, -0.587_641, -0.072_850],
+            [-0.124_550, 1.132_900, -0.008_349],
+            [-0.018_151, -0.100_579, 1.118_730],
+        ],
+        12 => [
+            [1.224_940, -0.224_940, 0.0],
+            [-0.042_057, 1.042_057, 0.0],
+            [-0.019_638, -0.078_636, 1.098_274],
+        ],
+        _ => return Profile::Ignored,
+    };
+    let light: fn(f64) -> f64 = match transfer {
+        1 | 6 | 14 | 15 => |value| {
+            if value < 0.081 {
+                value / 4.5
+            } else {
+                ((value + 0.099) / 1.099).powf(1.0 / 0.45)
+            }
+        },
+        4 => |value| value.powf(2.2),
+        8 => |value| value,
+        13 => |value| {
+            if value <= 0.040_45 {
+                value / 12.92
+            } else {
+                ((value + 0.055) / 1.055).powf(2.4)
+            }
+        },
+        // PQ and HLG mean more light than sRGB has.
+        _ => return Profile::Ignored,
+    };
+    let curve = std::array::from_fn(|value| light(value as f64 / 255.0) as f32);
+    Matrix {
+        curves: [curve; 3],
+        rows,
+    }
+    .into_profile()
+}
+
 /// The tags of a profile.
 struct Tags<'a> {
     icc: &'a [u8],
@@ -342,6 +392,42 @@ impl Gray {
                     .copied()
                     .unwrap_or(*value);
             }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "drawings"))]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(primaries: u8, transfer: u8, color: [u8; 3], expected: [u8; 3]) {
+        let Profile::Matrix(matrix) = coded(primaries, transfer) else {
+            panic!("{primaries}, {transfer} are converted");
+        };
+        let found = matrix.convert(color, &encodings());
+        let near = |(found, expected): (u8, u8)| found.abs_diff(expected) <= 1;
+        assert!(
+            found.into_iter().zip(expected).all(near),
+            "{found:?} is not {expected:?}"
+        );
+    }
+
+    /// The expected values follow from the chromaticities and curves of H.273 in double precision.
+    #[test]
+    fn codes_mean_what_the_standard_says() {
+        check(12, 13, [200, 100, 50], [215, 93, 31]);
+        check(12, 13, [60, 180, 120], [0, 183, 114]);
+        check(12, 1, [200, 100, 50], [220, 107, 52]);
+        check(9, 13, [200, 100, 50], [241, 76, 29]);
+        check(9, 1, [60, 180, 120], [0, 197, 126]);
+        assert_eq!(coded(1, 13), Profile::Srgb);
+    }
+
+    #[test]
+    fn what_cannot_be_converted_is_ignored() {
+        for (primaries, transfer) in [(9, 16), (9, 18), (2, 2), (0, 0), (255, 13)] {
+            assert_eq!(coded(primaries, transfer), Profile::Ignored);
         }
     }
 }

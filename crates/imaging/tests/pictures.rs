@@ -122,6 +122,47 @@ fn colour_profiles_are_converted_to_srgb() {
     // The expected values are littleCMS's.
     check_pixel("p3.png", (4, 4), [216, 93, 24], 4);
     check_pixel("gbr.png", (4, 4), [46, 201, 100], 4);
+    for wide in ["adobe-rgb.jpg", "p3.jpg", "rec2020.png"] {
+        check_pixel(wide, (700, 500), [200, 100, 50], 3);
+    }
+}
+
+/// The PNG with a chunk behind its header; decoders take a wrong check sum of such a chunk for none.
+fn with_chunk(name: &str, kind: &[u8; 4], payload: &[u8]) -> Vec<u8> {
+    let mut bytes = fixture(name);
+    let length = (payload.len() as u32).to_be_bytes();
+    let sum = crc32(&[&kind[..], payload].concat()).to_be_bytes();
+    let chunk = [&length[..], kind, payload, &sum].concat();
+    bytes.splice(33..33, chunk);
+    bytes
+}
+
+/// Source: PNG (third edition), annex D.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            (sum >> 1) ^ if sum & 1 == 1 { 0xEDB8_8320 } else { 0 }
+        })
+    })
+}
+
+#[test]
+fn colours_that_are_named_by_codes_are_converted_to_srgb() {
+    let plain = pixel(&decoded("rgb-16bit.png"), 4, 4);
+    let coded = |primaries, transfer| {
+        let bytes = with_chunk("rgb-16bit.png", b"cICP", &[primaries, transfer, 0, 1]);
+        let prepared = imaging::prepare(&bytes, &Options::default()).unwrap();
+        let decoded = imaging::decode(&bytes, &Options::default()).unwrap();
+        (pixel(&decoded, 4, 4), prepared)
+    };
+    assert_eq!(coded(1, 13).0, plain, "the codes of sRGB");
+    let (p3, prepared) = coded(12, 13);
+    assert!(p3[0] > plain[0] + 8, "{p3:?} of {plain:?}");
+    assert_eq!(prepared.removed, [Metadata::ColorProfile]);
+    assert!(prepared.warnings.is_empty());
+    let (pq, prepared) = coded(9, 16);
+    assert_eq!(pq, plain, "more light than sRGB has is left as it is");
+    assert_eq!(prepared.warnings, [Warning::ProfileIgnored]);
 }
 
 #[test]

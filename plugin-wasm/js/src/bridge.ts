@@ -1,4 +1,4 @@
-import { aborted, SmartSummaryError } from './error.js';
+import { aborted, SmartSummaryError, unlessAborted } from './error.js';
 import { Lane, type WorkerLike } from './lane.js';
 import type { Told } from './messages.js';
 import { PICTURE, Pictures } from './pictures.js';
@@ -33,6 +33,7 @@ export class Bridge implements SmartSummary {
   readonly #pictures: Pictures;
   readonly #upload: Lane;
   readonly #draft: Lane;
+  #disposed = new AbortController();
 
   constructor(options: SmartSummaryOptions, spawn: () => WorkerLike) {
     this.#options = options;
@@ -93,6 +94,8 @@ export class Bridge implements SmartSummary {
   }
 
   dispose(): void {
+    this.#disposed.abort();
+    this.#disposed = new AbortController();
     for (const part of [this.#pictures, this.#upload, this.#draft]) part.stop(aborted());
   }
 
@@ -127,7 +130,8 @@ export class Bridge implements SmartSummary {
 
   async #prepareOne({ id, source }: PostImage, signal?: AbortSignal): Promise<PreparedPicture> {
     if (signal?.aborted) throw aborted();
-    const blob = typeof source === 'function' ? await source() : source;
+    const blob =
+      typeof source === 'function' ? await unlessAborted(source(signal), signal, this.#disposed.signal) : source;
     return this.#pictures.prepare(id, blob, PICTURE, signal);
   }
 }

@@ -21,6 +21,8 @@ export interface ErrorFacts {
   problem?: Problem;
   retry_after_ms?: number;
   image?: string;
+  /** The bound that was exceeded, where this side has one of its own. */
+  limit?: number;
 }
 
 /**
@@ -47,6 +49,8 @@ export class SmartSummaryError extends Error {
   readonly image?: string;
   /** The request's field that is at fault. */
   readonly field?: string;
+  /** The bound of this side that was exceeded; the server's are in `problem`. */
+  readonly limit?: number;
   /** Names the request in the server's log. */
   readonly request_id?: string;
 
@@ -60,4 +64,18 @@ export class SmartSummaryError extends Error {
 /** The caller's signal was aborted, or the whole was disposed of. */
 export function aborted(): SmartSummaryError {
   return new SmartSummaryError({ code: 'aborted', message: 'the call was stopped' });
+}
+
+/** What `work` gives, unless one of the signals comes first. */
+export function unlessAborted<T>(work: Promise<T>, ...signals: (AbortSignal | undefined)[]): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const release = () => signals.forEach((signal) => signal?.removeEventListener('abort', stop));
+    const stop = () => {
+      release();
+      reject(aborted());
+    };
+    signals.forEach((signal) => signal?.addEventListener('abort', stop));
+    if (signals.some((signal) => signal?.aborted)) stop();
+    work.then(resolve, reject).finally(release);
+  });
 }

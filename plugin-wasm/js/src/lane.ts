@@ -31,14 +31,17 @@ interface Waiting {
 export class Lane {
   readonly #spawn: () => WorkerLike;
   readonly #width: number;
+  readonly #patienceMs: number;
   #worker: WorkerLike | undefined;
   #waiting: Waiting[] = [];
   readonly #running = new Map<number, Waiting>();
   #last = 0;
 
-  constructor(spawn: () => WorkerLike, width: number) {
+  /** A worker that has not answered a call after `patienceMs` is taken for dead. */
+  constructor(spawn: () => WorkerLike, width: number, patienceMs = Infinity) {
     this.#spawn = spawn;
     this.#width = width;
+    this.#patienceMs = patienceMs;
   }
 
   /** Calls that are not answered yet. */
@@ -78,6 +81,7 @@ export class Lane {
       const call = this.#waiting.shift();
       if (call === undefined) return;
       this.#running.set(call.number, call);
+      this.#limit(call);
       try {
         this.#worker ??= this.#listen(this.#spawn());
         this.#say({ call: call.number, say: 'do', job: call.job });
@@ -86,6 +90,16 @@ export class Lane {
         finish(call).reject(workerFailed(cause instanceof Error ? cause.message : String(cause), cause));
       }
     }
+  }
+
+  #limit(call: Waiting): void {
+    if (this.#patienceMs === Infinity) return;
+    const timer = setTimeout(() => this.#died(`no answer for ${this.#patienceMs} ms`), this.#patienceMs);
+    const { release } = call;
+    call.release = () => {
+      clearTimeout(timer);
+      release();
+    };
   }
 
   #listen(worker: WorkerLike): WorkerLike {
@@ -155,8 +169,12 @@ export class Lane {
 
   #drop(): void {
     this.#running.clear();
-    this.#worker?.terminate();
+    const worker = this.#worker;
     this.#worker = undefined;
+    if (worker === undefined) return;
+    // What it still says is not about its successor's calls.
+    worker.onmessage = worker.onmessageerror = worker.onerror = null;
+    worker.terminate();
   }
 
   #say(message: ToWorker): void {

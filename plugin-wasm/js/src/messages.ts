@@ -22,6 +22,8 @@ export interface PictureOptions {
   longest_edge: number;
   /** JPEG quality, 1 to 100. */
   quality: number;
+  /** Transparency is kept, as a PNG; else it is laid onto white. */
+  keep_alpha?: boolean;
   /** The ways that may be taken; all when absent. */
   paths?: PicturePath[];
 }

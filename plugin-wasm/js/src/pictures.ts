@@ -1,4 +1,4 @@
-import { type ErrorFacts, SmartSummaryError } from './error.js';
+import { type ErrorFacts, SmartSummaryError, unlessAborted } from './error.js';
 import { LIMITS } from './generated/api.js';
 import { Lane, type WorkerLike } from './lane.js';
 import type { PictureOptions } from './messages.js';
@@ -6,6 +6,12 @@ import type { PreparedPicture } from './types.js';
 
 /** The contract's size, and `api::limits::JPEG_QUALITY`. */
 export const PICTURE: PictureOptions = { longest_edge: LIMITS.max_edge, quality: 85 };
+
+/** More than any camera writes; a film is not read into memory. `imaging::Options::max_bytes`. */
+const MAX_BYTES = 64 << 20;
+
+/** A picture takes seconds on a slow phone. A worker that has said nothing for so long never will. */
+const PATIENCE_MS = 60_000;
 
 /**
  * The page's side of pictures: two workers, so that two pictures are in flight at most and each is bounded by itself. The
@@ -15,7 +21,7 @@ export class Pictures {
   readonly #lanes: [Lane, Lane];
 
   constructor(spawn: () => WorkerLike) {
-    this.#lanes = [new Lane(spawn, 1), new Lane(spawn, 1)];
+    this.#lanes = [new Lane(spawn, 1, PATIENCE_MS), new Lane(spawn, 1, PATIENCE_MS)];
   }
 
   /** How many pictures may be in flight. */
@@ -33,6 +39,7 @@ export class Pictures {
    * page itself: the call is answered all the same.
    */
   async prepare(id: string, blob: Blob, options: PictureOptions, signal?: AbortSignal): Promise<PreparedPicture> {
+    if (blob.size > MAX_BYTES) throw tooLarge(blob.size);
     const ask = (more: Partial<PictureOptions>) => {
       const [one, other] = this.#lanes;
       const lane = other.load < one.load ? other : one;
@@ -52,7 +59,7 @@ export class Pictures {
 
   async #otherwise(
     ask: (more: Partial<PictureOptions>) => Promise<PreparedPicture>,
-    [id, blob, { longest_edge, quality }]: [string, Blob, PictureOptions],
+    [id, blob, options]: [string, Blob, PictureOptions],
     first: unknown,
     signal?: AbortSignal,
   ): Promise<PreparedPicture> {
@@ -64,11 +71,12 @@ export class Pictures {
     try {
       // Workers without a canvas, as in Safari before 16.4, or no worker at all: the page has one.
       const { byCanvas } = await import('./picture/canvas.js');
-      const bytes = new Uint8Array(await blob.arrayBuffer());
-      return { id, path: 'canvas', ...(await byCanvas(bytes, longest_edge, quality, signal)) };
+      const drawn = async () => byCanvas(new Uint8Array(await blob.arrayBuffer()), options, signal);
+      return { id, path: 'canvas', ...(await unlessAborted(drawn(), signal)) };
     } catch (cause) {
       // The first failure says more than that of the last way round it.
       const facts = cause as ErrorFacts;
+      if (facts.code === 'aborted') throw cause;
       throw cause instanceof Error || facts.code === 'worker_failed' ? first : new SmartSummaryError(facts);
     }
   }
@@ -76,4 +84,9 @@ export class Pictures {
 
 function codeOf(cause: unknown): unknown {
   return (cause as SmartSummaryError | undefined)?.code;
+}
+
+function tooLarge(size: number): SmartSummaryError {
+  const message = `the file has ${size} bytes; at most ${MAX_BYTES} are read`;
+  return new SmartSummaryError({ code: 'image_too_large', message, limit: MAX_BYTES });
 }

@@ -9,6 +9,12 @@ import type { Host } from './wasm/net.js';
 /** How long a draft waits for the dictionary; it comes without, and the next one has it. */
 const DICTIONARY_PATIENCE_MS = 3_000;
 
+/**
+ * Kinds of work whose module has trapped. A worker is replaced with all its modules; the page, where it works itself, is
+ * not, and its modules cannot be loaded a second time.
+ */
+const trapped = new Set<Job['kind']>();
+
 /** A call under way. */
 class Call implements Host {
   readonly #stop = new AbortController();
@@ -95,8 +101,10 @@ export function serve(say: (message: FromWorker) => void): (message: ToWorker) =
     try {
       say({ call: call.number, say: 'done', answer: await run(call, job) });
     } catch (cause) {
-      if (hasTrapped(cause)) say({ call: call.number, say: 'trapped', message: words(cause) });
-      else say({ call: call.number, say: 'failed', error: factsOf(cause) });
+      if (hasTrapped(cause)) {
+        trapped.add(job.kind);
+        say({ call: call.number, say: 'trapped', message: words(cause) });
+      } else say({ call: call.number, say: 'failed', error: factsOf(cause) });
     } finally {
       call.endTry();
       calls.delete(call.number);
@@ -124,6 +132,10 @@ export function serve(say: (message: FromWorker) => void): (message: ToWorker) =
 }
 
 async function run(call: Call, job: Job): Promise<unknown> {
+  if (trapped.has(job.kind)) {
+    if (job.kind !== 'prepare') throw plain('worker_failed', 'its module has failed before; load the page again');
+    return preparePicture(job.id, job.blob, { ...job.options, paths: ['canvas'] }, call.signal);
+  }
   switch (job.kind) {
     case 'load':
       await loaded<unknown>(job.part, { core, drawings, decoders, net, draft: drafts }[job.part]);

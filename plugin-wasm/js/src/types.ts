@@ -62,8 +62,8 @@ export interface Post {
 export interface PostImage {
   /** 1 to 64 of `A-Z a-z 0-9 . _ -`; unique in the post; not `request`. */
   id: string;
-  /** The picture, or how to get it; a function is called when its turn comes. */
-  source: Blob | (() => Promise<Blob>);
+  /** The picture, or how to get it; a function is called when its turn comes, with the call's signal. */
+  source: Blob | ((signal?: AbortSignal) => Promise<Blob>);
   /** The file's name as in the post's content. */
   filename?: string;
   /** The visible caption. */

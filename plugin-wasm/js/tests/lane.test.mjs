@@ -141,3 +141,28 @@ test('stopping rejects all and ends the worker', async () => {
   assert.ok(workers[0].ended);
   assert.equal(workers.length, 1);
 });
+
+test('a worker that says nothing is taken for dead, and the next call has a new one', async () => {
+  const { workers, spawn } = workshop();
+  const lane = new Lane(spawn, 1, 20);
+  const silent = code(lane.run(load));
+  const next = code(lane.run(load));
+  assert.equal(await silent, 'worker_failed');
+  assert.deepEqual([workers[0].ended, workers[1].jobs()], [true, [2]]);
+  workers[1].say({ call: 2, say: 'done', answer: null });
+  assert.equal(await next, 'done');
+  await new Promise((resolve) => setTimeout(resolve, 40));
+  assert.equal(workers[1].ended, false, 'an answered call is waited for no more');
+});
+
+test('a worker that dies answers its call, and what it says later is not heard', async () => {
+  const { workers, spawn } = workshop();
+  const lane = new Lane(spawn, 1);
+  const lost = code(lane.run(load));
+  workers[0].onerror({ message: 'gone', preventDefault: () => {} });
+  assert.equal(await lost, 'worker_failed');
+  assert.deepEqual([workers[0].onmessage, workers[0].onmessageerror, workers[0].onerror], [null, null, null]);
+  const unread = code(lane.run(load));
+  workers[1].onmessageerror();
+  assert.equal(await unread, 'worker_failed');
+});

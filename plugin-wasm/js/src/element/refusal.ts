@@ -109,7 +109,7 @@ function foundIn({ message, problem }: SmartSummaryError): string | undefined {
 
 /** Why a picture is not sent and what can be done, as a line under its name. */
 export function reasonOf(error: SmartSummaryError, m: Messages): string {
-  const limit = error.problem?.limit;
+  const limit = error.problem?.limit ?? error.limit;
   switch (error.code) {
     case 'too_many_images':
       return m.reason.tooMany;

@@ -84,7 +84,8 @@ async function pouredAsFrame(source: Source, bitmap: ImageBitmap): Promise<boole
   }
   try {
     const { primaries, transfer } = frame.colorSpace;
-    if ((primaries ?? 'bt709') !== 'bt709' || (transfer ?? 'iec61966-2-1') !== 'iec61966-2-1') return false;
+    // A bitmap may still have the file's own colours; those that have no name here come as null.
+    if (primaries !== 'bt709' || transfer !== 'iec61966-2-1') return false;
     await pour(source, frame, true);
     return true;
   } finally {

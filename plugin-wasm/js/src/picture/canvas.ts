@@ -2,27 +2,39 @@
 // page.
 
 import { plain, words } from '../modules.js';
+import type { PictureOptions } from '../messages.js';
 import type { PreparedPicture } from '../types.js';
 import { headerOf, type Header } from './header.js';
 import { lookOfInks, ONE_INK } from './inks.js';
+import { bareJpeg, withoutMetadata } from './strip.js';
 
 /** A canvas of either kind. */
 interface Easel {
+  width: number;
+  height: number;
   pen: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
   encode(type: string, quality: number): Promise<Blob | null>;
 }
 
 /** JPEG qualities that are tried until the result is smaller than the file. */
-const LOWER = [0.75, 0.6, 0.45];
+const LOWER = [0.75, 0.6, 0.45, 0.3];
+
+/** What a program drew keeps its small text with this quality. `DRAWN_QUALITY` of the crate `imaging`. */
+const DRAWN_QUALITY = 0.9;
+
+/** From so many pixels on with the very colour of their left neighbour a picture is drawn. `DRAWN` of `imaging`. */
+const DRAWN = 0.4;
+
+/** So many bytes are never too many; above, half a byte a pixel. `fair_size` of `imaging`. */
+const SMALL_FILE = 64 << 10;
 
 /** Where there is no canvas to draw on; the page has one. */
 const NO_CANVAS = 'there is no canvas here';
 
-/** Makes a picture small, upright and free of metadata, on white. */
+/** Makes a picture small, upright and free of metadata. */
 export async function byCanvas(
   bytes: Uint8Array<ArrayBuffer>,
-  longestEdge: number,
-  quality: number,
+  { longest_edge: longestEdge, quality, keep_alpha: keepAlpha = false }: PictureOptions,
   signal?: AbortSignal,
 ): Promise<Omit<PreparedPicture, 'id' | 'path'>> {
   const header = headerOf(bytes);
@@ -40,15 +52,19 @@ export async function byCanvas(
   const [width, height] = swapped ? [down, across] : [across, down];
   const easel = easelOf(width, height);
   const { pen } = easel;
-  pen.fillStyle = '#fff';
-  pen.fillRect(0, 0, width, height);
   pen.imageSmoothingEnabled = true;
   pen.imageSmoothingQuality = 'high';
   pen.setTransform(...turned(header.orientation, width, height));
   pen.drawImage(picture.source, 0, 0, across, down);
   picture.close();
   if (header.inks && (await mixesInksPlainly())) lookOfInks(pen, width, height);
-  const { blob, format } = await encoded(easel, header, quality / 100, bytes.byteLength);
+  const { transparent, drawn } = seen(easel);
+  if (transparent && !keepAlpha) layOntoWhite(easel);
+  const same = scale === 1 && header.orientation === 1 && !header.inks && !header.animated;
+  const kept = same && (keepAlpha || !transparent) ? withoutMetadata(bytes, header) : undefined;
+  const exact = header.format !== 'jpeg' || drawn;
+  const wish = { quality: quality / 100, kept, drawn, exact, transparent: transparent && keepAlpha };
+  const { blob, format } = await encoded(easel, wish, bytes.byteLength);
   stop();
   return {
     blob,
@@ -85,38 +101,71 @@ function turned(orientation: number, w: number, h: number): [number, number, num
   }
 }
 
-/** As JPEG, or as PNG where a small drawing is smaller so; never larger than the file, as far as qualities go. */
+/** How a picture may be sent. */
+interface Wish {
+  /** Of a JPEG, 0 to 1. */
+  quality: number;
+  /** The file itself without its metadata, where that may be sent. */
+  kept: Blob | undefined;
+  drawn: boolean;
+  /** A PNG is worth a try. */
+  exact: boolean;
+  transparent: boolean;
+}
+
+/**
+ * The file itself when it is small and clean; what stays transparent and what a program drew as PNG, within bounds; the rest
+ * as JPEG, of at most `most` bytes as far as qualities go.
+ */
 async function encoded(
   easel: Easel,
-  { format }: Header,
-  quality: number,
+  { quality, kept, drawn, exact, transparent }: Wish,
   most: number,
 ): Promise<{ blob: Blob; format: string }> {
-  const drawing = format === 'png' || format === 'gif' ? await easel.encode('image/png', 1) : null;
-  let best: Blob | null = null;
-  for (const next of [quality, ...LOWER.filter((lower) => lower < quality)]) {
+  const fair = Math.max(SMALL_FILE, (easel.width * easel.height) / 2);
+  if (kept !== undefined && kept.size <= fair) return named(kept);
+  const png = exact || transparent ? await easel.encode('image/png', 1) : null;
+  if (png !== null && png.size > 0 && (transparent || (drawn && png.size <= Math.min(most, fair)))) return named(png);
+  const first = drawn ? [Math.max(quality, DRAWN_QUALITY)] : [];
+  let best: Blob | null = kept ?? null;
+  for (const next of [...first, quality, ...LOWER.filter((lower) => lower < quality)]) {
     const blob = await bare(await easel.encode('image/jpeg', next));
-    if (blob !== null && blob.size > 0 && (best === null || blob.size < best.size)) best = blob;
-    if (drawing !== null && drawing.size > 0 && (best === null || drawing.size <= best.size)) best = drawing;
+    for (const other of [blob, png]) {
+      if (other !== null && other.size > 0 && (best === null || other.size < best.size)) best = other;
+    }
     if (best !== null && best.size <= most) break;
   }
   if (best === null) throw plain('image_broken', 'the browser could not write the picture');
-  return { blob: best, format: best.type.replace('image/', '') };
+  return named(best);
+}
+
+function named(blob: Blob): { blob: Blob; format: string } {
+  return { blob, format: blob.type.replace('image/', '') };
+}
+
+function layOntoWhite({ pen, width, height }: Easel): void {
+  pen.resetTransform();
+  pen.globalCompositeOperation = 'destination-over';
+  pen.fillStyle = '#fff';
+  pen.fillRect(0, 0, width, height);
+}
+
+/** Whether some pixel lets the page through, and whether a program drew the picture. */
+function seen({ pen, width, height }: Easel): { transparent: boolean; drawn: boolean } {
+  const pixels = new Uint32Array(pen.getImageData(0, 0, width, height).data.buffer);
+  let equal = 0;
+  let transparent = false;
+  for (let at = 0; at < pixels.length; at++) {
+    if (at % width > 0 && pixels[at] === pixels[at - 1]) equal++;
+    transparent ||= pixels[at]! >>> 24 < 255;
+  }
+  return { transparent, drawn: equal >= pixels.length * DRAWN };
 }
 
 /** Without the colour profile that some browsers write, which says sRGB as its absence does. */
 async function bare(jpeg: Blob | null): Promise<Blob | null> {
   if (jpeg === null || jpeg.type !== 'image/jpeg') return jpeg;
-  const bytes = new Uint8Array(await jpeg.arrayBuffer());
-  const kept = [bytes.subarray(0, 2)];
-  let at = 2;
-  while (bytes[at] === 0xff && bytes[at + 1] !== 0xda) {
-    const end = at + 2 + (bytes[at + 2]! << 8) + bytes[at + 3]!;
-    const isMetadata = bytes[at + 1]! > 0xe0 && bytes[at + 1]! <= 0xef && bytes[at + 1] !== 0xee;
-    if (!isMetadata) kept.push(bytes.subarray(at, end));
-    at = end;
-  }
-  return new Blob([...kept, bytes.subarray(at)], { type: jpeg.type });
+  return bareJpeg(new Uint8Array(await jpeg.arrayBuffer())) ?? jpeg;
 }
 
 let plainly: Promise<boolean> | undefined;
@@ -158,7 +207,9 @@ function easelOf(width: number, height: number): Easel {
   if (typeof OffscreenCanvas !== 'undefined') {
     const canvas = new OffscreenCanvas(width, height);
     const pen = canvas.getContext('2d');
-    if (pen !== null) return { pen, encode: (type, quality) => canvas.convertToBlob({ type, quality }) };
+    if (pen !== null) {
+      return { width, height, pen, encode: (type, quality) => canvas.convertToBlob({ type, quality }) };
+    }
   }
   if (typeof document === 'undefined') throw new Error(NO_CANVAS);
   const canvas = document.createElement('canvas');
@@ -166,5 +217,7 @@ function easelOf(width: number, height: number): Easel {
   canvas.height = height;
   const pen = canvas.getContext('2d');
   if (pen === null) throw plain('worker_failed', 'this browser has no canvas');
-  return { pen, encode: (type, quality) => new Promise((resolve) => canvas.toBlob(resolve, type, quality)) };
+  const encode = (type: string, quality: number) =>
+    new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, type, quality));
+  return { width, height, pen, encode };
 }

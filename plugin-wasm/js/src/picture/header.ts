@@ -18,6 +18,8 @@ export interface Header {
   turnsAt: number[];
   /** A JPEG of four inks. */
   inks: boolean;
+  /** Bits of one channel. */
+  bits: number;
   /** There is more than one frame. */
   animated: boolean;
   /** The kinds of metadata, by their containers. */
@@ -30,7 +32,16 @@ type Found = Omit<Header, 'format'>;
 export function headerOf(bytes: Uint8Array): Header {
   const [format, read] = reader(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const found: Found = { width: 0, height: 0, orientation: 1, turnsAt: [], inks: false, animated: false, metadata: [] };
+  const found: Found = {
+    width: 0,
+    height: 0,
+    orientation: 1,
+    turnsAt: [],
+    inks: false,
+    bits: 8,
+    animated: false,
+    metadata: [],
+  };
   try {
     read(view, found);
   } catch {
@@ -51,11 +62,35 @@ function reader(bytes: Uint8Array): [Header['format'], (view: DataView, found: F
   if (has('\x89PNG\r\n\x1a\n')) return ['png', png];
   if (has('RIFF') && has('WEBP', 8)) return ['webp', webp];
   if (has('GIF8')) return ['gif', gif];
+  const found = has('ftyp', 4) ? isoMedia(bytes) : NAMED.find(([start]) => has(start))?.[1];
+  if (found === undefined && !isSvg(bytes)) throw plain('not_an_image', 'this is not a picture');
+  throw plain('unsupported_image', `${found ?? 'SVG'} is not read; send JPEG, PNG, WebP or GIF`);
+}
+
+/** What is recognised and not read, by its first bytes. `unreadable` of the crate `imaging`. */
+const NAMED = [
+  ['BM', 'BMP'],
+  ['II*\0', "TIFF or a camera's raw file"],
+  ['MM\0*', "TIFF or a camera's raw file"],
+  ['\0\0\x01\0', 'ICO'],
+  ['%PDF-', 'PDF'],
+  ['\xff\x0a', 'JPEG XL'],
+  ['\0\0\0\x0cJXL ', 'JPEG XL'],
+  ['\0\0\0\x0cjP  ', 'JPEG 2000'],
+  ['\xff\x4f\xff\x51', 'JPEG 2000'],
+  ['8BPS', 'PSD'],
+] as const;
+
+/** Told apart by the brands: the first, then those it is compatible with. */
+function isoMedia(bytes: Uint8Array): string {
+  const brands = String.fromCharCode(...bytes.subarray(8, 72));
+  if (/^avi[fs]/.test(brands) || (/^mi[fs]1/.test(brands) && brands.includes('avif'))) return 'AVIF';
+  return /^(he[iv][cxms]|mi[fs]1)/.test(brands) ? 'HEIC' : 'A video';
+}
+
+function isSvg(bytes: Uint8Array): boolean {
   const start = new TextDecoder().decode(bytes.subarray(0, 1024)).trimStart();
-  const known = has('ftyp', 4) ? (has('avi', 8) ? 'AVIF' : 'HEIC or a video') : undefined;
-  const found = known ?? (start.startsWith('<') && start.includes('<svg') ? 'SVG' : undefined);
-  if (found === undefined) throw plain('not_an_image', 'this is not a picture');
-  throw plain('unsupported_image', `${found} is not read; send JPEG, PNG, WebP or GIF`);
+  return start.startsWith('<') && start.includes('<svg');
 }
 
 function jpeg(view: DataView, found: Found): void {
@@ -75,13 +110,16 @@ function jpeg(view: DataView, found: Found): void {
       found.inks = view.getUint8(payload + 5) === 4;
     } else if (marker === 0xe1 && text(view, payload, 4) === 'Exif') exif(view, payload + 6, at + 2 + length, found);
     else if (marker === 0xe1) found.metadata.push('xmp');
-    else if (marker === 0xe2) found.metadata.push('color_profile');
+    else if (marker === 0xe2 && text(view, payload, 11) === 'ICC_PROFILE') found.metadata.push('color_profile');
     else if (marker === 0xed) found.metadata.push('iptc');
     else if (marker === 0xfe) found.metadata.push('comment');
-    else if (marker > 0xe2 && marker <= 0xef && marker !== 0xee) found.metadata.push('other');
+    else if (marker >= 0xe2 && marker <= 0xef && marker !== 0xee) found.metadata.push('other');
     at += 2 + length;
   }
 }
+
+/** Primaries 1 and transfer 13, the codes of sRGB. */
+const CODED_SRGB = 0x010d;
 
 function png(view: DataView, found: Found): void {
   const kinds: Record<string, string> = {
@@ -96,8 +134,10 @@ function png(view: DataView, found: Found): void {
     if (chunk === 'IHDR') {
       found.width = view.getUint32(at + 8);
       found.height = view.getUint32(at + 12);
+      found.bits = view.getUint8(at + 16);
     } else if (chunk === 'acTL') found.animated = true;
     else if (chunk === 'eXIf') exif(view, at + 8, at + 8 + view.getUint32(at), found);
+    else if (chunk === 'cICP' && view.getUint16(at + 8) !== CODED_SRGB) found.metadata.push('color_profile');
     else if (kinds[chunk] !== undefined) found.metadata.push(kinds[chunk]);
     else if (chunk === 'IEND') return;
   }
@@ -152,6 +192,14 @@ function gif(view: DataView, found: Found): void {
 /** The orientation out of the first directory of a TIFF block, and whether there is a directory of places. */
 function exif(view: DataView, tiff: number, end: number, found: Found): void {
   found.metadata.push('exif');
+  try {
+    directory(view, tiff, end, found);
+  } catch {
+    // It leads outside the file, and the picture may be a good one all the same.
+  }
+}
+
+function directory(view: DataView, tiff: number, end: number, found: Found): void {
   const little = view.getUint16(tiff) === 0x4949;
   const first = tiff + view.getUint32(tiff + 4, little);
   for (
@@ -161,11 +209,14 @@ function exif(view: DataView, tiff: number, end: number, found: Found): void {
   ) {
     const tag = view.getUint16(entry, little);
     if (tag === 0x8825) found.metadata.push('gps');
-    if (tag !== 0x0112 || view.getUint16(entry + 2, little) !== 3) continue;
-    const value = view.getUint16(entry + 8, little);
+    // BYTE, SHORT or LONG, by its length.
+    const length = [0, 1, 0, 2, 4][view.getUint16(entry + 2, little)] ?? 0;
+    if (tag !== 0x0112 || length === 0) continue;
+    const low = entry + 8 + (little ? 0 : length - 1);
+    const value = view.getUint8(low);
     if (value < 1 || value > 8) continue;
     if (found.turnsAt.length === 0) found.orientation = value;
-    found.turnsAt.push(entry + 8 + (little ? 0 : 1));
+    found.turnsAt.push(low);
   }
 }
 

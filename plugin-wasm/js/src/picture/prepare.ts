@@ -1,14 +1,10 @@
 // One picture, in the worker or, where a browser lacks workers, in the page: which way it goes, and what if that fails.
 
-import type { ErrorFacts } from '../error.js';
 import type { Facts, PictureOptions } from '../messages.js';
 import { core, decoders, drawings, hasTrapped, plain, words } from '../modules.js';
 import type { PicturePath, PreparedPicture } from '../types.js';
 import type { Picture, PreparedPicture as Encoded } from '../wasm/core.js';
 import { byBitmap, byImageDecoder, type Source } from './browser.js';
-
-/** More than any camera writes; a film is not read into memory. `imaging::Options::max_bytes`. */
-const MAX_BYTES = 64 << 20;
 
 /** How a JPEG begins. It is seldom a drawing; everything else may be one, or has to be named. */
 const JPEG = [0xff, 0xd8];
@@ -17,23 +13,23 @@ const JPEG = [0xff, 0xd8];
 export async function preparePicture(
   id: string,
   blob: Blob,
-  { longest_edge, quality, paths }: PictureOptions,
+  options: PictureOptions,
   signal: AbortSignal,
 ): Promise<PreparedPicture> {
-  if (blob.size > MAX_BYTES) throw tooLarge(blob.size);
   const bytes = await bytesOf(blob);
   stopIf(signal);
+  const { longest_edge, quality, keep_alpha = false, paths } = options;
   const allowed = (path: PicturePath) => paths === undefined || paths.includes(path);
-  if (paths?.every((path) => path === 'canvas')) return drawn(id, bytes, longest_edge, quality, signal);
+  if (paths?.every((path) => path === 'canvas')) return drawn(id, bytes, options, signal);
   const load = JPEG.every((byte, at) => bytes[at] === byte) ? core : drawings;
   const [loaded, refusal] = allowed('canvas') ? await settled(load()) : [await load(), undefined];
   if (loaded === undefined) {
     // No WebAssembly, none with SIMD, or a policy against it.
     if (refusal !== undefined && hasTrapped(refusal)) throw refusal;
-    return drawn(id, bytes, longest_edge, quality, signal);
+    return drawn(id, bytes, options, signal);
   }
 
-  const picture = new loaded.Picture(bytes, longest_edge, quality);
+  const picture = new loaded.Picture(bytes, longest_edge, quality, keep_alpha);
   try {
     const source: Source = { picture, bytes, memory: loaded.memory, signal };
     for (const [path, run] of ways(picture)) {
@@ -51,19 +47,18 @@ export async function preparePicture(
   // As it came: the other ways change where it says that it is turned.
   const again = await bytesOf(blob);
   stopIf(signal);
-  return { id, path: 'wasm', ...packed(pure.prepare(again, longest_edge, quality)) };
+  return { id, path: 'wasm', ...packed(pure.prepare(again, longest_edge, quality, keep_alpha)) };
 }
 
 /** Without WebAssembly. */
 async function drawn(
   id: string,
   bytes: Uint8Array<ArrayBuffer>,
-  longestEdge: number,
-  quality: number,
+  options: PictureOptions,
   signal: AbortSignal,
 ): Promise<PreparedPicture> {
   const { byCanvas } = await import('./canvas.js');
-  return { id, path: 'canvas', ...(await byCanvas(bytes, longestEdge, quality, signal)) };
+  return { id, path: 'canvas', ...(await byCanvas(bytes, options, signal)) };
 }
 
 /** The browser's own ways that are right for this picture, the fastest first. */
@@ -107,10 +102,6 @@ async function bytesOf(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {
     if (hasTrapped(cause)) throw cause;
     throw plain('image_broken', `the picture could not be read: ${words(cause)}`);
   }
-}
-
-function tooLarge(bytes: number): ErrorFacts {
-  return plain('image_too_large', `the file has ${bytes} bytes; at most ${MAX_BYTES} are read`);
 }
 
 function stopIf(signal: AbortSignal): void {

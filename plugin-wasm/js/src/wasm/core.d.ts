@@ -5,7 +5,7 @@ import type { Facts } from '../messages.js';
 /** A picture whose header has been read; the browser's decoder writes its pixels, and `finish` encodes them. */
 export class Picture {
   /** Throws what the server would answer for such a picture. */
-  constructor(bytes: Uint8Array, longestEdge: number, quality: number);
+  constructor(bytes: Uint8Array, longestEdge: number, quality: number, keepAlpha: boolean);
   readonly mime: string;
   /** As stored, before orientation. */
   readonly width: number;

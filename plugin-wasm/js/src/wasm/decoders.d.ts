@@ -3,5 +3,5 @@
 import type { PreparedPicture } from './core.js';
 
 /** Throws what the server would answer for such a picture. */
-export function prepare(bytes: Uint8Array, longestEdge: number, quality: number): PreparedPicture;
+export function prepare(bytes: Uint8Array, longestEdge: number, quality: number, keepAlpha: boolean): PreparedPicture;
 export default function init(from: { module_or_path: BufferSource }): Promise<unknown>;

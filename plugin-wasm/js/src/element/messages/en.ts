@@ -105,6 +105,11 @@ export const en = {
   soft: 'soft focus',
   softNames: (list: string) => `Soft focus: ${list}.`,
   softTip: 'Too blurred to be described well. A sharper picture gives a better alt text.',
+  pictureWarnings: {
+    first_frame_only: 'Only its first frame is sent.',
+    truncated: 'The file ends before its picture does; the rest is missing.',
+    profile_ignored: 'Its color profile cannot be read; colors may differ.',
+  } as Record<string, string>,
   dark: 'too dark',
   darkTip: 'Most of it is nearly black. A brighter picture gives a better alt text.',
   bright: 'too bright',

@@ -99,6 +99,11 @@ export const zh: Messages = {
   soft: '焦点模糊',
   softNames: (list) => `焦点模糊：${list}。`,
   softTip: '过于模糊，难以准确描述。更清晰的图片能得到更好的替代文本。',
+  pictureWarnings: {
+    first_frame_only: '只发送第一帧。',
+    truncated: '文件不完整，图片缺少一部分。',
+    profile_ignored: '无法读取颜色配置文件，颜色可能有偏差。',
+  },
   dark: '过暗',
   darkTip: '画面大部分接近全黑。更明亮的图片能得到更好的替代文本。',
   bright: '过亮',

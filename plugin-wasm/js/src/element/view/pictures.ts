@@ -82,8 +82,10 @@ function pictureRow(panel: Panel, { name }: PictureState) {
   const hint = h('span');
   const tip = h('span', { class: 'sr' });
   const soft = h('span', { class: 'soft', part: 'soft' }, icon('warn'), hint, tip);
+  const flaws = h('span', { class: 'quiet', part: 'flaws' });
   const bar = h('span', { class: 'progress', 'aria-hidden': 'true' });
-  const root = h('li', { class: 'picture', part: 'picture' }, thumb, h('div', {}, file, size, removed, soft, bar));
+  const lines = h('div', {}, file, size, removed, flaws, soft, bar);
+  const root = h('li', { class: 'picture', part: 'picture' }, thumb, lines);
   return {
     root,
     update({ id, prepared, stage }: PictureState) {
@@ -95,6 +97,8 @@ function pictureRow(panel: Panel, { name }: PictureState) {
       const kinds = prepared?.removed.map((kind) => m.removedNames[kind] ?? kind) ?? [];
       const words = kinds.length > 0 ? m.removed(m.list(kinds)) : m.nothingRemoved;
       setText(removed, prepared === undefined ? '' : words);
+      const known = prepared?.warnings.map((warning) => m.pictureWarnings[warning] ?? '') ?? [];
+      setText(flaws, known.join(' '));
       const found = hintOf(prepared);
       show(soft, found !== undefined);
       setAttr(soft, 'title', found && m[`${found}Tip`]);
