@@ -86,12 +86,12 @@ pub(crate) fn coded(primaries: u8, transfer: u8) -> Profile {
     let rows = match primaries {
         1 => [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         9 => [
-            [1.660_491, -0.587_641, -0.072_850],
-            [-0.124_550, 1.132_900, -0.008_349],
-            [-0.018_151, -0.100_579, 1.118_730],
+            [1.660_491, -0.587_641, -0.072_85],
+            [-0.124_55, 1.132_9, -0.008_349],
+            [-0.018_151, -0.100_579, 1.118_73],
         ],
         12 => [
-            [1.224_940, -0.224_940, 0.0],
+            [1.224_94, -0.224_94, 0.0],
             [-0.042_057, 1.042_057, 0.0],
             [-0.019_638, -0.078_636, 1.098_274],
         ],
@@ -402,10 +402,10 @@ mod tests {
 
     #[track_caller]
     fn check(primaries: u8, transfer: u8, color: [u8; 3], expected: [u8; 3]) {
-        let Profile::Matrix(matrix) = coded(primaries, transfer) else {
-            panic!("{primaries}, {transfer} are converted");
+        let found = match coded(primaries, transfer) {
+            Profile::Matrix(matrix) => matrix.convert(color, &encodings()),
+            _ => color,
         };
-        let found = matrix.convert(color, &encodings());
         let near = |(found, expected): (u8, u8)| found.abs_diff(expected) <= 1;
         assert!(
             found.into_iter().zip(expected).all(near),
