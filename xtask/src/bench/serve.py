@@ -337,6 +337,8 @@ def main():
             count, same, direct, passed = through(args, theirs, checkpoint, words, pathlib.Path(other_data))
             print(f"\n`transformers serve` as the upstream of our server: {same} of {count} answers with the same words as without it between, "
                   f"{direct:.0f} ms without and {passed:.0f} ms with it in the median.")
+            if same < count:
+                raise SystemExit("a server between changed the words of an answer")
             median, worst, server, cpu = cached(ours, found[0][0])
             print(f"\nA kept answer: {median * 1000:.2f} ms at the caller in the median, {worst * 1000:.2f} ms at the 99th percentile, "
                   f"at most {server} ms by the server's own clock; {cpu * 1000:.2f} ms of CPU, "
