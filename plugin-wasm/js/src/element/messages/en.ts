@@ -108,7 +108,7 @@ export const en = {
   pictureWarnings: {
     first_frame_only: 'Only its first frame is sent.',
     truncated: 'The file ends before its picture does; the rest is missing.',
-    profile_ignored: 'Its color profile cannot be read; colors may differ.',
+    profile_ignored: 'Its colour profile cannot be read; the colours may differ.',
   } as Record<string, string>,
   dark: 'too dark',
   darkTip: 'Most of it is nearly black. A brighter picture gives a better alt text.',
