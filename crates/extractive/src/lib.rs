@@ -41,7 +41,7 @@ pub use fields::{bare, is_file_name, is_ornament, slugify};
 pub use fit::{Line, Room, ems, fit, fit_in, width};
 pub use ground::{Claim, Grounds};
 pub use language::detect_language;
-pub use segment::{InstallError, install_dictionary, is_han};
+pub use segment::{InstallError, install_dictionary, is_han, is_unspaced_script};
 
 use rank::{Analysis, Candidate};
 use text::{BlockKind, Document};

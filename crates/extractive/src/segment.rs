@@ -42,7 +42,7 @@ pub fn is_han(c: char) -> bool {
 }
 
 /// Whether a character is of a script that is written without spaces between words.
-pub(crate) fn is_unspaced_script(c: char) -> bool {
+pub fn is_unspaced_script(c: char) -> bool {
     is_han(c)
         || matches!(c, '\u{3041}'..='\u{30ff}' | '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')
 }

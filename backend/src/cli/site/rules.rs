@@ -486,7 +486,7 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// Whether most of a text is written without spaces between its words, as Chinese and Japanese are.
 fn is_unspaced(text: &str) -> bool {
-    let unspaced = |c: &char| extractive::is_han(*c) || ('\u{3041}'..='\u{30ff}').contains(c);
+    let unspaced = |c: &char| extractive::is_unspaced_script(*c);
     let letters = text.chars().filter(|c| c.is_alphanumeric());
     text.chars().filter(unspaced).count() * 2 > letters.count()
 }
