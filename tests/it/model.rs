@@ -7,7 +7,7 @@ use api::{Event, Summary};
 use serde_json::{Value, json};
 
 use crate::check::fresh;
-use crate::client::Form;
+use crate::client::{Answer, Form};
 use crate::pictures;
 use crate::project;
 use crate::server::{Server, Setup, eventually, merged};
@@ -25,6 +25,14 @@ fn start(setup: Setup) -> Server {
     );
     ready(&server);
     server
+}
+
+fn converse(server: &Server, key: &str, request: &Value) -> Answer {
+    server
+        .post("/v1/chat/completions")
+        .bearer(key)
+        .json(request)
+        .send()
 }
 
 fn ready(server: &Server) {
@@ -394,11 +402,7 @@ fn a_unique_array_of_a_conversation_repeats_nothing() {
             "response_format": { "type": "json_schema", "json_schema": { "schema": schema } },
             "messages": [{ "role": "user", "content": "Say each once." }],
         });
-        server
-            .post("/v1/chat/completions")
-            .bearer(&key)
-            .json(&request)
-            .send()
+        converse(server, &key, &request)
     };
     for seed in 0..6 {
         let text = ask(seed, 4).content();
@@ -436,13 +440,7 @@ fn a_conversation_with_the_model_keeps_to_its_schema() {
             ] }],
         })
     };
-    let ask = |request: &Value| {
-        server
-            .post("/v1/chat/completions")
-            .bearer(&key)
-            .json(request)
-            .send()
-    };
+    let ask = |request: &Value| converse(server, &key, request);
     let answer = ask(&request(
         json!({ "type": "json_schema", "json_schema": { "schema": schema } }),
     ))
@@ -474,13 +472,7 @@ fn a_conversation_costs_the_same_streamed_and_plain() {
         { "type": "image_url", "image_url": { "url": pictures::data_uri(&pictures::png(64, 48)) } },
         { "type": "text", "text": "What is it?" },
     ] }] });
-    let ask = |request: &Value| {
-        server
-            .post("/v1/chat/completions")
-            .bearer(&key)
-            .json(request)
-            .send()
-    };
+    let ask = |request: &Value| converse(server, &key, request);
     let plain = ask(&request).json();
     let usage = &plain["usage"];
     let number = |name: &str| usage[name].as_u64().unwrap();

@@ -431,19 +431,28 @@ async fn who_leaves_costs_not_one_more_step() {
     assert!(decoded < 300, "{decoded} tokens of 800");
 }
 
-#[tokio::test]
-async fn a_request_waits_for_memory_though_a_place_is_free() {
+/// Places for eight rows, and memory for one.
+fn memory_of_one_row() -> Bench {
     let free = settings(&[]);
     let demand = Plan::of(&free, Fetch::Nothing).unwrap().demand(&free);
     let one = demand.row(1024).to_string();
-    let bench = Bench::new(&[("glm4v.kv_bytes", &one), ("glm4v.rows", "8")]);
-    let large = || ChatJob {
+    Bench::new(&[("glm4v.kv_bytes", &one), ("glm4v.rows", "8")])
+}
+
+/// Needs most of a row's memory.
+fn large() -> ChatJob {
+    ChatJob {
         max_tokens: 700,
         format: AnswerFormat::JsonSchema(
             json!({ "type": "string", "minLength": 280, "maxLength": 300 }),
         ),
         ..job("A long one.")
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_request_waits_for_memory_though_a_place_is_free() {
+    let bench = memory_of_one_row();
     let (first, second, ()) = tokio::join!(
         bench.ask(large()),
         bench.ask(large()),
@@ -631,17 +640,7 @@ async fn a_batch_never_takes_all_places() {
 
 #[tokio::test]
 async fn a_batch_does_not_take_the_memory_that_a_person_waits_for() {
-    let free = settings(&[]);
-    let demand = Plan::of(&free, Fetch::Nothing).unwrap().demand(&free);
-    let one = demand.row(1024).to_string();
-    let bench = Bench::new(&[("glm4v.kv_bytes", &one), ("glm4v.rows", "8")]);
-    let large = || ChatJob {
-        max_tokens: 700,
-        format: AnswerFormat::JsonSchema(
-            json!({ "type": "string", "minLength": 280, "maxLength": 300 }),
-        ),
-        ..job("A long one.")
-    };
+    let bench = memory_of_one_row();
     let small = ChatJob {
         priority: Priority::Batch,
         ..job("A short one.")

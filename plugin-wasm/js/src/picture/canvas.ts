@@ -126,9 +126,9 @@ async function encoded(
   if (kept !== undefined && kept.size <= fair) return named(kept);
   const png = exact || transparent ? await easel.encode('image/png', 1) : null;
   if (png !== null && png.size > 0 && (transparent || (drawn && png.size <= Math.min(most, fair)))) return named(png);
-  const first = drawn ? [Math.max(quality, DRAWN_QUALITY)] : [];
+  const first = drawn ? Math.max(quality, DRAWN_QUALITY) : quality;
   let best: Blob | null = kept ?? null;
-  for (const next of [...first, quality, ...LOWER.filter((lower) => lower < quality)]) {
+  for (const next of new Set([first, quality, ...LOWER.filter((lower) => lower < quality)])) {
     const blob = await bare(await easel.encode('image/jpeg', next));
     for (const other of [blob, png]) {
       if (other !== null && other.size > 0 && (best === null || other.size < best.size)) best = other;
