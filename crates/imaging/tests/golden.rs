@@ -1,5 +1,5 @@
 //! The same bytes give the same pixels on every machine: `golden.json` holds what they are. The browser's module is held to
-//! it too, but for the bytes of a JPEG that is written anew (`tests/browser/golden.test.mjs`).
+//! it too (`tests/browser/golden.test.mjs`).
 
 #![allow(
     clippy::unwrap_used,
