@@ -4,8 +4,8 @@ import { after, before, test } from 'node:test';
 
 import puppeteer from 'puppeteer-core';
 
-import { open, STRICT } from './gallery.mjs';
-import { checkEverything, runIn } from './ways.mjs';
+import { open, STRICT, withoutWorkers } from './gallery.mjs';
+import { checkEverything, checkInksAsPrinted, checkTwenty, runIn } from './ways.mjs';
 
 let browser, gallery, strict;
 before(async () => {
@@ -33,8 +33,9 @@ const WAYS = [
   ['without WebAssembly', ['WebAssembly'], { photo: 'canvas', plain: true }],
 ];
 
-async function visit(server) {
+async function visit(server, before = () => {}) {
   const page = await browser.newPage();
+  await page.evaluateOnNewDocument(before);
   await page.goto(server.url);
   // Not `waitForFunction`: this driver makes a function of a text in the page, which the page's policy refuses.
   const there = () => page.evaluate(() => Boolean(window.smart && window.one));
@@ -53,5 +54,23 @@ for (const [what, without, expected] of WAYS) {
 test('with a policy against WebAssembly', async () => {
   const page = await visit(strict);
   await checkEverything(runIn(page), { photo: 'canvas', plain: true });
+  await page.close();
+});
+
+test('inks look as they are printed, also where the browser decodes them', async () => {
+  const page = await visit(gallery);
+  await checkInksAsPrinted((without) => runIn(page, without));
+  await page.close();
+});
+
+test('no module workers, as before 114: the page does the work itself', async () => {
+  const page = await visit(gallery, withoutWorkers);
+  await checkEverything(runIn(page), { photo: 'imagedecoder' });
+  await page.close();
+});
+
+test('twenty photographs: two in flight at most, each told as it is done, and an abort at once', async () => {
+  const page = await visit(gallery);
+  await checkTwenty(page);
   await page.close();
 });

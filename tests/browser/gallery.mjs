@@ -48,6 +48,8 @@ async function answer(path) {
   const [, taken] = path.match(/^\/without\/([\w,]*)\/taken\.js$/) ?? [];
   if (taken !== undefined) return take(taken.split(','));
   if (path === '/dying/worker.js') return DYING;
+  if (path === '/measured/worker.js') return `import './measuring.js';\nimport '/dist/worker.js';`;
+  if (path === '/measured/measuring.js') return MEASURING;
   const [, room, file] = path.match(/^\/(dist|fixtures)\/([\w./-]+)$/);
   if (file.includes('..')) throw new Error('outside');
   return readFile(fileURLToPath(new URL(file, room === 'dist' ? DIST : FIXTURES)));
@@ -55,6 +57,34 @@ async function answer(path) {
 
 /** A worker that dies with the first thing it is asked. */
 const DYING = "self.addEventListener('message', () => { throw new Error('it dies'); });";
+
+/** A worker that tells with each answer how large the memories of its modules are, and how many decoders it has had open. */
+const MEASURING = `const worker = Math.random();
+  const told = new BroadcastChannel('measured');
+  const memories = [];
+  const { instantiate } = WebAssembly;
+  WebAssembly.instantiate = async (...all) => {
+    const made = await instantiate(...all);
+    memories.push(made.instance.exports.memory);
+    return made;
+  };
+  let [open, most] = [0, 0];
+  self.ImageDecoder = class extends ImageDecoder {
+    constructor(wish) {
+      super(wish);
+      most = Math.max(most, ++open);
+    }
+    close() {
+      open--;
+      super.close();
+    }
+  };
+  const say = self.postMessage.bind(self);
+  self.postMessage = (message) => {
+    const bytes = memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+    if (message.say === 'done') told.postMessage({ worker, bytes, open, most });
+    say(message);
+  };`;
 
 /** A WebAssembly that knows no vectors, as Safari's before 16.4: it refuses modules that have them. */
 const NO_SIMD = `for (const name of ['instantiate', 'instantiateStreaming', 'compile', 'compileStreaming']) {
@@ -127,21 +157,30 @@ export async function prepareInPage({ pictures, without = [], workerUrl }) {
     'XMP ',
     'ICCP',
   ];
-  // Of `metadata.jpg`.
-  LEAKS.push('SERIAL-4711', 'a private remark');
+  // Of `metadata.jpg` and `motion.jpg`.
+  LEAKS.push('SERIAL-4711', 'a private remark', 'CANARY', 'MotionPhoto', '8BIM', 'ftyp');
   const seen = async (blob) => {
     const url = URL.createObjectURL(blob);
     const image = new Image();
     image.src = url;
     await image.decode();
     URL.revokeObjectURL(url);
+    const [width, height] = [image.naturalWidth, image.naturalHeight];
     const canvas = document.createElement('canvas');
-    [canvas.width, canvas.height] = [6, 6];
+    [canvas.width, canvas.height] = [width, height];
     const pen = canvas.getContext('2d', { willReadFrequently: true });
-    pen.imageSmoothingQuality = 'high';
-    pen.drawImage(image, 0, 0, 6, 6);
-    const { data } = pen.getImageData(0, 0, 6, 6);
-    return { size: [image.naturalWidth, image.naturalHeight], grid: Array.from(data) };
+    pen.drawImage(image, 0, 0);
+    // The mean of each cell, since a canvas's own way to a smaller size looks at few pixels in some browsers.
+    const cell = (x, y) => {
+      const [left, top] = [Math.floor((x * width) / 6), Math.floor((y * height) / 6)];
+      const [right, bottom] = [Math.ceil(((x + 1) * width) / 6), Math.ceil(((y + 1) * height) / 6)];
+      const { data } = pen.getImageData(left, top, right - left, bottom - top);
+      const sums = [0, 0, 0, 0];
+      data.forEach((value, at) => (sums[at % 4] += value));
+      return sums.map((sum) => Math.round((sum * 4) / data.length));
+    };
+    const cells = Array.from({ length: 36 }, (_, i) => cell(i % 6, Math.floor(i / 6)));
+    return { size: [width, height], grid: cells.flat() };
   };
   const smart = window.smart.createSmartSummary({
     endpoint: '/nowhere',
@@ -163,4 +202,63 @@ export async function prepareInPage({ pictures, without = [], workerUrl }) {
   }
   smart.dispose();
   return answers;
+}
+
+/** Runs in the page before all else: a browser that knows workers, but no modules in them. */
+export function withoutWorkers() {
+  window.Worker = class {
+    constructor() {
+      throw new Error('a module cannot be a worker here');
+    }
+  };
+}
+
+/**
+ * Runs in the page: prepares twenty photographs of 12 megapixels in one call, then again with an abort in the third answer,
+ * then one more. Says what the page was told, which pictures it was asked for, and what the workers measured.
+ */
+export async function prepareTwentyInPage() {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [4000, 3000];
+  const pen = canvas.getContext('2d');
+  for (let i = 0; i < 400; i++) {
+    pen.fillStyle = `hsl(${i * 37} 80% ${20 + (i % 60)}%)`;
+    pen.fillRect((i * 97) % 4000, (i * 57) % 3000, 444, 428);
+  }
+  const photo = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.9));
+  const smart = window.smart.createSmartSummary({
+    endpoint: '/nowhere',
+    token: () => Promise.reject(),
+    workerUrl: '/measured/worker.js',
+  });
+  const measured = [];
+  const channel = new BroadcastChannel('measured');
+  channel.onmessage = ({ data }) => measured.push(data);
+
+  const run = async (signal, heard) => {
+    const [told, asked] = [[], []];
+    const images = Array.from({ length: 20 }, (_, i) => ({
+      id: `photo-${i}`,
+      source: async () => (asked.push(i), photo),
+    }));
+    const onProgress = ({ stage, image, picture, index, total }) => {
+      told.push({ stage, id: image ?? picture.id, path: picture?.path, index, total });
+      heard?.(told);
+    };
+    const answer = await smart.prepare(images, { signal, onProgress }).then(
+      (pictures) => pictures.map(({ id }) => id),
+      ({ code }) => code,
+    );
+    return { answer, told, asked };
+  };
+  const all = await run();
+  const allMeasured = measured.splice(0);
+  const stop = new AbortController();
+  const stopped = await run(stop.signal, (told) => {
+    if (told.filter(({ stage }) => stage === 'prepared').length === 3) stop.abort();
+  });
+  const [after] = await smart.prepare([{ id: 'after', source: photo }]);
+  smart.dispose();
+  channel.close();
+  return { all, measured: allMeasured, stopped, after: after.path };
 }

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { open, prepareInPage, STRICT } from './gallery.mjs';
+import { open, prepareInPage, STRICT, withoutWorkers } from './gallery.mjs';
 import { launch } from './page.mjs';
-import { checkEverything, near, pixel, runIn } from './ways.mjs';
+import { checkEverything, checkInksAsPrinted, checkTwenty, runIn } from './ways.mjs';
 
 let browser, gallery, strict;
 before(async () => {
@@ -31,6 +31,7 @@ const WAYS = [
   ['everything there', [], { photo: 'imagedecoder' }],
   ['no ImageDecoder, as in Safari from 16.4', ['ImageDecoder'], { photo: 'bitmap' }],
   ['no WebCodecs', WEBCODECS, { photo: 'bitmap' }],
+  ['no OffscreenCanvas alone', ['OffscreenCanvas'], { photo: 'imagedecoder' }],
   ['no WebCodecs and no OffscreenCanvas', [...WEBCODECS, 'OffscreenCanvas'], { photo: 'wasm' }],
   ['no WebCodecs and no createImageBitmap', [...WEBCODECS, 'createImageBitmap'], { photo: 'wasm' }],
   ['no WebAssembly', ['WebAssembly'], { photo: 'canvas', plain: true }],
@@ -58,28 +59,12 @@ test('a policy against WebAssembly', async () => {
 
 test('inks look as they are printed, also where the browser decodes them', async () => {
   const page = await visit(gallery);
-  for (const [without, path] of [
-    [[], 'wasm'],
-    [['WebAssembly'], 'canvas'],
-    [['WebAssembly', 'OffscreenCanvas'], 'canvas'],
-  ]) {
-    const [inks] = await runIn(page, without)(['cmyk.jpg']);
-    assert.equal(inks.path, path);
-    // As a press profile has them; the browser by itself has 36 more blue in the first.
-    near(pixel(inks, 3, 2), [181, 144, 170], 12, `a mixture of inks by ${path}`);
-    near(pixel(inks, 5, 3), [198, 157, 71], 12, `yellow ink by ${path}`);
-  }
+  await checkInksAsPrinted((without) => runIn(page, without));
   await page.close();
 });
 
 test('no module workers, as in Firefox before 114: the page does the work itself', async () => {
-  const page = await visit(gallery, () => {
-    window.Worker = class {
-      constructor() {
-        throw new Error('a module cannot be a worker here');
-      }
-    };
-  });
+  const page = await visit(gallery, withoutWorkers);
   await checkEverything(runIn(page), { photo: 'imagedecoder' });
   await page.close();
 });
@@ -141,42 +126,7 @@ test('a photograph loads the small module only; a drawing and a way of our own b
 
 test('twenty photographs: two in flight at most, each told as it is done, and an abort at once', async () => {
   const page = await visit(gallery);
-  const { most, done, aborted, after } = await page.evaluate(async () => {
-    const canvas = document.createElement('canvas');
-    [canvas.width, canvas.height] = [4000, 3000];
-    const pen = canvas.getContext('2d');
-    for (let i = 0; i < 400; i++) {
-      pen.fillStyle = `hsl(${i * 37} 80% ${20 + (i % 60)}%)`;
-      pen.fillRect((i * 97) % 4000, (i * 57) % 3000, 444, 428);
-    }
-    const source = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.9));
-    const images = Array.from({ length: 20 }, (_, i) => ({ id: `photo-${i}`, source }));
-    const smart = window.smart.createSmartSummary({ endpoint: '/nowhere', token: () => Promise.reject() });
-    const flying = new Set();
-    let most = 0;
-    const done = [];
-    const onProgress = ({ stage, image, picture }) => {
-      if (stage === 'preparing') flying.add(image);
-      most = Math.max(most, flying.size);
-      if (stage === 'prepared') (flying.delete(picture.id), done.push(picture.path));
-    };
-    await smart.prepare(images, { onProgress });
-    const stop = new AbortController();
-    let count = 0;
-    const running = smart
-      .prepare(images, {
-        signal: stop.signal,
-        onProgress: ({ stage }) => stage === 'prepared' && ++count === 3 && stop.abort(),
-      })
-      .catch((error) => error.code);
-    const aborted = await running;
-    const [again] = await smart.prepare(images.slice(0, 1));
-    smart.dispose();
-    return { most, done, aborted, after: again.path };
-  });
-  assert.equal(most, 2);
-  assert.deepEqual(done, Array(20).fill('imagedecoder'));
-  assert.deepEqual([aborted, after], ['aborted', 'imagedecoder']);
+  await checkTwenty(page);
   await page.close();
 });
 

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 
-import { prepareInPage } from './gallery.mjs';
+import { prepareInPage, prepareTwentyInPage } from './gallery.mjs';
 
 const PHOTO = { painted: [3000, 2000] };
 const turned = (orientation) => ({ painted: orientation >= 5 ? [2000, 3000] : [3000, 2000], orientation });
@@ -112,6 +112,21 @@ async function checkInks(run) {
   for (const got of [inks, ycck]) assert.equal(got.error, undefined, got.message);
 }
 
+/** The colours of inks by each way that knows them. `runWithout` gives the run of a worker that lacks names. */
+export async function checkInksAsPrinted(runWithout) {
+  for (const [without, path] of [
+    [[], 'wasm'],
+    [['WebAssembly'], 'canvas'],
+    [['WebAssembly', 'OffscreenCanvas'], 'canvas'],
+  ]) {
+    const [inks] = await runWithout(without)(['cmyk.jpg']);
+    assert.equal(inks.path, path);
+    // As libvips has them with its press profile.
+    near(pixel(inks, 3, 2), [188, 160, 186], 6, `a mixture of inks by ${path}`);
+    near(pixel(inks, 5, 3), [202, 159, 46], 6, `yellow ink by ${path}`);
+  }
+}
+
 async function checkTransparency(run) {
   const [drawn, palette, webp] = await run([
     { painted: [1800, 1200], type: 'image/png', alpha: true },
@@ -178,15 +193,22 @@ async function checkCut(run, plain) {
 }
 
 async function checkMetadata(run, plain) {
-  const [got] = await run(['metadata.jpg']);
-  assert.deepEqual(got.leaks, []);
-  const kinds = plain ? ['exif', 'gps'] : ['camera', 'comment', 'date', 'exif', 'gps', 'serial_number'];
-  for (const kind of kinds) assert.ok(got.removed.includes(kind), `${kind} is in ${got.removed}`);
+  const [camera, motion] = await run(['metadata.jpg', 'motion.jpg']);
+  const cameras = plain ? ['exif', 'gps'] : ['camera', 'comment', 'date', 'exif', 'gps', 'serial_number'];
+  const motions = ['exif', 'iptc', 'thumbnail', 'trailer', 'xmp', ...(plain ? [] : ['camera', 'person'])];
+  for (const [got, kinds] of [
+    [camera, cameras],
+    [motion, motions],
+  ]) {
+    assert.deepEqual(got.leaks, []);
+    for (const kind of kinds) assert.ok(got.removed.includes(kind), `${kind} is in ${got.removed}`);
+  }
 }
 
 async function checkAnimation(run) {
-  for (const got of await run(['animated.gif', 'animated.webp'])) {
+  for (const got of await run(['animated.gif', 'animated.png', 'animated.webp'])) {
     assert.deepEqual(got.warnings, ['first_frame_only'], JSON.stringify({ ...got, grid: 0 }));
+    near(pixel(got, 3, 3), [208, 0, 0], 4, 'the first frame');
   }
 }
 
@@ -195,3 +217,38 @@ export const runIn =
   (page, without = []) =>
   (pictures) =>
     page.evaluate(prepareInPage, { pictures, without });
+
+/** A module sees a photograph in bands and keeps what is as wide as the result: less than the 48 MB of its pixels. */
+const MOST_MEMORY = 40 << 20;
+
+/** Twenty photographs of one post, whichever browser's driver has the page. */
+export async function checkTwenty(page) {
+  const { all, measured, stopped, after } = await page.evaluate(prepareTwentyInPage);
+  const ids = Array.from({ length: 20 }, (_, i) => `photo-${i}`);
+  assert.deepEqual(all.answer, ids);
+  const prepared = all.told.filter(({ stage }) => stage === 'prepared');
+  assert.deepEqual(prepared.map(({ id }) => id).sort(), [...ids].sort(), 'each is told once');
+  for (const { id, index, total, path } of prepared) {
+    assert.deepEqual([id, total, path], [`photo-${index}`, 20, 'imagedecoder']);
+  }
+  let [flying, most] = [0, 0];
+  for (const { stage } of all.told) most = Math.max(most, (flying += stage === 'preparing' ? 1 : -1));
+  assert.equal(most, 2, 'in flight');
+
+  assert.equal(measured.length, 20);
+  const workers = [...new Set(measured.map(({ worker }) => worker))];
+  assert.ok(workers.length <= 2, `${workers.length} workers`);
+  for (const answers of workers.map((name) => measured.filter(({ worker }) => worker === name))) {
+    const [first, ...later] = answers.map(({ bytes }) => bytes);
+    assert.ok(first <= MOST_MEMORY, `${first} bytes of a module`);
+    assert.deepEqual(new Set(later), new Set([first]), 'a module does not grow with later pictures');
+    for (const { open, most } of answers) assert.deepEqual([open, most], [0, 1], 'decoders: left open, at a time');
+  }
+
+  assert.equal(stopped.answer, 'aborted');
+  const [last] = stopped.told.slice(-1);
+  assert.equal(stopped.told.filter(({ stage }) => stage === 'prepared').length, 3);
+  assert.equal(last.stage, 'prepared', 'nothing is told after an abort');
+  assert.ok(stopped.asked.length <= 5, `${stopped.asked.length} pictures were asked for`);
+  assert.equal(after, 'imagedecoder');
+}

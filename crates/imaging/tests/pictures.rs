@@ -60,6 +60,7 @@ fn each_kind_is_known_by_its_bytes() {
         ("lossless.webp", Format::WebP, (60, 40)),
         ("animated.webp", Format::WebP, (20, 10)),
         ("animated.gif", Format::Gif, (20, 10)),
+        ("animated.png", Format::Png, (20, 10)),
     ];
     for (name, format, size) in kinds {
         let header = imaging::sniff(&fixture(name)).unwrap();
@@ -108,6 +109,7 @@ fn the_colours_of_each_kind_are_right() {
     check_pixel("palette-transparent.png", (2, 2), [200, 30, 30], 0);
     check_pixel("gray-alpha.png", (2, 2), [100, 100, 100], 0);
     check_pixel("animated.gif", (3, 3), [208, 0, 0], 2);
+    check_pixel("animated.png", (3, 3), [208, 0, 0], 2);
     check_pixel("animated.webp", (3, 3), [208, 0, 0], 2);
     // Adobe writes CMYK inverted; read the other way round this would be near black.
     check_pixel("cmyk.jpg", (51, 53), [124, 48, 118], 40);
@@ -185,10 +187,37 @@ fn transparency_is_kept_when_asked_for() {
     assert_ne!(kept.format, Format::Jpeg);
 }
 
+/// What is sent of a picture lists `kinds` as removed, and holds none of them nor of the words in `canaries`.
+#[track_caller]
+fn check_nothing_is_left(name: &str, longest_edge: u32, kinds: &[Metadata], canaries: &[&str]) {
+    let options = Options {
+        longest_edge,
+        ..Options::default()
+    };
+    let original = fixture(name);
+    let found = imaging::prepare(&original, &options).unwrap();
+    for kind in kinds {
+        assert!(
+            found.removed.contains(kind),
+            "{kind:?} is listed: {:?}",
+            found.removed
+        );
+    }
+    assert_eq!(imaging::inspect(&found.bytes).unwrap().metadata, []);
+    for canary in canaries {
+        let is_in = |bytes: &[u8]| {
+            bytes
+                .windows(canary.len())
+                .any(|window| window == canary.as_bytes())
+        };
+        assert!(is_in(&original), "{canary} was there");
+        assert!(!is_in(&found.bytes), "{canary} is gone at {longest_edge}");
+    }
+}
+
 #[test]
 fn nothing_that_a_camera_wrote_is_left() {
-    let found = prepared("metadata.jpg");
-    for kind in [
+    let kinds = [
         Metadata::Gps,
         Metadata::SerialNumber,
         Metadata::Date,
@@ -196,27 +225,41 @@ fn nothing_that_a_camera_wrote_is_left() {
         Metadata::Xmp,
         Metadata::Comment,
         Metadata::ColorProfile,
-    ] {
-        assert!(
-            found.removed.contains(&kind),
-            "{kind:?} is listed: {:?}",
-            found.removed
-        );
-    }
-    assert_eq!(imaging::inspect(&found.bytes).unwrap().metadata, []);
-    for canary in [
+    ];
+    let canaries = [
         "SERIAL-4711",
         "a private remark",
         "xmpmeta",
         "Maker",
         "Exif",
         "ICC_PROFILE",
-    ] {
-        let left = found
-            .bytes
-            .windows(canary.len())
-            .any(|window| window == canary.as_bytes());
-        assert!(!left, "{canary} is gone");
+    ];
+    check_nothing_is_left("metadata.jpg", 1024, &kinds, &canaries);
+}
+
+#[test]
+fn nothing_is_left_of_a_thumbnail_nor_of_the_film_behind_a_picture() {
+    let kinds = [
+        Metadata::Person,
+        Metadata::Camera,
+        Metadata::Thumbnail,
+        Metadata::Exif,
+        Metadata::Xmp,
+        Metadata::Iptc,
+        Metadata::Trailer,
+    ];
+    let canaries = [
+        "MAKER-CANARY",
+        "ARTIST-CANARY",
+        "THUMBNAIL-CANARY",
+        "MotionPhoto",
+        "BYLINE-CANARY",
+        "ftypmp42",
+        "TRAILER-CANARY",
+    ];
+    // As it is, and written anew.
+    for longest_edge in [1024, 100] {
+        check_nothing_is_left("motion.jpg", longest_edge, &kinds, &canaries);
     }
 }
 
@@ -240,7 +283,7 @@ fn a_small_clean_picture_keeps_its_own_data() {
 
 #[test]
 fn only_the_first_frame_is_used_and_it_is_said() {
-    for name in ["animated.gif", "animated.webp"] {
+    for name in ["animated.gif", "animated.png", "animated.webp"] {
         let found = prepared(name);
         assert!(found.warnings.contains(&Warning::FirstFrameOnly), "{name}");
         assert!(!imaging::sniff(&found.bytes).unwrap().animated, "{name}");

@@ -111,6 +111,7 @@ export class Bridge implements SmartSummary {
     const queue = images.entries();
     const takeNext = async (): Promise<void> => {
       for (const [index, image] of queue) {
+        if (signal?.aborted) throw aborted();
         notify(onProgress, { stage: 'preparing', image: image.id, index, total });
         try {
           const picture = await this.#prepareOne(image, signal);
@@ -129,7 +130,6 @@ export class Bridge implements SmartSummary {
   }
 
   async #prepareOne({ id, source }: PostImage, signal?: AbortSignal): Promise<PreparedPicture> {
-    if (signal?.aborted) throw aborted();
     const blob =
       typeof source === 'function' ? await unlessAborted(source(signal), signal, this.#disposed.signal) : source;
     return this.#pictures.prepare(id, blob, PICTURE, signal);

@@ -94,11 +94,18 @@ function isSvg(bytes: Uint8Array): boolean {
 }
 
 function jpeg(view: DataView, found: Found): void {
+  const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   for (let at = 2; ;) {
-    while (view.getUint8(at) !== 0xff || view.getUint8(at + 1) === 0xff) at++;
+    at = bytes.indexOf(0xff, at);
+    if (at < 0) return;
     const marker = view.getUint8(at + 1);
-    if (marker === 0xda || marker === 0xd9) return;
-    if (marker === 1 || (marker >= 0xd0 && marker <= 0xd8)) {
+    if (marker === 0xd9) return trailer(view, at + 2, found);
+    if (marker === 0xff) {
+      at++;
+      continue;
+    }
+    // Those without a length: stuffing and restarts in the coded pixels of a scan among them.
+    if (marker <= 1 || (marker >= 0xd0 && marker <= 0xd8)) {
       at += 2;
       continue;
     }
@@ -139,11 +146,12 @@ function png(view: DataView, found: Found): void {
     else if (chunk === 'eXIf') exif(view, at + 8, at + 8 + view.getUint32(at), found);
     else if (chunk === 'cICP' && view.getUint16(at + 8) !== CODED_SRGB) found.metadata.push('color_profile');
     else if (kinds[chunk] !== undefined) found.metadata.push(kinds[chunk]);
-    else if (chunk === 'IEND') return;
+    else if (chunk === 'IEND') return trailer(view, at + 12, found);
   }
 }
 
 function webp(view: DataView, found: Found): void {
+  trailer(view, 8 + ((view.getUint32(4, true) + 1) & ~1), found);
   const whole = (at: number) => 1 + view.getUint16(at, true) + (view.getUint8(at + 2) << 16);
   for (let at = 12; ; at += 8 + ((view.getUint32(at + 4, true) + 1) & ~1)) {
     const chunk = text(view, at, 4);
@@ -185,11 +193,17 @@ function gif(view: DataView, found: Found): void {
     } else if (kind === 0x21) {
       if (view.getUint8(at + 1) === 0xfe) found.metadata.push('comment');
       at = blocks(at + 2);
-    } else return;
+    } else if (kind === 0x3b) return trailer(view, at + 1, found);
+    else return;
   }
 }
 
-/** The orientation out of the first directory of a TIFF block, and whether there is a directory of places. */
+/** What follows the end of a picture: a film, a second picture. */
+function trailer(view: DataView, end: number, found: Found): void {
+  if (end < view.byteLength) found.metadata.push('trailer');
+}
+
+/** The orientation out of the first directory of a TIFF block, and whether there are ones of places and of a thumbnail. */
 function exif(view: DataView, tiff: number, end: number, found: Found): void {
   found.metadata.push('exif');
   try {
@@ -202,11 +216,8 @@ function exif(view: DataView, tiff: number, end: number, found: Found): void {
 function directory(view: DataView, tiff: number, end: number, found: Found): void {
   const little = view.getUint16(tiff) === 0x4949;
   const first = tiff + view.getUint32(tiff + 4, little);
-  for (
-    let entry = first + 2, left = view.getUint16(first, little);
-    left > 0 && entry + 12 <= end;
-    left--, entry += 12
-  ) {
+  let entry = first + 2;
+  for (let left = view.getUint16(first, little); left > 0 && entry + 12 <= end; left--, entry += 12) {
     const tag = view.getUint16(entry, little);
     if (tag === 0x8825) found.metadata.push('gps');
     // BYTE, SHORT or LONG, by its length.
@@ -218,6 +229,7 @@ function directory(view: DataView, tiff: number, end: number, found: Found): voi
     if (found.turnsAt.length === 0) found.orientation = value;
     found.turnsAt.push(low);
   }
+  if (entry + 4 <= end && view.getUint32(entry, little) > 0) found.metadata.push('thumbnail');
 }
 
 function text(view: DataView, at: number, length: number): string {
