@@ -1,5 +1,6 @@
 //! What is said where: sentences with their words, and how well each would describe the article.
 
+mod compress;
 mod features;
 mod form;
 mod promise;
@@ -15,6 +16,7 @@ pub(crate) use features::FEATURES;
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 pub(crate) use form::leans;
 use segment::Lexicon;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 pub(crate) use verbs::{gerund_to_base, is_verb_form, starts_with_verb};
@@ -192,7 +194,7 @@ pub(crate) fn candidates(
         add(
             analysis,
             &mut out,
-            &sentence.text,
+            &alone(analysis, &sentence.text),
             vec![index],
             Frame::Sentence,
             room,
@@ -274,8 +276,17 @@ fn pair(analysis: &Analysis<'_>, index: usize) -> Option<String> {
         .get(index + 1)
         .filter(|second| second.block == first.block)?;
     let (_, room) = measure_limits(&analysis.language);
-    let text = fit::join(&first.text, &second.text, &analysis.language);
+    let text = fit::join(
+        &alone(analysis, &first.text),
+        &second.text,
+        &analysis.language,
+    );
     (is_usable(&second.text) && fit::measure(&text, &analysis.language) <= room).then_some(text)
+}
+
+/// A sentence as it is said when nothing stands before it.
+fn alone<'a>(analysis: &Analysis<'_>, text: &'a str) -> Cow<'a, str> {
+    compress::compressed(text, &analysis.language).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// Whether a sentence can stand alone in a search result.
@@ -318,7 +329,7 @@ fn before_sentences(
 ) {
     let (_, most) = measure_limits(&analysis.language);
     for (index, sentence) in analysis.sentences.iter().enumerate().take(TITLED) {
-        let text = fit::join(text, &sentence.text, &analysis.language);
+        let text = fit::join(text, &alone(analysis, &sentence.text), &analysis.language);
         let fits = fit::measure(&text, &analysis.language) <= most;
         // What does not end as one is a heading, a link or an item of a list. In Chinese, where it was measured, that loses.
         let is_whole = analysis.language == "zh" || segment::ends_as_sentence(&sentence.text);
