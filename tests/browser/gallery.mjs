@@ -233,7 +233,10 @@ export async function prepareTwentyInPage() {
   });
   const measured = [];
   const channel = new BroadcastChannel('measured');
-  channel.onmessage = ({ data }) => measured.push(data);
+  // They come by a way of their own, perhaps after the answer.
+  const allMeasured = new Promise((resolve) => {
+    channel.onmessage = ({ data }) => measured.push(data) === 20 && resolve(measured.slice());
+  });
 
   const run = async (signal, heard) => {
     const [told, asked] = [[], []];
@@ -252,7 +255,7 @@ export async function prepareTwentyInPage() {
     return { answer, told, asked };
   };
   const all = await run();
-  const allMeasured = measured.splice(0);
+  const first = await allMeasured;
   const stop = new AbortController();
   const stopped = await run(stop.signal, (told) => {
     if (told.filter(({ stage }) => stage === 'prepared').length === 3) stop.abort();
@@ -260,5 +263,5 @@ export async function prepareTwentyInPage() {
   const [after] = await smart.prepare([{ id: 'after', source: photo }]);
   smart.dispose();
   channel.close();
-  return { all, measured: allMeasured, stopped, after: after.path };
+  return { all, measured: first, stopped, after: after.path };
 }

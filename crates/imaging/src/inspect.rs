@@ -102,12 +102,10 @@ pub fn admit(bytes: &[u8], options: &Options) -> Result<Inspected, Error> {
 fn with_header(bytes: &[u8], header: Header) -> Result<Inspected, Error> {
     let found = metadata::read(bytes, &header)?;
     #[cfg(feature = "drawings")]
-    let coded = found
-        .coded
-        .map(|(primaries, transfer)| profile::coded(primaries, transfer));
+    let named = found.named;
     #[cfg(not(feature = "drawings"))]
-    let coded = None;
-    let profile = coded.unwrap_or_else(|| match (found.icc, found.stored) {
+    let named = None;
+    let profile = named.unwrap_or_else(|| match (found.icc, found.stored) {
         (None, _) => Profile::Srgb,
         // It describes the inks, not the red, green and blue that a decoder makes of them.
         (Some(_), Stored::Cmyk) => Profile::Ignored,

@@ -3,6 +3,8 @@
 mod exif;
 
 use crate::inspect::Stored;
+#[cfg(feature = "drawings")]
+use crate::profile::Profile;
 use crate::sniff::contains;
 use crate::{Error, Format, Header, jpeg};
 #[cfg(feature = "drawings")]
@@ -34,7 +36,7 @@ pub enum Metadata {
     Xmp,
     /// IPTC and other Photoshop resources.
     Iptc,
-    /// An ICC profile; the colours are converted to sRGB.
+    /// An ICC profile, or codes or numbers in its place; the colours are converted to sRGB.
     ColorProfile,
     /// Bytes after the end of the picture: a film, a depth map, a second picture.
     Trailer,
@@ -84,9 +86,9 @@ pub(crate) struct Found {
     pub(crate) stored: Stored,
     /// The ICC profile, put together and unpacked.
     pub(crate) icc: Option<Vec<u8>>,
-    /// Primaries and transfer by their codes, which go before a profile.
+    /// What the colours mean by codes, which go before a profile, or by numbers.
     #[cfg(feature = "drawings")]
-    pub(crate) coded: Option<(u8, u8)>,
+    pub(crate) named: Option<Profile>,
 }
 
 impl Found {

@@ -2,6 +2,7 @@
 
 use crate::inspect::Stored;
 use crate::metadata::{Found, Metadata};
+use crate::profile::{self, Profile, measured};
 use crate::{Error, Format, Header};
 
 const SIGNATURE: usize = 8;
@@ -47,6 +48,7 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
         truncated: true,
         ..Found::default()
     };
+    let mut numbers = Numbers::default();
     for chunk in Chunks::of(bytes) {
         match chunk.kind {
             b"IHDR" => layout(chunk.payload, &mut found),
@@ -58,7 +60,7 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
             b"tEXt" | b"zTXt" | b"iTXt" => found.note(Metadata::Comment),
             b"iCCP" => {
                 found.note(Metadata::ColorProfile);
-                profile(chunk.payload, &mut found);
+                unpack_profile(chunk.payload, &mut found);
             }
             b"cICP" => coded(chunk.payload, &mut found),
             b"tIME" => found.note(Metadata::Date),
@@ -68,14 +70,67 @@ pub(crate) fn metadata(bytes: &[u8]) -> Found {
                     found.note(Metadata::Trailer);
                 }
             }
+            b"gAMA" => numbers.gamma = chunk.payload.first_chunk().map(fraction),
+            b"cHRM" => numbers.chromaticities = chromaticities(chunk.payload),
+            b"sRGB" => numbers.is_srgb = true,
             // What every encoder writes about colour and density tells nothing about a person.
-            b"gAMA" | b"cHRM" | b"sRGB" | b"pHYs" | b"bKGD" | b"sBIT" | b"hIST" | b"sPLT"
-            | b"acTL" | b"fcTL" | b"fdAT" => {}
+            b"pHYs" | b"bKGD" | b"sBIT" | b"hIST" | b"sPLT" | b"acTL" | b"fcTL" | b"fdAT" => {}
             kind if is_ancillary(kind) => found.note(Metadata::Other),
             _ => {}
         }
     }
+    numbers.read(&mut found);
     found
+}
+
+/// What a file says about its colours without a profile and without codes.
+#[derive(Default)]
+struct Numbers {
+    is_srgb: bool,
+    gamma: Option<f64>,
+    chromaticities: Option<[f64; 8]>,
+}
+
+impl Numbers {
+    /// They count where nothing better is said, section 4.3; without an exponent browsers leave them alone.
+    fn read(self, found: &mut Found) {
+        if self.is_srgb || found.named.is_some() || found.icc.is_some() {
+            return;
+        }
+        // Grey has no chromaticities.
+        let wanted = found.stored != Stored::Gray;
+        let chromaticities = self.chromaticities.filter(|_| wanted);
+        if let Some(gamma) = self.gamma {
+            name(measured(gamma, chromaticities), found);
+        }
+    }
+}
+
+/// The colours of a file that has no profile.
+fn name(profile: Profile, found: &mut Found) {
+    if profile != Profile::Srgb {
+        found.note(Metadata::ColorProfile);
+    }
+    found.named = Some(profile);
+}
+
+/// Hundred-thousandths.
+fn fraction(bytes: &[u8; 4]) -> f64 {
+    f64::from(u32::from_be_bytes(*bytes)) / 100_000.0
+}
+
+/// White, red, green and blue, each by x and y, section 11.3.2.1.
+fn chromaticities(payload: &[u8]) -> Option<[f64; 8]> {
+    let numbers: &[[u8; 4]; 8] = payload.as_chunks().0.first_chunk()?;
+    Some(numbers.each_ref().map(fraction))
+}
+
+/// Whether the picture that those see who know no animations is none of its frames. Nobody sees it in a browser.
+#[cfg(feature = "decoders")]
+pub(crate) fn has_cover(bytes: &[u8]) -> bool {
+    let mut kinds = Chunks::of(bytes).map(|chunk| chunk.kind);
+    kinds.any(|kind| kind == b"acTL")
+        && kinds.find(|kind| matches!(*kind, b"fcTL" | b"IDAT")) == Some(b"IDAT")
 }
 
 /// Bit depth and colour type, section 11.2.1.
@@ -91,7 +146,7 @@ fn layout(ihdr: &[u8], found: &mut Found) {
 }
 
 /// A name, a method, and the profile in a zlib stream, section 11.3.2.3.
-fn profile(payload: &[u8], found: &mut Found) {
+fn unpack_profile(payload: &[u8], found: &mut Found) {
     let mut parts = payload.splitn(2, |byte| *byte == 0);
     let Some([0, stream @ ..]) = parts.nth(1) else {
         return;
@@ -106,13 +161,9 @@ fn profile(payload: &[u8], found: &mut Found) {
 
 /// Primaries and transfer, section 11.3.2.6.
 fn coded(payload: &[u8], found: &mut Found) {
-    let [primaries, transfer, ..] = *payload else {
-        return;
-    };
-    if (primaries, transfer) != crate::profile::CODED_SRGB {
-        found.note(Metadata::ColorProfile);
+    if let [primaries, transfer, ..] = *payload {
+        name(profile::coded(primaries, transfer), found);
     }
-    found.coded = Some((primaries, transfer));
 }
 
 /// The case of the first letter says whether a reader may leave a chunk out.

@@ -12,7 +12,7 @@ use crate::pixels::Pixels;
 pub enum Profile {
     /// sRGB, said or unsaid, or so near that no byte would differ by more than one.
     Srgb,
-    /// Three curves and a matrix: Display P3, Adobe RGB, Rec. 2020, channels in another order.
+    /// Three curves and a matrix: Display P3, Adobe RGB, Rec. 2020, channels in another order, a PNG's own numbers.
     Matrix(Box<Matrix>),
     /// A curve for grey.
     Gray(Box<Gray>),
@@ -75,10 +75,6 @@ pub(crate) fn read(icc: Vec<u8>) -> Profile {
     }
 }
 
-/// The codes of sRGB: primaries of BT.709, its own curve.
-#[cfg(feature = "drawings")]
-pub(crate) const CODED_SRGB: (u8, u8) = (1, 13);
-
 /// Colours that are named by codes. Source: ITU-T H.273, tables 2 and 3; the matrices from linear light to that of sRGB follow
 /// from the chromaticities there, all with the white of D65.
 #[cfg(feature = "drawings")]
@@ -123,6 +119,67 @@ pub(crate) fn coded(primaries: u8, transfer: u8) -> Profile {
         rows,
     }
     .into_profile()
+}
+
+/// The exponent that stands for the curve of sRGB where no curve can be written.
+#[cfg(feature = "drawings")]
+const GAMMA_OF_SRGB: f64 = 1.0 / 2.2;
+
+/// Chromaticities of white, red, green and blue. Source: IEC 61966-2-1.
+#[cfg(feature = "drawings")]
+const CHROMATICITIES_OF_SRGB: [f64; 8] = [0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06];
+
+/// Colours that are told by numbers: the exponent with which light was stored, and chromaticities as those of sRGB above.
+///
+/// As browsers show them, with one exception: those that have the numbers of sRGB are sRGB. Programs that write its numbers
+/// in place of its name mean it, and a power of 2.2 would darken the dark ones by up to six.
+///
+/// Source: PNG (third edition), sections 11.3.2.1 and 11.3.2.2; how near an exponent must be is libpng's rule.
+#[cfg(feature = "drawings")]
+pub(crate) fn measured(gamma: f64, chromaticities: Option<[f64; 8]>) -> Profile {
+    let of_srgb = |found: &[f64; 8]| {
+        let mut pairs = found.iter().zip(CHROMATICITIES_OF_SRGB);
+        pairs.all(|(found, exact)| (found - exact).abs() < 0.001)
+    };
+    let chromaticities = chromaticities.filter(|found| !of_srgb(found));
+    let rows = chromaticities.as_ref().and_then(to_linear_srgb);
+    if gamma == 0.0 || (rows.is_none() && (gamma / GAMMA_OF_SRGB - 1.0).abs() <= 0.05) {
+        return Profile::Srgb;
+    }
+    let curve = std::array::from_fn(|value| (value as f64 / 255.0).powf(1.0 / gamma) as f32);
+    Matrix {
+        curves: [curve; 3],
+        rows: rows.unwrap_or([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+    }
+    .into_profile()
+}
+
+/// The matrix from linear light of these chromaticities to that of sRGB, white to white.
+#[cfg(feature = "drawings")]
+fn to_linear_srgb([wx, wy, rx, ry, gx, gy, bx, by]: &[f64; 8]) -> Option<[[f32; 3]; 3]> {
+    // Bradford's cones; by them profiles are adapted to D50. Source: ICC.1:2022, annex E.
+    const CONES: [[f64; 3]; 3] = [
+        [0.8951, 0.2664, -0.1614],
+        [-0.7502, 1.7135, 0.0367],
+        [0.0389, -0.0685, 1.0296],
+    ];
+    const D50: [f64; 3] = [0.9642, 1.0, 0.8249];
+    let xyz = |x: f64, y: f64| [x, y, 1.0 - x - y];
+    let ([rx, ry, rz], [gx, gy, gz]) = (xyz(*rx, *ry), xyz(*gx, *gy));
+    let [bx, by, bz] = xyz(*bx, *by);
+    let primaries = [[rx, gx, bx], [ry, gy, by], [rz, gz, bz]];
+    let white = xyz(*wx, *wy).map(|value| value / wy);
+    let lights = times(&inverse(&primaries)?, white);
+    let (seen, wanted) = (times(&CONES, white), times(&CONES, D50));
+    let mut adapted = product(&CONES, &primaries);
+    for (row, (seen, wanted)) in adapted.iter_mut().zip(seen.into_iter().zip(wanted)) {
+        for (cell, light) in row.iter_mut().zip(lights) {
+            *cell *= light * wanted / seen;
+        }
+    }
+    let rows = product(&inverse(&product(&CONES, &SRGB_TO_XYZ))?, &adapted);
+    let finite = rows.iter().flatten().all(|cell| cell.is_finite());
+    finite.then(|| rows.map(|row| row.map(|cell| cell as f32)))
 }
 
 /// The tags of a profile.
@@ -279,6 +336,11 @@ fn product(left: &[[f64; 3]; 3], right: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
     })
 }
 
+#[cfg(feature = "drawings")]
+fn times(matrix: &[[f64; 3]; 3], [x, y, z]: [f64; 3]) -> [f64; 3] {
+    matrix.map(|[a, b, c]| a * x + b * y + c * z)
+}
+
 fn inverse(matrix: &[[f64; 3]; 3]) -> Option<[[f64; 3]; 3]> {
     let [[a, b, c], [d, e, f], [g, h, i]] = *matrix;
     let determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
@@ -401,8 +463,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(primaries: u8, transfer: u8, color: [u8; 3], expected: [u8; 3]) {
-        let found = match coded(primaries, transfer) {
+    fn check(profile: Profile, color: [u8; 3], expected: [u8; 3]) {
+        let found = match profile {
             Profile::Matrix(matrix) => matrix.convert(color, &encodings()),
             _ => color,
         };
@@ -416,12 +478,43 @@ mod tests {
     /// The expected values follow from the chromaticities and curves of H.273 in double precision.
     #[test]
     fn codes_mean_what_the_standard_says() {
-        check(12, 13, [200, 100, 50], [215, 93, 31]);
-        check(12, 13, [60, 180, 120], [0, 183, 114]);
-        check(12, 1, [200, 100, 50], [220, 107, 52]);
-        check(9, 13, [200, 100, 50], [241, 76, 29]);
-        check(9, 1, [60, 180, 120], [0, 197, 126]);
+        check(coded(12, 13), [200, 100, 50], [215, 93, 31]);
+        check(coded(12, 13), [60, 180, 120], [0, 183, 114]);
+        check(coded(12, 1), [200, 100, 50], [220, 107, 52]);
+        check(coded(9, 13), [200, 100, 50], [241, 76, 29]);
+        check(coded(9, 1), [60, 180, 120], [0, 197, 126]);
         assert_eq!(coded(1, 13), Profile::Srgb);
+    }
+
+    const ADOBE_RGB: [f64; 8] = [0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06];
+
+    /// The expected values are those that Chromium 156 and Firefox 153 show.
+    #[test]
+    fn numbers_mean_what_browsers_show() {
+        for (gamma, chromaticities, expected) in [
+            (1.0, None, [188, 137, 99]),
+            (0.55556, None, [146, 81, 43]),
+            (1.0, Some(CHROMATICITIES_OF_SRGB), [188, 137, 99]),
+            (1.0, Some(ADOBE_RGB), [204, 137, 97]),
+            (0.45455, Some(ADOBE_RGB), [146, 62, 23]),
+        ] {
+            check(measured(gamma, chromaticities), [128, 64, 32], expected);
+        }
+    }
+
+    #[test]
+    fn the_numbers_of_srgb_are_srgb_and_those_of_nothing_change_nothing() {
+        let nowhere = [0.3127, 0.329, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        for (gamma, chromaticities) in [
+            (0.45455, None),
+            (0.47, None),
+            (0.45455, Some(CHROMATICITIES_OF_SRGB)),
+            (0.45455, Some(nowhere)),
+            (0.45455, Some([0.0; 8])),
+            (0.0, Some(ADOBE_RGB)),
+        ] {
+            assert_eq!(measured(gamma, chromaticities), Profile::Srgb, "{gamma}");
+        }
     }
 
     #[test]

@@ -111,6 +111,8 @@ fn the_colours_of_each_kind_are_right() {
     check_pixel("animated.gif", (3, 3), [208, 0, 0], 2);
     check_pixel("animated.png", (3, 3), [208, 0, 0], 2);
     check_pixel("animated.webp", (3, 3), [208, 0, 0], 2);
+    // As browsers show it; the red picture before is for readers that know no animations.
+    check_pixel("animated-cover.png", (3, 3), [0, 0, 208], 2);
     // Adobe writes CMYK inverted; read the other way round this would be near black.
     check_pixel("cmyk.jpg", (51, 53), [124, 48, 118], 40);
     // The expected values are littleCMS's with a press profile.
@@ -132,11 +134,15 @@ fn colour_profiles_are_converted_to_srgb() {
 /// The PNG with a chunk behind its header; decoders take a wrong check sum of such a chunk for none.
 fn with_chunk(name: &str, kind: &[u8; 4], payload: &[u8]) -> Vec<u8> {
     let mut bytes = fixture(name);
+    put_chunk(&mut bytes, kind, payload);
+    bytes
+}
+
+fn put_chunk(bytes: &mut Vec<u8>, kind: &[u8; 4], payload: &[u8]) {
     let length = (payload.len() as u32).to_be_bytes();
     let sum = crc32(&[&kind[..], payload].concat()).to_be_bytes();
     let chunk = [&length[..], kind, payload, &sum].concat();
     bytes.splice(33..33, chunk);
-    bytes
 }
 
 /// Source: PNG (third edition), annex D.
@@ -165,6 +171,49 @@ fn colours_that_are_named_by_codes_are_converted_to_srgb() {
     let (pq, prepared) = coded(9, 16);
     assert_eq!(pq, plain, "more light than sRGB has is left as it is");
     assert_eq!(prepared.warnings, [Warning::ProfileIgnored]);
+}
+
+#[test]
+fn colours_that_are_told_by_numbers_are_converted_to_srgb() {
+    // As Chromium and Firefox show them.
+    for (name, expected) in [
+        ("gamma.png", [200, 101, 50]),
+        ("chromaticities.png", [203, 119, 74]),
+    ] {
+        check_pixel(name, (4, 4), expected, 1);
+        let prepared = prepared(name);
+        assert_eq!(prepared.removed, [Metadata::ColorProfile], "{name}");
+        assert_eq!(prepared.warnings, [], "{name}");
+    }
+}
+
+#[test]
+fn a_name_of_the_colours_goes_before_their_numbers() {
+    for (kind, payload) in [(b"sRGB", &[0][..]), (b"cICP", &[1, 13, 0, 1])] {
+        let bytes = with_chunk("gamma.png", kind, payload);
+        let decoded = imaging::decode(&bytes, &Options::default()).unwrap();
+        assert_eq!(pixel(&decoded, 4, 4), [147, 33, 8]);
+        let prepared = imaging::prepare(&bytes, &Options::default()).unwrap();
+        assert!(prepared.passed_through && prepared.removed.is_empty());
+    }
+}
+
+#[test]
+fn the_numbers_of_srgb_leave_a_picture_as_it_is() {
+    let numbers = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000_u32];
+    let chromaticities = numbers.map(u32::to_be_bytes).concat();
+    for gamma in [None, Some(45_455_u32)] {
+        let mut bytes = fixture("palette-transparent.png");
+        put_chunk(&mut bytes, b"cHRM", &chromaticities);
+        if let Some(gamma) = gamma {
+            put_chunk(&mut bytes, b"gAMA", &gamma.to_be_bytes());
+        }
+        let found = imaging::inspect(&bytes).unwrap();
+        assert_eq!(
+            (found.profile.name(), &found.metadata[..]),
+            ("srgb", &[][..])
+        );
+    }
 }
 
 #[test]
@@ -283,7 +332,12 @@ fn a_small_clean_picture_keeps_its_own_data() {
 
 #[test]
 fn only_the_first_frame_is_used_and_it_is_said() {
-    for name in ["animated.gif", "animated.png", "animated.webp"] {
+    for name in [
+        "animated.gif",
+        "animated.png",
+        "animated-cover.png",
+        "animated.webp",
+    ] {
         let found = prepared(name);
         assert!(found.warnings.contains(&Warning::FirstFrameOnly), "{name}");
         assert!(!imaging::sniff(&found.bytes).unwrap().animated, "{name}");

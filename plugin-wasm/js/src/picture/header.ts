@@ -128,7 +128,12 @@ function jpeg(view: DataView, found: Found): void {
 /** Primaries 1 and transfer 13, the codes of sRGB. */
 const CODED_SRGB = 0x010d;
 
+/** The numbers of sRGB: x and y of white, red, green and blue, in hundred-thousandths. */
+const MEASURED_SRGB = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000];
+
 function png(view: DataView, found: Found): void {
+  // Numbers count where no name is given. `measured` of `profile.rs`.
+  let [named, gamma, chromaticities] = [false, 0, MEASURED_SRGB];
   const kinds: Record<string, string> = {
     iCCP: 'color_profile',
     tEXt: 'comment',
@@ -138,6 +143,7 @@ function png(view: DataView, found: Found): void {
   };
   for (let at = 8; ; at += 12 + view.getUint32(at)) {
     const chunk = text(view, at + 4, 4);
+    named ||= ['cICP', 'iCCP', 'sRGB'].includes(chunk);
     if (chunk === 'IHDR') {
       found.width = view.getUint32(at + 8);
       found.height = view.getUint32(at + 12);
@@ -145,7 +151,12 @@ function png(view: DataView, found: Found): void {
     } else if (chunk === 'acTL') found.animated = true;
     else if (chunk === 'eXIf') exif(view, at + 8, at + 8 + view.getUint32(at), found);
     else if (chunk === 'cICP' && view.getUint16(at + 8) !== CODED_SRGB) found.metadata.push('color_profile');
-    else if (kinds[chunk] !== undefined) found.metadata.push(kinds[chunk]);
+    else if (chunk === 'gAMA') gamma = view.getUint32(at + 8);
+    else if (chunk === 'cHRM') chromaticities = MEASURED_SRGB.map((_, i) => view.getUint32(at + 8 + 4 * i));
+    else if (chunk === 'IDAT' && !named && gamma > 0) {
+      const off = chromaticities.some((value, i) => Math.abs(value - MEASURED_SRGB[i]!) >= 100);
+      if (off || Math.abs((gamma * 2.2) / 1e5 - 1) > 0.05) found.metadata.push('color_profile');
+    } else if (kinds[chunk] !== undefined) found.metadata.push(kinds[chunk]);
     else if (chunk === 'IEND') return trailer(view, at + 12, found);
   }
 }
