@@ -21,9 +21,9 @@ use super::{Engine, EngineImage, EngineJob, Error, Output, Report, Sink, Written
 const NAME: &str = EngineName::Extractive.as_str();
 const MODEL: &str = concat!("extractive-", env!("CARGO_PKG_VERSION"));
 /// Changes whenever the same article may get another answer.
-const RULES: &str = "extractive-7";
+const RULES: &str = "extractive-8";
 /// The same with Tesseract, by which pictures may get other texts.
-const READING_RULES: &str = "extractive-7-tesseract";
+const READING_RULES: &str = "extractive-8-tesseract";
 /// How long the pictures of one article are read, all together.
 const READING_TIME: Duration = Duration::from_secs(10);
 /// From this share of a picture that looks like lines of text, it is worth reading.
