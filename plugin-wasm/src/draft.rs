@@ -130,7 +130,7 @@ pub fn install_dictionary(bytes: &[u8]) -> Result<(), SmartSummaryError> {
 
 fn is_chinese(tag: &str) -> bool {
     let primary = tag.split(['-', '_']).next().unwrap_or_default();
-    ["zh", "yue", "wuu"]
+    ["zh", "cmn", "yue", "wuu"]
         .iter()
         .any(|chinese| primary.eq_ignore_ascii_case(chinese))
 }

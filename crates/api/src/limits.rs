@@ -121,7 +121,7 @@ pub const WIDE: Lengths = Lengths {
 /// The lengths for a BCP 47 tag.
 pub fn lengths(language: &str) -> Lengths {
     let primary = language.split(['-', '_']).next().unwrap_or_default();
-    if ["zh", "ja", "ko", "yue"]
+    if ["zh", "ja", "ko", "cmn", "wuu", "yue"]
         .iter()
         .any(|wide| wide.eq_ignore_ascii_case(primary))
     {
@@ -183,6 +183,9 @@ mod tests {
     fn chinese_counts_full_width() {
         assert_eq!(lengths("zh-Hans"), WIDE);
         assert_eq!(lengths("ZH"), WIDE);
+        for tag in ["cmn-Hans-CN", "wuu", "yue-HK", "ja", "ko-KR"] {
+            assert_eq!(lengths(tag), WIDE, "{tag}");
+        }
         assert_eq!(lengths("en"), NARROW);
         assert_eq!(lengths(""), NARROW);
     }

@@ -88,7 +88,7 @@ const NAMES: &[(&str, &str)] = &[
 pub(super) fn primary(tag: &str) -> String {
     let first = tag.split(['-', '_']).next().unwrap_or_default();
     match first.to_ascii_lowercase().as_str() {
-        "cmn" | "yue" => "zh".to_owned(),
+        "cmn" | "wuu" | "yue" => "zh".to_owned(),
         other => other.to_owned(),
     }
 }

@@ -537,7 +537,7 @@ export function languageTag(state: State): string {
 
 /** Whether the language's characters take two columns, as the server's table of lengths has it. */
 export function isWide(language: string): boolean {
-  return ['zh', 'ja', 'ko', 'yue'].includes(language.toLowerCase().split(/[-_]/)[0] ?? '');
+  return ['zh', 'ja', 'ko', 'cmn', 'wuu', 'yue'].includes(language.toLowerCase().split(/[-_]/)[0] ?? '');
 }
 
 export function limits(state: State) {
