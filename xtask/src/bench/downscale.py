@@ -22,6 +22,29 @@ def main(path):
         report = json.load(file)
     images = report["images"]
     names = list(dict.fromkeys(name for cells in images.values() for name in cells))
+    {"memory": memory, "robust": robust}.get(report["mode"], bench)(images, names)
+
+
+def memory(images, names):
+    print("\nThe most that the page's process grows, in MiB:")
+
+    def told(cell):
+        return f"{cell['renderer']:.0f}" if cell["ok"] else f"failed: {cell['error']}"
+
+    table(["picture", *names], [[file] + [told(cells[name]) for name in names] for file, cells in images.items()])
+
+
+def robust(images, names):
+    print("\nWhat becomes of each file, and in how many ms:")
+
+    def told(cell):
+        wall = f" in {cell['wall']:.0f}" if cell.get("wall") else ""
+        return (cell["got"] if cell["ok"] else f"refused: {cell['error']}".replace("|", "/")) + wall
+
+    table(["file", *names], [[file] + [told(cells[name]) for name in names] for file, cells in images.items()])
+
+
+def bench(images, names):
     # Only pictures that everybody could read are compared.
     common = [file for file, cells in images.items() if not any(cell.get("error") for cell in cells.values())]
     for title, key in [("Least time in ms", "min"), ("Mean processor time in ms", "cpuMs")]:

@@ -10,6 +10,10 @@ use crate::{sh, wasm};
 const SCRIPT: &str = "xtask/src/bench/downscale.py";
 /// Where the harness is copied to, so that nothing is installed in a folder of somebody else's.
 const WORK: &str = "target/downscale";
+/// The package as it is, or with this in it, which knows no way but that of our own decoders.
+const DIST: &str = "plugin-wasm/js/dist";
+const WASM_ONLY: &str = "xtask/src/bench/downscale_wasm.mjs";
+const WASM_ONLY_DIST: &str = "target/downscale-wasm";
 
 /// What to measure with.
 #[derive(clap::Args)]
@@ -32,6 +36,15 @@ pub(crate) struct Args {
     /// How often each picture is made small by each; the least time counts.
     #[arg(long, default_value_t = 15)]
     repeats: u32,
+    /// `bench`: time, size and quality; `memory`: the most that a page grows; `robust`: broken, hostile and unknown files.
+    #[arg(long, default_value = "bench", value_parser = ["bench", "memory", "robust"])]
+    mode: String,
+    /// A Content-Security-Policy for every page, for instance `script-src 'self'`, under which ours has no WebAssembly.
+    #[arg(long)]
+    csp: Option<String>,
+    /// Lets ours go by its own decoders only.
+    #[arg(long)]
+    wasm_only: bool,
 }
 
 /// Builds the package, measures and prints Markdown tables.
@@ -48,18 +61,34 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     copy(&harness, &work)?;
     sh::run(WORK, "npm", &["ci", "--no-audit", "--no-fund"])?;
     let report = work.join("report.json");
-    let ours = sh::root().join("plugin-wasm/js/dist/downscale.js");
+    let ours = if args.wasm_only {
+        wasm_only()?
+    } else {
+        sh::root().join(DIST).join("downscale.js")
+    };
     let mut command = sh::command(WORK, "node", &["run.mjs"]);
     command.arg("--images").arg(images);
     command.arg("--ours").arg(ours);
     command.arg("--json").arg(&report);
-    command.args(["--adapters", &args.adapters]);
+    command.args(["--mode", &args.mode, "--adapters", &args.adapters]);
     command.args(["--repeats", &args.repeats.to_string()]);
     if let Some(files) = &args.files {
         command.args(["--files", files]);
     }
+    if let Some(policy) = &args.csp {
+        command.args(["--csp", policy]);
+    }
     sh::run_command(command)?;
     sh::run(".", "python3", &[SCRIPT, &report.to_string_lossy()])
+}
+
+/// A copy of the package with the slot that knows only our own decoders.
+fn wasm_only() -> Result<PathBuf> {
+    let folder = sh::root().join(WASM_ONLY_DIST);
+    copy(&sh::root().join(DIST), &folder)?;
+    let slot = folder.join("downscale_wasm.mjs");
+    fs::copy(sh::root().join(WASM_ONLY), &slot)?;
+    Ok(slot)
 }
 
 fn existing(folder: &Path, option: &str) -> Result<PathBuf> {
