@@ -10,7 +10,7 @@ mod weights;
 use crate::fit::Room;
 use crate::language::measure_limits;
 use crate::segment;
-use crate::text::{BlockKind, Document};
+use crate::text::{Block, BlockKind, Document, first_chars};
 use crate::{clean, fit};
 pub(crate) use features::FEATURES;
 use foldhash::{HashMap, HashMapExt as _, HashSet};
@@ -25,6 +25,8 @@ pub(crate) use verbs::{gerund_to_base, is_verb_form, starts_with_verb};
 const MAX_SENTENCES: usize = 300;
 /// Longer sentences are no sentences: lists without full stops, minified text.
 const MAX_SENTENCE_CHARS: usize = 1_200;
+/// How much of one paragraph is read.
+const MAX_BLOCK_CHARS: usize = 20_000;
 
 /// An article, cut into sentences and words once.
 #[derive(Debug)]
@@ -33,6 +35,12 @@ pub(crate) struct Analysis<'a> {
     pub(crate) language: String,
     /// The article's own title, cleaned; empty when it has none.
     pub(crate) title: String,
+    /// Whether the title begins with a verb.
+    title_verb: bool,
+    /// Whether the title says how something is done.
+    title_how: bool,
+    /// Of each block of the document all sentences, cleaned; of a heading its own.
+    pub(crate) cut: Vec<Vec<String>>,
     pub(crate) sentences: Vec<Sentence>,
     pub(crate) title_stems: Vec<Rc<str>>,
     pub(crate) heading_stems: HashSet<Rc<str>>,
@@ -61,10 +69,14 @@ impl<'a> Analysis<'a> {
     pub(crate) fn new(document: &'a Document, title: String, language: String) -> Self {
         let mut lexicon = Lexicon::new(&language);
         let title_stems = lexicon.stems(&title);
+        let cut: Vec<Vec<String>> = document.blocks.iter().map(cut).collect();
         let mut analysis = Self {
             document,
-            sentences: collect_sentences(document, &mut lexicon),
+            sentences: collect_sentences(document, &cut, &mut lexicon),
+            cut,
             heading_stems: heading_stems(document, &mut lexicon),
+            title_verb: starts_with_verb(&title, &language),
+            title_how: features::is_how(&title),
             counts: HashMap::new(),
             most: 1,
             lexicon: RefCell::new(lexicon),
@@ -97,33 +109,38 @@ fn heading_stems(document: &Document, lexicon: &mut Lexicon) -> HashSet<Rc<str>>
         .filter(|block| matches!(block.kind, BlockKind::Heading(_)))
         .take(200);
     headings
-        .flat_map(|block| lexicon.stems(&first_chars(&block.text, 300)))
+        .flat_map(|block| lexicon.stems(first_chars(&block.text, 300)))
         .collect()
 }
 
-fn collect_sentences(document: &Document, lexicon: &mut Lexicon) -> Vec<Sentence> {
+fn cut(block: &Block) -> Vec<String> {
+    let text = first_chars(&block.text, MAX_BLOCK_CHARS);
+    segment::sentences(text).into_iter().map(clean).collect()
+}
+
+fn collect_sentences(
+    document: &Document,
+    cut: &[Vec<String>],
+    lexicon: &mut Lexicon,
+) -> Vec<Sentence> {
     let mut out: Vec<Sentence> = Vec::new();
     let mut section = 0;
-    for (block, content) in document.blocks.iter().enumerate() {
+    for (block, (content, sentences)) in document.blocks.iter().zip(cut).enumerate() {
         if matches!(content.kind, BlockKind::Heading(_)) {
             section += 1;
             continue;
         }
-        for (in_block, text) in segment::sentences(&first_chars(&content.text, 20_000))
-            .into_iter()
-            .enumerate()
-        {
+        for (in_block, text) in sentences.iter().enumerate() {
             if out.len() >= MAX_SENTENCES {
                 return out;
             }
             if text.chars().nth(MAX_SENTENCE_CHARS).is_some() {
                 continue;
             }
-            let text = clean(text);
-            let stems = lexicon.kept_stems(&text);
+            let stems = lexicon.kept_stems(text);
             if !stems.is_empty() {
                 out.push(Sentence {
-                    text,
+                    text: text.clone(),
                     block,
                     in_block,
                     kind: content.kind,
@@ -134,10 +151,6 @@ fn collect_sentences(document: &Document, lexicon: &mut Lexicon) -> Vec<Sentence
         }
     }
     out
-}
-
-fn first_chars(text: &str, chars: usize) -> String {
-    text.chars().take(chars).collect()
 }
 
 /// How a description was made; the frames are the only words that do not come from the article.

@@ -168,21 +168,20 @@ pub(crate) fn phrases(analysis: &Analysis<'_>) -> Vec<Phrase> {
         phrases: HashMap::new(),
         key: String::new(),
     };
-    counted.text(&analysis.title, Role::Title, 0.0, 0);
+    for sentence in segment::sentences(&analysis.title) {
+        counted.sentence(&crate::clean(sentence), Role::Title, 0.0, 0);
+    }
     let blocks = &analysis.document.blocks;
     let mut section = 0;
-    for (index, block) in blocks.iter().enumerate() {
+    for (index, (block, sentences)) in blocks.iter().zip(&analysis.cut).enumerate() {
         let heading = matches!(block.kind, BlockKind::Heading(_));
         section += usize::from(heading);
         #[expect(clippy::cast_precision_loss, reason = "at most 5,000 blocks")]
         let place = index as f32 / blocks.len() as f32;
-        let text: String = block.text.chars().take(20_000).collect();
-        counted.text(
-            &text,
-            if heading { Role::Heading } else { Role::Prose },
-            place,
-            section,
-        );
+        let role = if heading { Role::Heading } else { Role::Prose };
+        for sentence in sentences {
+            counted.sentence(sentence, role, place, section);
+        }
     }
     let mut phrases: Vec<Phrase> = counted
         .phrases
@@ -269,28 +268,19 @@ struct Counter<'a> {
 }
 
 impl Counter<'_> {
-    fn text(&mut self, text: &str, role: Role, place: f32, section: usize) {
-        for sentence in segment::sentences(text) {
-            let sentence = crate::clean(sentence);
-            let words = self.lexicon.tokens(&sentence);
-            for start in 0..words.len() {
-                for length in 1..=MAX_WORDS {
-                    let Some(span) = words.get(start..start + length) else {
-                        break;
-                    };
-                    if !self.joined(&sentence, span) {
-                        break;
-                    }
-                    if Self::is_phrase(&sentence, span) {
-                        self.count(
-                            &sentence,
-                            &words,
-                            start..start + length,
-                            role,
-                            place,
-                            section,
-                        );
-                    }
+    fn sentence(&mut self, sentence: &str, role: Role, place: f32, section: usize) {
+        let words = self.lexicon.tokens(sentence);
+        for start in 0..words.len() {
+            for length in 1..=MAX_WORDS {
+                let Some(span) = words.get(start..start + length) else {
+                    break;
+                };
+                if !self.joined(sentence, span) {
+                    break;
+                }
+                if Self::is_phrase(sentence, span) {
+                    let span = start..start + length;
+                    self.count(sentence, &words, span, role, place, section);
                 }
             }
         }

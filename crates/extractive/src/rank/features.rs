@@ -75,8 +75,9 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<f32> {
     let recall = share(&analysis.title_stems, |stem| holds(&stems, stem));
     let about = flag(has(&lower, ABOUT_SELF));
     let learn = flag(candidate.frame == Frame::Learn);
-    let verb = flag(verbs::starts_with_verb(&analysis.title, language));
-    let how = flag(is_how(&analysis.title));
+    let verb = flag(analysis.title_verb);
+    let how = flag(analysis.title_how);
+    let persons = Persons::of(&lower);
     let short = flag(long < least);
     let framed = matches!(
         candidate.frame,
@@ -109,19 +110,8 @@ pub(super) fn of(analysis: &Analysis<'_>, candidate: &Candidate) -> Vec<f32> {
         flag(starts(&lower, REFERS_BACK)),
         about,
         flag(has(&lower, LEARNS)),
-        flag(
-            has_word(&lower, &["you", "your", "du", "vous", "usted"])
-                || lower.contains('你')
-                || lower.contains('您'),
-        ),
-        flag(
-            has_word(
-                &lower,
-                &[
-                    "i", "i'm", "i've", "my", "we", "we're", "we've", "our", "us",
-                ],
-            ) || lower.contains('我'),
-        ),
+        flag(persons.second),
+        flag(persons.first),
         flag(text.chars().any(char::is_numeric)),
         flag(text.contains(['(', '（'])),
         flag(text.contains(['"', '“', '「'])),
@@ -351,7 +341,7 @@ const DEFINES: &[&str] = &[
     "支持",
 ];
 
-fn is_how(title: &str) -> bool {
+pub(super) fn is_how(title: &str) -> bool {
     let lower = title.to_lowercase();
     lower.starts_with("how to ")
         || lower.starts_with("如何")
@@ -371,10 +361,29 @@ fn starts(lower: &str, phrases: &[&str]) -> bool {
     phrases.iter().any(|phrase| lower.starts_with(phrase))
 }
 
-fn has_word(lower: &str, words: &[&str]) -> bool {
-    lower
-        .split(|c: char| !c.is_alphabetic() && c != '\'')
-        .any(|word| words.contains(&word))
+/// Whom a text speaks to and of.
+struct Persons {
+    first: bool,
+    second: bool,
+}
+
+impl Persons {
+    fn of(lower: &str) -> Self {
+        let mut persons = Self {
+            first: lower.contains('我'),
+            second: lower.contains(['你', '您']),
+        };
+        for word in lower.split(|c: char| !c.is_alphabetic() && c != '\'') {
+            match word {
+                "i" | "i'm" | "i've" | "my" | "we" | "we're" | "we've" | "our" | "us" => {
+                    persons.first = true;
+                }
+                "you" | "your" | "du" | "vous" | "usted" => persons.second = true,
+                _ => {}
+            }
+        }
+        persons
+    }
 }
 
 /// A sentence has few words: going through them costs less than a set of them.
