@@ -31,7 +31,7 @@ const WAYS = [
   ['everything there', [], { photo: 'imagedecoder' }],
   ['no ImageDecoder, as in Safari from 16.4', ['ImageDecoder'], { photo: 'bitmap' }],
   ['no WebCodecs', WEBCODECS, { photo: 'bitmap' }],
-  ['no OffscreenCanvas alone', ['OffscreenCanvas'], { photo: 'imagedecoder' }],
+  ['no OffscreenCanvas alone', ['OffscreenCanvas'], { photo: 'imagedecoder', tables: 'wasm' }],
   ['no WebCodecs and no OffscreenCanvas', [...WEBCODECS, 'OffscreenCanvas'], { photo: 'wasm' }],
   ['no WebCodecs and no createImageBitmap', [...WEBCODECS, 'createImageBitmap'], { photo: 'wasm' }],
   ['no WebAssembly', ['WebAssembly'], { photo: 'canvas', plain: true }],
