@@ -101,16 +101,14 @@ pub fn admit(bytes: &[u8], options: &Options) -> Result<Inspected, Error> {
 
 fn with_header(bytes: &[u8], header: Header) -> Result<Inspected, Error> {
     let found = metadata::read(bytes, &header)?;
-    #[cfg(feature = "drawings")]
-    let named = found.named;
-    #[cfg(not(feature = "drawings"))]
-    let named = None;
-    let profile = named.unwrap_or_else(|| match (found.icc, found.stored) {
+    let profile = match (found.icc, found.stored) {
         (None, _) => Profile::Srgb,
         // It describes the inks, not the red, green and blue that a decoder makes of them.
         (Some(_), Stored::Cmyk) => Profile::Ignored,
         (Some(icc), _) => profile::read(icc),
-    });
+    };
+    #[cfg(feature = "drawings")]
+    let profile = found.named.unwrap_or(profile);
     Ok(Inspected {
         header,
         metadata: found.list,
