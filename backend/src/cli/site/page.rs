@@ -120,7 +120,8 @@ const LANGUAGES: [&str; 16] = [
     "en", "zh", "ja", "ko", "de", "fr", "es", "pt", "ru", "nl", "pl", "tr", "uk", "vi", "ar", "cs",
 ];
 
-fn primary(tag: &str) -> &str {
+/// The language of a tag without script and region.
+pub(super) fn primary(tag: &str) -> &str {
     tag.split(['-', '_']).next().unwrap_or_default()
 }
 

@@ -7,7 +7,7 @@ use api::{FieldLimits, Target};
 use serde::Serialize;
 
 use super::images::Alt;
-use super::page::{DESCRIPTION, Page, line_of};
+use super::page::{DESCRIPTION, Page, line_of, primary};
 
 /// Words that two descriptions may begin or end with before one is boilerplate: only so many pages share them by chance.
 const BOILERPLATE_WORDS: usize = 6;
@@ -433,7 +433,9 @@ impl Measured {
 
 /// What a text is known by among those of the pages beside it.
 pub(super) fn key(text: &str, page: &Page) -> String {
-    format!("{}\n{}", page.edition(), folded(text))
+    let language = page.language().map(|tag| primary(&tag).to_lowercase());
+    let (edition, language) = (page.edition(), language.unwrap_or_default());
+    format!("{edition}\n{language}\n{}", folded(text))
 }
 
 /// Without case, space and punctuation: what a reader takes for the same.
@@ -707,29 +709,36 @@ mod tests {
         check("<h1 class=\"x\">黑麦</h1>", true);
     }
 
-    #[test]
-    fn versions_of_a_documentation_may_repeat_each_other() {
+    /// How many texts of the first page the second one repeats, when both have the same title and description.
+    fn repeated(names: [&str; 2]) -> usize {
         let text =
             "---\ntitle: T\ndescription: A description of more than forty-eight characters.\n---\n";
-        let found = |names: [&str; 2]| {
-            let pages = names.map(|name| page(name, text));
-            Rules::of(&pages, None).check(&pages[0]).len()
-        };
-        assert_eq!(found(["docs/a.md", "versioned_docs/version-1/a.md"]), 0);
-        assert_eq!(
-            found([
-                "versioned_docs/version-2/a.md",
-                "versioned_docs/version-1/a.md"
-            ]),
-            0
-        );
-        assert_eq!(
-            found([
-                "versioned_docs/version-1/a.md",
-                "versioned_docs/version-1/b.md"
-            ]),
-            2
-        );
+        let pages = names.map(|name| page(name, text));
+        let findings = Rules::of(&pages, None).check(&pages[0]);
+        let twice = [Rule::TitleDuplicate, Rule::DescriptionDuplicate];
+        findings
+            .iter()
+            .filter(|finding| twice.contains(&finding.rule))
+            .count()
+    }
+
+    #[test]
+    fn versions_of_a_documentation_may_repeat_each_other() {
+        let [first, second] = [
+            "versioned_docs/version-1/a.md",
+            "versioned_docs/version-2/a.md",
+        ];
+        assert_eq!(repeated(["docs/a.md", first]), 0);
+        assert_eq!(repeated([second, first]), 0);
+        assert_eq!(repeated([first, "versioned_docs/version-1/b.md"]), 2);
+    }
+
+    #[test]
+    fn a_translation_may_repeat_what_it_has_not_translated() {
+        let translated = "i18n/zh/docusaurus-plugin-content-docs/current/a.md";
+        assert_eq!(repeated(["docs/a.md", translated]), 0);
+        assert_eq!(repeated(["content/a.md", "content/a.zh-CN.md"]), 0);
+        assert_eq!(repeated(["content/zh/a.md", "content/b.zh-CN.md"]), 2);
     }
 
     #[test]
