@@ -44,7 +44,7 @@ pub(crate) fn finished(text: &str, room: Room<'_>) -> String {
 }
 
 /// The first letter in upper case, unless the word carries capitals of its own (`iPhone`).
-fn with_capital(text: &str) -> String {
+pub(crate) fn with_capital(text: &str) -> String {
     let word = text.split_whitespace().next().unwrap_or_default();
     let own = word
         .chars()

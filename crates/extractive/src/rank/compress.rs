@@ -1,5 +1,7 @@
 //! What a sentence can do without once it stands alone: the word that joined it to the one before, and where else to look.
 
+use crate::fields::with_capital;
+
 /// Joints that a comma follows: `However, the loaf keeps.`
 const JOINTS: &[&str] = &[
     "additionally",
@@ -105,7 +107,7 @@ pub(super) fn compressed(text: &str, language: &str) -> Option<String> {
     let whole = alone.unwrap_or(text);
     let without = without_references(whole);
     let out = without.as_deref().unwrap_or(whole);
-    (out.len() < text.len()).then(|| capitalised(out))
+    (out.len() < text.len()).then(|| with_capital(out))
 }
 
 fn english_alone(text: &str) -> Option<&str> {
@@ -150,21 +152,6 @@ fn without_references(text: &str) -> Option<String> {
     }
     out.push_str(rest);
     (out.len() < text.len()).then_some(out)
-}
-
-fn capitalised(text: &str) -> String {
-    // `iOS`, `kubectl`: a name in lower case would no longer be found; but a sentence begins with a capital.
-    let first_word = text.split_whitespace().next().unwrap_or_default();
-    if first_word
-        .chars()
-        .skip(1)
-        .any(|c| !c.is_lowercase() && c != '\'' && c != '’')
-    {
-        return text.to_owned();
-    }
-    let mut chars = text.chars();
-    let first = chars.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(chars).collect()
 }
 
 #[cfg(test)]
